@@ -1,0 +1,3 @@
+module github.com/seriesctl/seriesctl
+
+go 1.26

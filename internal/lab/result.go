@@ -1,0 +1,97 @@
+// Package lab is the engine: it gets the cells that a strategy asks for, in the cheapest order, and keeps
+// each result the moment it is known.
+//
+// It guarantees that nothing is built or run twice for the same content, that an observation is durable before
+// it is shown, and that an interrupted run resumes where it was. It draws nothing: the TUI and the reports read
+// its Result and listen to its Events.
+package lab
+
+import (
+	"github.com/seriesctl/seriesctl/qemu"
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// Result is the matrix and what it says: the document of `run --json` and `report --format json`
+// (CONTRACT: fields may be added, not changed). While a run goes on it is a snapshot.
+type Result struct {
+	Series       string                 `json:"series"`
+	Subject      string                 `json:"subject"`
+	Base         string                 `json:"base"`   // commit of prefix 0
+	Config       string                 `json:"config"` // hash of the resulting .config of prefix 0
+	Accel        string                 `json:"accel"`  // "kvm" or "tcg"
+	Prefixes     []Prefix               `json:"prefixes"`
+	Cases        []testplan.Case        `json:"cases"`
+	Cells        []Cell                 `json:"cells"` // by prefix, then in the order of Cases
+	Attributions []testplan.Attribution `json:"attributions"`
+	Totals       Totals                 `json:"totals"`
+}
+
+// PrefixStatus is the state of a column of the matrix.
+type PrefixStatus string
+
+// All states of a prefix.
+const (
+	PrefixPending     PrefixStatus = "pending"  // nothing known yet; only while a run goes on
+	PrefixBuilding    PrefixStatus = "building" // only while a run goes on
+	PrefixOK          PrefixStatus = "ok"
+	PrefixConflict    PrefixStatus = "conflict"
+	PrefixBlocked     PrefixStatus = "blocked"
+	PrefixBuildFailed PrefixStatus = "build-failed"
+	PrefixBootFailed  PrefixStatus = "boot-failed"
+	PrefixInfra       PrefixStatus = "infra" // the lab failed on it
+)
+
+// Prefix is one variant of the matrix: patches 1..Index on the base.
+type Prefix struct {
+	Index        int               `json:"index"`
+	Subject      string            `json:"subject"`
+	Status       PrefixStatus      `json:"status"`
+	Detail       string            `json:"detail,omitempty"` // the one line that says why, when not ok
+	Log          string            `json:"log,omitempty"`    // build or boot log, relative to the workspace
+	Tree         string            `json:"tree"`
+	Image        string            `json:"image"`                   // hash of the loaded sections
+	SameImageAs  *int              `json:"same_image_as,omitempty"` // a lower prefix with the same image
+	BuildSeconds float64           `json:"build_seconds"`
+	Compiled     int               `json:"compiled"`
+	Warnings     []qemu.Diagnostic `json:"warnings"`
+}
+
+// CellState says how far a cell is.
+type CellState string
+
+// All states of a cell.
+const (
+	CellQueued  CellState = "queued"
+	CellRunning CellState = "running"
+	CellDone    CellState = "done"
+	CellNone    CellState = "none" // its prefix has no image
+)
+
+// Cell is one (prefix, case): its runs and the verdict drawn from them.
+type Cell struct {
+	Prefix        int              `json:"prefix"`
+	Case          string           `json:"case"`
+	State         CellState        `json:"state"`
+	Outcome       testplan.Outcome `json:"outcome"`   // of most runs; "" until one is done
+	Signature     string           `json:"signature"` // of the runs with that outcome
+	Runs          int              `json:"runs"`
+	Agree         int              `json:"agree"`      // runs with that outcome and signature
+	Confidence    float64          `json:"confidence"` // 0..1
+	InheritedFrom *int             `json:"inherited_from,omitempty"`
+}
+
+// Totals counts what this invocation did, not what it found done.
+type Totals struct {
+	Builds  int     `json:"builds"`
+	Boots   int     `json:"boots"`
+	Runs    int     `json:"runs"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Run is one stored run of a cell, for `log` and the TUI's cell view.
+type Run struct {
+	ID          int64              `json:"id"`
+	Judgement   testplan.Judgement `json:"judgement"`
+	Observation qemu.Observation   `json:"observation"`
+	Command     string             `json:"command"` // how to do it by hand
+}

@@ -1,0 +1,141 @@
+// Package qemu turns a kernel tree into a bootable image and runs cases on it in QEMU virtual machines.
+//
+// It guarantees that every run starts from a fresh VM state, that what the kernel did (an Observation) is kept
+// apart from what went wrong in the lab (an InfraError), and that no process, socket or mount outlives a call. It does
+// not judge: whether an observation is good or bad is testplan's business.
+package qemu
+
+import (
+	"fmt"
+	"time"
+)
+
+// Image is a bootable kernel built from a variant's tree and a config.
+type Image struct {
+	// Key is what the image was built from: a hash of (tree hash, config hash, toolchain).
+	Key string
+	// Hash is what the image is: a hash over the loaded sections of vmlinux. Two images with the same Hash
+	// behave the same.
+	Hash string
+	// Kernel is the path of the ELF vmlinux, booted through PVH.
+	Kernel string
+	// Compiled is how many objects the build compiled; Seconds its wall time.
+	Compiled int
+	Seconds  float64
+	Warnings []Diagnostic
+}
+
+// Diagnostic is one compiler (or Kconfig, or linker) message of a build.
+type Diagnostic struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Kind    string `json:"kind"` // "warning" or "error"
+	Text    string `json:"text"`
+	Excerpt string `json:"excerpt,omitempty"` // the compiler's lines that follow it
+}
+
+// BuildError is a tree that does not build: the kernel's fault, not the lab's.
+type BuildError struct {
+	Diagnostics []Diagnostic
+	Log         string // path of the whole output
+}
+
+func (e *BuildError) Error() string {
+	for _, d := range e.Diagnostics {
+		if d.Kind == "error" {
+			return fmt.Sprintf("build kernel: %s:%d: %s", d.File, d.Line, d.Text)
+		}
+	}
+	return "build kernel: failed, see " + e.Log
+}
+
+// ConfigError is a config option that was asked for and did not survive olddefconfig.
+type ConfigError struct {
+	Option string // "CONFIG_X=y"
+	Got    string // what the config has: "CONFIG_X=m", "not set", "unknown to this kernel"
+	Needs  string // the dependencies Kconfig states, "" if not known
+}
+
+func (e *ConfigError) Error() string {
+	msg := fmt.Sprintf("configure kernel: %s did not survive: %s", e.Option, e.Got)
+	if e.Needs != "" {
+		msg += " (depends on " + e.Needs + ")"
+	}
+	return msg
+}
+
+// BootError is an image that does not reach the agent: the kernel's fault, not the lab's.
+type BootError struct {
+	Reason string // "panic before the agent", "no agent after 30s"
+	Crash  *Crash // nil when the console shows none
+	Log    string // path of the console log
+}
+
+func (e *BootError) Error() string { return "boot kernel: " + e.Reason }
+
+// InfraError is the lab's own failure (QEMU, disk, host): never evidence about a patch.
+type InfraError struct {
+	Op   string // "start qemu", "restore snapshot", …
+	Err  error
+	Hint string // how to mend it, "" when not known
+}
+
+func (e *InfraError) Error() string { return fmt.Sprintf("%s: %v", e.Op, e.Err) }
+func (e *InfraError) Unwrap() error { return e.Err }
+
+// Case is one reproducer with its arguments on one file system, as the VM runs it.
+type Case struct {
+	Argv       []string // argv[0] is the reproducer's name in the VM's /bin
+	Filesystem string   // name of the VM's file system to mount on /mnt; "" for none
+	Timeout    time.Duration
+}
+
+// Filesystem is one disk of the VM, made once on the host and given to every run as copy-on-write.
+type Filesystem struct {
+	Name    string   // in the plan: "gfs2"
+	Type    string   // mount -t
+	Mkfs    []string // argv of the mkfs program; the image's path is appended
+	Options string   // mount -o
+	Size    int64    // bytes
+}
+
+// Observation is what one run showed. It states facts; testplan judges them.
+type Observation struct {
+	Exited   bool          `json:"exited"`           // the case ended by itself
+	Status   int           `json:"status"`           // its exit status, when Exited
+	Signal   int           `json:"signal,omitempty"` // the signal that ended it, 0 for none
+	Output   string        `json:"output"`           // what it wrote, at most 64 KiB
+	Mount    string        `json:"mount,omitempty"`  // errno name when mounting the file system failed
+	Hang     *Hang         `json:"hang,omitempty"`
+	Crash    *Crash        `json:"crash,omitempty"`     // first incident on the console, warnings included
+	TimedOut bool          `json:"timed_out,omitempty"` // the case was still moving when its time was up
+	Silent   bool          `json:"silent,omitempty"`    // the agent itself went silent; the host took over
+	Duration time.Duration `json:"duration"`            // from start command to end, host clock
+	Console  string        `json:"console"`             // path of the console log, relative to the workspace
+}
+
+// Hang is a case that stopped moving: every thread blocked in the kernel (Livelock false), or
+// burning kernel CPU time without progress (Livelock true).
+type Hang struct {
+	Livelock bool    `json:"livelock"`
+	Tasks    []Stack `json:"tasks"` // every thread of the case, and the kernel threads they wait for where known
+	Seconds  float64 `json:"seconds"`
+}
+
+// Stack is one task's kernel stack.
+type Stack struct {
+	PID    int      `json:"pid"`
+	Comm   string   `json:"comm"`
+	State  string   `json:"state"` // as in /proc/PID/stat: "D", "S", "R"
+	Wchan  string   `json:"wchan"`
+	Frames []string `json:"frames"` // innermost first, "function+0x12/0x34"
+}
+
+// Crash is one incident on a console.
+type Crash struct {
+	Type  string `json:"type"`  // "BUG", "WARNING", "KASAN", "LOCKDEP", "HANG", "panic", …
+	Title string `json:"title"` // normalised: the same bug has the same title on the next build
+	Fatal bool   `json:"fatal"` // BUG, oops, panic; false for WARN and lockdep reports
+	// Report is the console's lines from the incident's first to its last.
+	Report string `json:"report"`
+}

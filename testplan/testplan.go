@@ -1,0 +1,64 @@
+// Package testplan says what to run and what its outcome means: the plan file, the reproducers, judging one run,
+// and attributing changes to patches.
+//
+// Judging and attributing are pure functions: same observations, same answer. The package starts nothing.
+package testplan
+
+import "github.com/seriesctl/seriesctl/qemu"
+
+// Outcome is an observation, judged.
+type Outcome string
+
+// All outcomes.
+const (
+	Pass     Outcome = "pass"
+	Fail     Outcome = "fail"     // an errno or wrong data
+	Deadlock Outcome = "deadlock" // every thread of the case blocked for good
+	Livelock Outcome = "livelock" // burning CPU without progress
+	Crash    Outcome = "crash"    // BUG, oops, panic
+	Warn     Outcome = "warn"     // WARN, lockdep, KASAN…
+	Timeout  Outcome = "timeout"  // still moving when its time was up
+	Infra    Outcome = "infra"    // the lab's own failure: never evidence about a patch
+)
+
+// Judgement is one run's outcome and what makes two of them the same.
+type Judgement struct {
+	Outcome Outcome `json:"outcome"`
+	// Signature: a crash's normalised title, the sorted set of a deadlock's blocked functions, a failure's
+	// operation and errno ("read EFAULT"); "" for pass.
+	Signature string `json:"signature"`
+	// Evidence is the one line that decided.
+	Evidence string `json:"evidence"`
+}
+
+// Case is one cell's row in the plan: a reproducer with its arguments on one file system.
+type Case struct {
+	Name       string    `json:"name"`       // "gfs2/read-self", unique in the plan
+	Reproducer string    `json:"reproducer"` // "read-self"
+	Filesystem string    `json:"filesystem"` // "gfs2"
+	Run        qemu.Case `json:"-"`
+	Runs       int       `json:"-"` // how often to repeat at least
+	Hash       string    `json:"-"` // content key: reproducer source, arguments, file system, timeout
+}
+
+// Effect is what a patch does to a case.
+type Effect string
+
+// All effects.
+const (
+	Fixes          Effect = "fixes"
+	Regresses      Effect = "regresses"
+	ChangesSymptom Effect = "changes-symptom"
+	NoEffect       Effect = "no-effect"
+	Undetermined   Effect = "undetermined"
+)
+
+// Attribution is what one patch does to one case.
+type Attribution struct {
+	Case        string  `json:"case"`
+	Patch       int     `json:"patch"` // 1-based
+	Effect      Effect  `json:"effect"`
+	Before      string  `json:"before"` // outcome and signature: "crash kernel BUG in gfs2_glock_nq"
+	After       string  `json:"after"`
+	Probability float64 `json:"probability"`
+}
