@@ -1,5 +1,7 @@
 package series
 
+import "fmt"
+
 // Hash is a git object id in hexadecimal.
 type Hash string
 
@@ -43,4 +45,11 @@ type ConflictedHunk struct {
 	Hunk   int    `json:"hunk"` // from 1, in the file's diff; 0 when it is the file as a whole
 	Line   int    `json:"line"` // where the hunk expects to go, 1-based, in the old file; 0 for the whole file
 	Reason string `json:"reason"`
+}
+
+func (c ConflictedHunk) String() string {
+	if c.Hunk == 0 {
+		return fmt.Sprintf("%s: %s", c.File, c.Reason)
+	}
+	return fmt.Sprintf("%s: hunk %d at line %d: %s", c.File, c.Hunk, c.Line, c.Reason)
 }

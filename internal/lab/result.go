@@ -44,17 +44,20 @@ const (
 // Prefix is one variant of the matrix: patches 1..Index on the base.
 type Prefix struct {
 	Index        int               `json:"index"`
+	Patch        int               `json:"patch"` // number in the series of its last patch; 0 for the base
 	Subject      string            `json:"subject"`
 	Status       PrefixStatus      `json:"status"`
 	Detail       string            `json:"detail,omitempty"` // the one line that says why, when not ok
 	Log          string            `json:"log,omitempty"`    // build or boot log, relative to the workspace
 	Tree         string            `json:"tree"`
-	Image        string            `json:"image"`                   // hash of the loaded sections
-	SameImageAs  *int              `json:"same_image_as,omitempty"` // a lower prefix with the same image
+	Image        string            `json:"image"`         // hash of the loaded sections
+	SameImageAs  *int              `json:"same_image_as"` // a lower prefix with the same image
 	BuildSeconds float64           `json:"build_seconds"`
 	Compiled     int               `json:"compiled"`
 	Warnings     []qemu.Diagnostic `json:"warnings"`
 }
+
+var noWarnings = []qemu.Diagnostic{}
 
 // CellState says how far a cell is.
 type CellState string
@@ -77,7 +80,9 @@ type Cell struct {
 	Runs          int              `json:"runs"`
 	Agree         int              `json:"agree"`      // runs with that outcome and signature
 	Confidence    float64          `json:"confidence"` // 0..1
-	InheritedFrom *int             `json:"inherited_from,omitempty"`
+	InheritedFrom *int             `json:"inherited_from"`
+
+	infra int // runs that failed in the lab
 }
 
 // Totals counts what this invocation did, not what it found done.

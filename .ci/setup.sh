@@ -1,0 +1,71 @@
+#!/bin/sh
+# Installs what building, running and testing seriesctl needs, through the system's package manager.
+# Asks nothing, changes nothing when all is there.
+set -eu
+
+# program:Debian package:Fedora package
+need='git:git:git
+gcc:gcc:gcc
+make:make:make
+flex:flex:flex
+bison:bison:bison
+bc:bc:bc
+perl:perl:perl
+xz:xz-utils:xz
+qemu-system-x86_64:qemu-system-x86:qemu-system-x86-core
+qemu-img:qemu-utils:qemu-img
+mkfs.gfs2:gfs2-utils:gfs2-utils
+mkfs.ext4:e2fsprogs:e2fsprogs
+bwrap:bubblewrap:bubblewrap'
+
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+missing_deb='' missing_rpm='' missing=''
+want() { # NAME DEB RPM
+    missing="$missing $1" missing_deb="$missing_deb $2" missing_rpm="$missing_rpm $3"
+}
+for line in $need; do
+    name=${line%%:*} rest=${line#*:}
+    command -v "$name" >/dev/null 2>&1 || want "$name" "${rest%%:*}" "${rest#*:}"
+done
+# Headers and the static C library have no program to look for.
+try() { # NAME DEB RPM, C source on standard input, then cc's flags
+    name=$1 deb=$2 rpm=$3
+    shift 3
+    command -v gcc >/dev/null 2>&1 && gcc -x c -o /dev/null - "$@" >/dev/null 2>&1 || want "$name" "$deb" "$rpm"
+}
+echo 'int main(void) { return 0; }' | try 'static libc' libc6-dev glibc-static -static
+echo '#include <libelf.h>
+int main(void) { return 0; }' | try libelf.h libelf-dev elfutils-libelf-devel
+echo '#include <openssl/evp.h>
+int main(void) { return 0; }' | try openssl/evp.h libssl-dev openssl-devel
+
+if ! command -v go >/dev/null 2>&1; then
+    echo "setup: Go 1.26 or newer is missing: see https://go.dev/doc/install" >&2
+    exit 1
+fi
+[ -n "$missing" ] || exit 0
+
+root=''
+[ "$(id -u)" = 0 ] || root=sudo
+echo "setup: missing:$missing" >&2
+if command -v apt-get >/dev/null 2>&1; then
+    install="apt-get install -y --no-install-recommends$missing_deb"
+elif command -v dnf >/dev/null 2>&1; then
+    install="dnf install -y$missing_rpm"
+else
+    echo "setup: no apt-get or dnf here: install them by hand" >&2
+    exit 1
+fi
+if [ -n "$root" ] && ! command -v sudo >/dev/null 2>&1; then
+    echo "setup: as root: $install" >&2
+    exit 1
+fi
+echo "setup: $root $install" >&2
+if command -v apt-get >/dev/null 2>&1; then
+    $root apt-get update -qq
+    # shellcheck disable=SC2086
+    $root env DEBIAN_FRONTEND=noninteractive $install -qq >/dev/null
+else
+    # shellcheck disable=SC2086
+    $root $install
+fi

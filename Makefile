@@ -1,0 +1,44 @@
+# make demo runs the main job on examples/, make test all tests; both set up what they need first.
+
+GO     ?= go
+BUILD  := build
+LINUX_6_1  ?= $(BUILD)/linux-6.1
+LINUX_5_10 ?= $(BUILD)/linux-5.10
+
+.PHONY: all setup build demo test unit lint bench clean
+
+all: build
+
+# Installs what is missing through the system's package manager.
+setup:
+	@sh .ci/setup.sh
+
+build: setup
+	$(GO) build -o bin/seriesctl ./cmd/seriesctl
+
+# From nothing to the matrix of examples/ on Debian's linux-source-6.1.
+demo: build
+	@sh .ci/kernel.sh 6.1 $(LINUX_6_1)
+	@sh examples/demo.sh bin/seriesctl $(LINUX_6_1) $(BUILD)/demo
+
+unit: setup
+	$(GO) vet ./...
+	$(GO) test -race ./...
+
+# The unit tests, then the real thing: the example on 6.1, and the RFC on 5.10 where ../shared/data is.
+test: unit
+	@sh .ci/kernel.sh 6.1 $(LINUX_6_1)
+	@if [ -d ../shared/data ]; then sh .ci/kernel.sh 5.10=5.10.223-1 $(LINUX_5_10); fi
+	SERIESCTL_REAL=1 SERIESCTL_LINUX_6_1=$(abspath $(LINUX_6_1)) SERIESCTL_LINUX_5_10=$(abspath $(LINUX_5_10)) \
+		$(GO) test -count=1 -timeout 60m -v -run '^TestReal' ./...
+
+lint:
+	$(GO) vet ./...
+	$(GO) build -C .ci/tools -o $(abspath bin)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	bin/golangci-lint run ./...
+
+bench: setup
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean:
+	rm -rf bin $(BUILD)

@@ -1,0 +1,59 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// BusyError is a workspace in which another process builds and runs.
+type BusyError struct {
+	Dir string
+	PID int // 0 when not known
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("lock workspace %s: another seriesctl works in it (process %d)", e.Dir, e.PID)
+}
+
+// Hint says what can be done.
+func (e *BusyError) Hint() string {
+	return "watch it with `seriesctl`, wait for it, or use another --workspace"
+}
+
+// Lock takes the right to build and run in the workspace; the kernel releases it when the process ends,
+// however it ends. Reading needs no lock.
+func (s *Store) Lock() (unlock func(), err error) {
+	f, err := os.OpenFile(s.path("lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock workspace: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer func() { _ = f.Close() }()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock workspace %s: %w", s.Dir, err)
+		}
+		var buf [32]byte
+		n, _ := f.ReadAt(buf[:], 0)
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
+		return nil, &BusyError{Dir: s.Dir, PID: pid}
+	}
+	if err := f.Truncate(0); err == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// Busy says whether a process builds and runs in the workspace.
+func (s *Store) Busy() bool {
+	f, err := os.Open(s.path("lock"))
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}

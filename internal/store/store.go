@@ -1,0 +1,326 @@
+// Package store keeps what seriesctl knows in the workspace: one SQLite database, the truth, and the
+// directories of the artefacts it names.
+//
+// A Put that returned nil survives a kill or a power cut. Keys are content hashes given by the caller; the
+// store does not interpret what it keeps.
+package store
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	_ "modernc.org/sqlite" // the "sqlite" driver
+
+	"github.com/seriesctl/seriesctl/qemu"
+)
+
+// ErrNotFound is returned when the store has no such entry.
+var ErrNotFound = errors.New("not found")
+
+// schemaVersion is the user_version of the databases this program reads and writes.
+const schemaVersion = 1
+
+const schema = `
+CREATE TABLE series (
+	id       TEXT PRIMARY KEY,
+	raw      BLOB NOT NULL,         -- the mail, as one mboxrd
+	revision INTEGER NOT NULL,      -- which of the mail's revisions
+	loaded   INTEGER NOT NULL       -- order of loading: the highest is the current one
+);
+CREATE TABLE matrices (
+	series TEXT PRIMARY KEY REFERENCES series(id),
+	spec   TEXT NOT NULL            -- JSON: what was asked for
+);
+CREATE TABLE builds (
+	key   TEXT PRIMARY KEY,         -- (tree, config, toolchain)
+	build TEXT NOT NULL             -- JSON of Build
+);
+CREATE TABLE boots (
+	key   TEXT PRIMARY KEY,         -- (image, VM settings)
+	boot  TEXT NOT NULL             -- JSON of Boot: images that do not boot
+);
+CREATE TABLE runs (
+	id          INTEGER PRIMARY KEY,
+	image       TEXT NOT NULL,
+	cell        TEXT NOT NULL,      -- (case, VM settings)
+	observation TEXT NOT NULL,      -- JSON of qemu.Observation
+	infra       TEXT NOT NULL       -- the lab's own failure, '' for none
+);
+CREATE INDEX runs_by_cell ON runs (image, cell);
+CREATE TABLE facts (
+	key   TEXT PRIMARY KEY,         -- what was probed, and on what
+	value TEXT NOT NULL
+);
+`
+
+// Store is an open workspace.
+type Store struct {
+	Dir string // the workspace's directory, absolute
+	db  *sql.DB
+}
+
+// The artefacts of a workspace, below its directory.
+func (s *Store) path(elem ...string) string {
+	return filepath.Join(append([]string{s.Dir}, elem...)...)
+}
+
+// Git is the workspace's own bare git repository.
+func (s *Store) Git() string { return s.path("git") }
+
+// Worker is the directory of one build worker.
+func (s *Store) Worker(n int) string { return s.path(fmt.Sprintf("worker%d", n)) }
+
+// Images is where finished images are kept.
+func (s *Store) Images() string { return s.path("images") }
+
+// Disks is where file-system images are kept.
+func (s *Store) Disks() string { return s.path("disks") }
+
+// Programs is where compiled reproducers are kept.
+func (s *Store) Programs() string { return s.path("programs") }
+
+// Logs is where build and boot logs and consoles are kept.
+func (s *Store) Logs() string { return s.path("logs") }
+
+// VMs is where running machines keep their sockets and overlays; nothing in it outlives a command.
+func (s *Store) VMs() string { return s.path("vms") }
+
+// Status is the file in which a running command says what it does.
+func (s *Store) Status() string { return s.path("status.json") }
+
+// Rel returns path relative to the workspace, the form in which the database names artefacts.
+func (s *Store) Rel(path string) string {
+	if rel, err := filepath.Rel(s.Dir, path); err == nil {
+		return rel
+	}
+	return path
+}
+
+// Open opens the workspace in dir. When it does not exist it is made if create is true; otherwise the error
+// satisfies errors.Is(err, fs.ErrNotExist).
+func Open(dir string, create bool) (*Store, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
+	}
+	file := filepath.Join(abs, "seriesctl.db")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && !create {
+		return nil, fmt.Errorf("open workspace %s: %w", dir, fs.ErrNotExist)
+	}
+	if err := os.MkdirAll(abs, 0o755); err != nil {
+		return nil, fmt.Errorf("make workspace: %w", err)
+	}
+	// FULL: a committed observation survives a power cut, not only a kill.
+	db, err := sql.Open("sqlite", "file:"+uriPath(file)+
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=foreign_keys(on)&_txlock=immediate")
+	if err != nil {
+		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
+	}
+	// One connection: SQLite has one writer anyway, and data_version is a connection's.
+	db.SetMaxOpenConns(1)
+	s := &Store{Dir: abs, db: db}
+	if err := s.migrate(); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// uriPath escapes what SQLite's URI file names give a meaning to.
+func uriPath(p string) string {
+	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(p)
+}
+
+func (s *Store) migrate() error {
+	tx, err := s.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	var version int
+	if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	switch {
+	case version == schemaVersion:
+		return nil
+	case version > schemaVersion:
+		return fmt.Errorf("made by a newer seriesctl (schema %d, this one knows %d)", version, schemaVersion)
+	}
+	if _, err := tx.Exec(schema); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", schemaVersion)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// Close closes the database.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Version changes whenever another process commits to the workspace.
+func (s *Store) Version() (v int64, err error) {
+	return v, wrap("read workspace", s.db.QueryRow("PRAGMA data_version").Scan(&v))
+}
+
+// SeriesRow is one stored series.
+type SeriesRow struct {
+	ID       string
+	Raw      []byte
+	Revision int
+}
+
+// PutSeries stores a series and makes it the current one.
+func (s *Store) PutSeries(r SeriesRow) error {
+	_, err := s.db.Exec(`INSERT INTO series (id, raw, revision, loaded)
+		VALUES (?1, ?2, ?3, (SELECT coalesce(max(loaded),0)+1 FROM series))
+		ON CONFLICT (id) DO UPDATE SET raw = ?2, revision = ?3, loaded = excluded.loaded`, r.ID, r.Raw, r.Revision)
+	return wrap("store series "+r.ID, err)
+}
+
+// Series returns the stored series, the current one first.
+func (s *Store) Series() ([]SeriesRow, error) {
+	return query(s, "read series", func(rows *sql.Rows, r *SeriesRow) error { return rows.Scan(&r.ID, &r.Raw, &r.Revision) },
+		"SELECT id, raw, revision FROM series ORDER BY loaded DESC")
+}
+
+// PutMatrix stores what was last asked for a series, as JSON.
+func (s *Store) PutMatrix(series string, spec any) error {
+	return s.putJSON("store matrix", `INSERT INTO matrices (series, spec) VALUES (?1, ?2)
+		ON CONFLICT (series) DO UPDATE SET spec = ?2`, series, spec)
+}
+
+// Matrix reads what PutMatrix stored, or ErrNotFound.
+func (s *Store) Matrix(series string, spec any) error {
+	return s.getJSON("read matrix of "+series, spec, "SELECT spec FROM matrices WHERE series = ?", series)
+}
+
+// Build is how building one (tree, config, toolchain) ended.
+type Build struct {
+	Image    string            `json:"image"` // hash of the loaded sections, "" when it failed
+	Detail   string            `json:"detail,omitempty"`
+	Log      string            `json:"log"`
+	Seconds  float64           `json:"seconds"`
+	Compiled int               `json:"compiled"`
+	Warnings []qemu.Diagnostic `json:"warnings"`
+}
+
+// PutBuild stores the end of a build.
+func (s *Store) PutBuild(key string, b Build) error {
+	return s.putJSON("store build", "INSERT OR REPLACE INTO builds (key, build) VALUES (?, ?)", key, b)
+}
+
+// Build reads a build, or ErrNotFound.
+func (s *Store) Build(key string) (b Build, err error) {
+	return b, s.getJSON("read build", &b, "SELECT build FROM builds WHERE key = ?", key)
+}
+
+// Boot is an image that does not boot.
+type Boot struct {
+	Detail string `json:"detail"`
+	Log    string `json:"log"`
+}
+
+// PutBoot stores that an image does not boot.
+func (s *Store) PutBoot(key string, b Boot) error {
+	return s.putJSON("store boot", "INSERT OR REPLACE INTO boots (key, boot) VALUES (?, ?)", key, b)
+}
+
+// Boot reads a failed boot; ErrNotFound when the image boots or was not tried.
+func (s *Store) Boot(key string) (b Boot, err error) {
+	return b, s.getJSON("read boot", &b, "SELECT boot FROM boots WHERE key = ?", key)
+}
+
+// Run is one stored run. A run with Infra is the lab's failure and no evidence.
+type Run struct {
+	ID          int64
+	Observation qemu.Observation
+	Infra       string
+}
+
+// PutRun stores one run of a cell; when it returns nil the run is on disk.
+func (s *Store) PutRun(image, cell string, r Run) (id int64, err error) {
+	doc, err := json.Marshal(r.Observation)
+	if err != nil {
+		return 0, fmt.Errorf("store run: %w", err)
+	}
+	res, err := s.db.Exec("INSERT INTO runs (image, cell, observation, infra) VALUES (?, ?, ?, ?)", image, cell, string(doc), r.Infra)
+	if err != nil {
+		return 0, fmt.Errorf("store run: %w", err)
+	}
+	return res.LastInsertId()
+}
+
+// Runs returns the runs of a cell, oldest first.
+func (s *Store) Runs(image, cell string) ([]Run, error) {
+	return query(s, "read runs", func(rows *sql.Rows, r *Run) error {
+		var doc string
+		if err := rows.Scan(&r.ID, &doc, &r.Infra); err != nil {
+			return err
+		}
+		return json.Unmarshal([]byte(doc), &r.Observation)
+	}, "SELECT id, observation, infra FROM runs WHERE image = ? AND cell = ? ORDER BY id", image, cell)
+}
+
+// Fact returns what was probed under key, or ErrNotFound.
+func (s *Store) Fact(key string) (value string, err error) {
+	err = s.db.QueryRow("SELECT value FROM facts WHERE key = ?", key).Scan(&value)
+	return value, wrap("read fact", err)
+}
+
+// PutFact keeps what was probed under key.
+func (s *Store) PutFact(key, value string) error {
+	_, err := s.db.Exec("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", key, value)
+	return wrap("store fact", err)
+}
+
+func (s *Store) putJSON(op, stmt, key string, v any) error {
+	doc, err := json.Marshal(v)
+	if err == nil {
+		_, err = s.db.Exec(stmt, key, string(doc))
+	}
+	return wrap(op, err)
+}
+
+func (s *Store) getJSON(op string, v any, stmt, key string) error {
+	var doc string
+	err := s.db.QueryRow(stmt, key).Scan(&doc)
+	if err == nil {
+		err = json.Unmarshal([]byte(doc), v)
+	}
+	return wrap(op, err)
+}
+
+func wrap(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%s: %w", op, ErrNotFound)
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
+
+func query[T any](s *Store, op string, scan func(*sql.Rows, *T) error, stmt string, args ...any) ([]T, error) {
+	rows, err := s.db.Query(stmt, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all []T
+	for rows.Next() {
+		var v T
+		if err := scan(rows, &v); err != nil {
+			return nil, fmt.Errorf("%s: %w", op, err)
+		}
+		all = append(all, v)
+	}
+	return all, wrap(op, rows.Err())
+}
