@@ -18,7 +18,8 @@ type Series struct {
 	Cover         string    `json:"cover"` // the cover letter's body, "" without one
 	Total         int       `json:"total"` // the M of N/M
 	Patches       []*Patch  `json:"patches"`
-	Missing       []int     `json:"missing"` // indices 1..Total that no message gives
+	CoverReplies  []Reply   `json:"cover_replies"` // replies to the cover letter
+	Missing       []int     `json:"missing"`       // indices 1..Total that no message gives
 	BaseCommit    string    `json:"base_commit"`
 	Prerequisites []string  `json:"prerequisites"` // patch-ids and message-ids it says it needs
 	Problems      []Problem `json:"problems"`

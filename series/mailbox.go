@@ -1,0 +1,158 @@
+package series
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// Mailbox is everything read from the inputs of one command.
+type Mailbox struct {
+	// Series are all series found: families of revisions by their newest mail, in each the newest revision
+	// last; of two postings of one revision the more complete one last. Never empty. In a mailbox of very many
+	// series, Messages of each has the messages of its own family only; in what Pick returns it has all.
+	Series []*Series
+	// Raw is every message as one mboxrd. ParseMbox gives the same Series from it.
+	Raw []byte
+
+	threads  *threads
+	postings map[*Series]*posting
+}
+
+// ParseMbox reads the messages of one mbox, in any of the quotings. It fails with an *InputError when there
+// is no message or no patch in it.
+func ParseMbox(raw []byte) (*Mailbox, error) {
+	return parseMessages(splitMbox(raw), "the mail")
+}
+
+// parseMessages makes a Mailbox of messages; object names them in errors.
+func parseMessages(messages [][]byte, object string) (*Mailbox, error) {
+	if len(messages) == 0 {
+		return nil, &InputError{Verb: "read", Object: object, Reason: "there is no mail in it",
+			hint: "give an mbox, a maildir, patch files, or - for standard input"}
+	}
+	size := 0
+	for i, msg := range messages {
+		if !bytes.HasSuffix(msg, []byte("\n")) {
+			// Raw cannot say that a message ends without one.
+			messages[i] = append(bytes.Clone(msg), '\n')
+		}
+		size += len(msg) + len(mboxrdFrom) + 2
+	}
+	box := &Mailbox{Raw: make([]byte, 0, size), postings: map[*Series]*posting{}}
+	for _, msg := range messages {
+		box.Raw = appendMboxrd(box.Raw, msg)
+	}
+	t := arrange(messages)
+	box.threads = t
+	patches := 0
+	for _, s := range t.series() {
+		box.Series = append(box.Series, s)
+		patches += len(s.Patches)
+	}
+	for _, p := range t.postings {
+		if p.series != nil {
+			box.postings[p.series] = p
+		}
+	}
+	if patches == 0 {
+		return nil, &InputError{Verb: "read", Object: object, Reason: withoutPatches(t),
+			hint: "give the whole thread: the mails that carry the patches, not only the discussion"}
+	}
+	return box, nil
+}
+
+// withoutPatches says what is there instead of patches.
+func withoutPatches(t *threads) string {
+	covers, replies := 0, 0
+	for _, e := range t.entries {
+		if e.isCover() {
+			covers++
+		} else if e.sub.reply {
+			replies++
+		}
+	}
+	return fmt.Sprintf("no patch in %s (%s, %s)", plural(len(t.messages), "message"), plural(covers, "cover letter"), plural(replies, "reply"))
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return fmt.Sprintf("%d %sies", n, stem)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Pick returns the series to work on: of the family with the most patches the given revision, 0 for the
+// newest; of several postings of it the most complete, then the latest. Where there was a choice, the copy
+// that is returned has a Problem "several-series" or "several-revisions" that says what was chosen and why.
+// An unknown revision is an *InputError.
+func (m *Mailbox) Pick(revision int) (*Series, error) {
+	patches := map[*posting]int{}
+	for _, s := range m.Series {
+		root := m.postings[s].root()
+		patches[root] = max(patches[root], len(s.Patches))
+	}
+	var family *posting
+	for _, s := range m.Series {
+		if root := m.postings[s].root(); family == nil || patches[root] >= patches[family] {
+			family = root
+		}
+	}
+	var chosen *Series
+	var have, others []string
+	for _, s := range m.Series {
+		if m.postings[s].root() != family {
+			others = append(others, s.ID)
+			continue
+		}
+		have = append(have, fmt.Sprintf("v%d", s.Revision))
+		if (revision == 0 || s.Revision == revision) && len(s.Patches) > 0 {
+			chosen = s
+		}
+	}
+	if chosen == nil {
+		return nil, &InputError{Verb: "pick", Object: fmt.Sprintf("revision %d", revision), Reason: "the mail has " + strings.Join(unique(have), ", "),
+			hint: "name one of these with --revision, or none for the newest"}
+	}
+	out := *chosen
+	out.Problems = append([]Problem{}, chosen.Problems...)
+	if len(out.Messages) < len(m.threads.messages) {
+		out.Messages = m.threads.dispositions(m.postings[chosen], m.threads.messages)
+	}
+	if len(others) > 0 {
+		out.Problems = append(out.Problems, Problem{"several-series",
+			fmt.Sprintf("chosen because it has the most patches, or is the newest of those; the input also has %s", some(others))})
+	}
+	if revs := unique(have); len(revs) > 1 {
+		why := "as asked"
+		if revision == 0 {
+			why = "as the newest"
+		}
+		out.Problems = append(out.Problems, Problem{"several-revisions",
+			fmt.Sprintf("v%d chosen %s; the input has %s", out.Revision, why, strings.Join(revs, ", "))})
+	}
+	return &out, nil
+}
+
+// some joins names, the first few of many.
+func some(names []string) string {
+	const few = 8
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}
+
+// unique drops repetitions of neighbours.
+func unique(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if len(out) == 0 || out[len(out)-1] != s {
+			out = append(out, s)
+		}
+	}
+	return out
+}
