@@ -1,0 +1,350 @@
+package qemu
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+//go:embed fragments/*.config
+var fragments embed.FS
+
+// maxConfigFile bounds one config file or fragment, in bytes. A distribution's .config has about 300 KB.
+const maxConfigFile = 4 << 20
+
+// Config says what kernel to build.
+type Config struct {
+	// Base is "tinyconfig" (what neither it nor a fragment asks for is off), "defconfig" (the
+	// architecture's) or the path of a .config file; with the last two, what nothing asks for gets
+	// Kconfig's default. "" is tinyconfig.
+	Base string
+	// Fragments are names of embedded fragments ([FragmentNames]) or paths (with a slash, or ending in .config).
+	Fragments []string
+	// Options are single lines, "CONFIG_X=y" or "# CONFIG_X is not set". They come last, and the last wins.
+	Options []string
+}
+
+// FragmentNames lists the embedded fragments, sorted.
+func FragmentNames() []string {
+	entries, err := fragments.ReadDir("fragments")
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".config"))
+	}
+	return names
+}
+
+// Hash is the hash of the content of what is asked for: the names of embedded bases, the bytes of files.
+// Comments count not at all, the order of lines does.
+func (c Config) Hash() (string, error) {
+	r, err := c.resolve()
+	if err != nil {
+		return "", err
+	}
+	return r.hash(), nil
+}
+
+// request is a Config with its files read.
+type request struct {
+	base     string // "tinyconfig", "defconfig" or "file"
+	baseText string // content, for "file"
+	wants    []option
+}
+
+// option is one line of a config: name without CONFIG_, value as written; "n" for "is not set".
+type option struct{ name, value string }
+
+func (o option) String() string {
+	if o.value == "n" {
+		return "# CONFIG_" + o.name + " is not set"
+	}
+	return "CONFIG_" + o.name + "=" + o.value
+}
+
+func (r request) hash() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "config 1\n%s\n%d\n%s", r.base, len(r.baseText), r.baseText)
+	for _, o := range r.wants {
+		fmt.Fprintln(h, o)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// fragment is the text handed to Kconfig.
+func (r request) fragment() string {
+	var b strings.Builder
+	for _, o := range r.wants {
+		b.WriteString(o.String())
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func (c Config) resolve() (request, error) {
+	var r request
+	switch c.Base {
+	case "", "tinyconfig":
+		r.base = "tinyconfig"
+	case "defconfig":
+		r.base = "defconfig"
+	default:
+		text, err := readConfigFile(c.Base)
+		if err != nil {
+			return r, fmt.Errorf("read base config: %w", err)
+		}
+		if _, err := parseOptions(text); err != nil {
+			return r, fmt.Errorf("read base config %s: %w", c.Base, err)
+		}
+		r.base, r.baseText = "file", text
+	}
+	var all []option
+	for _, name := range c.Fragments {
+		text, err := readFragment(name)
+		if err != nil {
+			return r, err
+		}
+		opts, err := parseOptions(text)
+		if err != nil {
+			return r, fmt.Errorf("read config fragment %s: %w", name, err)
+		}
+		all = append(all, opts...)
+	}
+	opts, err := parseOptions(strings.Join(c.Options, "\n"))
+	if err != nil {
+		return r, fmt.Errorf("read config options: %w", err)
+	}
+	r.wants = lastOfEach(append(all, opts...))
+	return r, nil
+}
+
+// lastOfEach keeps the last value asked for of each option, where it was first asked for.
+func lastOfEach(opts []option) []option {
+	at := map[string]int{}
+	var out []option
+	for _, o := range opts {
+		if i, ok := at[o.name]; ok {
+			out[i].value = o.value
+			continue
+		}
+		at[o.name] = len(out)
+		out = append(out, o)
+	}
+	return out
+}
+
+func readFragment(name string) (string, error) {
+	if strings.ContainsRune(name, '/') || strings.HasSuffix(name, ".config") {
+		text, err := readConfigFile(name)
+		if err != nil {
+			return "", fmt.Errorf("read config fragment: %w", err)
+		}
+		return text, nil
+	}
+	text, err := fragments.ReadFile("fragments/" + name + ".config")
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read config fragment %s: unknown; there are %s", name, strings.Join(FragmentNames(), ", "))
+	}
+	return string(text), err
+}
+
+func readConfigFile(path string) (string, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !fi.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a regular file", path)
+	}
+	if fi.Size() > maxConfigFile {
+		return "", fmt.Errorf("%s has %d bytes, more than a config can have", path, fi.Size())
+	}
+	text, err := os.ReadFile(path)
+	return string(text), err
+}
+
+var (
+	setLine   = regexp.MustCompile(`^CONFIG_([A-Za-z0-9_]+)=(\S.*)$`)
+	unsetLine = regexp.MustCompile(`^# CONFIG_([A-Za-z0-9_]+) is not set$`)
+)
+
+// parseOptions reads the lines of a .config or fragment; other comments and empty lines are skipped.
+func parseOptions(text string) ([]option, error) {
+	var out []option
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if m := unsetLine.FindStringSubmatch(line); m != nil {
+			out = append(out, option{m[1], "n"})
+			continue
+		}
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		m := setLine.FindStringSubmatch(line)
+		if m == nil {
+			return nil, fmt.Errorf("line %d: %q is no config option", i+1, line)
+		}
+		out = append(out, option{m[1], strings.TrimSpace(m[2])})
+	}
+	return out, nil
+}
+
+// checkSurvived compares what was asked for with a finished .config; src is the kernel's tree, for the reason.
+// The first option that did not survive is a *ConfigError.
+func checkSurvived(wants []option, dotConfig, src string) error {
+	have, err := parseOptions(dotConfig)
+	if err != nil {
+		return fmt.Errorf("read .config: %w", err)
+	}
+	values := make(map[string]string, len(have))
+	for _, o := range have {
+		values[o.name] = o.value
+	}
+	for _, w := range wants {
+		got, ok := values[w.name]
+		if got == w.value || !ok && w.value == "n" {
+			continue
+		}
+		e := &ConfigError{Option: w.String(), Got: "not set"}
+		defs := findKconfig(src, w.name)
+		switch {
+		case ok && got != "n":
+			e.Got = option{w.name, got}.String()
+		case len(defs) == 0:
+			e.Got = "unknown to this kernel"
+		}
+		e.Needs = strings.Join(defs, " || ")
+		return e
+	}
+	return nil
+}
+
+// Hint says what can be done.
+func (e *ConfigError) Hint() string {
+	switch {
+	case e.Got == "unknown to this kernel":
+		return "remove the option, or give it only to kernels that have it"
+	case e.Needs != "":
+		return "ask for what it depends on too, in a fragment or an option"
+	default:
+		return "another option forces it; see `make menuconfig` on the tree for what selects it"
+	}
+}
+
+// findKconfig returns, for each definition of an option in the x86 part of a kernel tree, what it depends on
+// ("1" when nothing): its own "depends on" lines and the "if" blocks around it in that file.
+func findKconfig(src, name string) []string {
+	var out []string
+	_ = filepath.WalkDir(src, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		rel, _ := filepath.Rel(src, path)
+		if d.IsDir() {
+			arch, inArch := strings.CutPrefix(rel, "arch/")
+			if rel == "Documentation" || rel == ".git" || inArch && arch != "x86" && !strings.HasPrefix(arch, "x86/") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasPrefix(d.Name(), "Kconfig") || !d.Type().IsRegular() {
+			return nil
+		}
+		text, err := readConfigFile(path)
+		if err != nil {
+			return nil
+		}
+		for _, deps := range kconfigDepends(text, name) {
+			if deps == "" {
+				deps = "1"
+			}
+			if !slices.Contains(out, deps) {
+				out = append(out, deps)
+			}
+		}
+		return nil
+	})
+	if slices.Equal(out, []string{"1"}) {
+		return []string{""}
+	}
+	return out
+}
+
+// kconfigDepends returns what each definition of an option in one Kconfig file depends on.
+func kconfigDepends(text, name string) []string {
+	text = strings.ReplaceAll(text, "\\\n", " ")
+	var (
+		out    []string
+		ifs    []string
+		inside bool
+		help   = -1 // indentation of a help text's first line; 0 before it is known, -1 outside
+		deps   []string
+	)
+	end := func() {
+		if inside {
+			out = append(out, strings.Join(deps, " && "))
+		}
+		inside = false
+	}
+	for _, line := range strings.Split(text, "\n") {
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		indent := len(line) - len(strings.TrimLeft(line, " \t"))
+		if help >= 0 {
+			if help == 0 {
+				help = indent
+			}
+			if indent >= help && indent > 0 {
+				continue
+			}
+			help = -1
+		}
+		switch f[0] {
+		case "config", "menuconfig":
+			end()
+			if len(f) == 2 && f[1] == name {
+				inside = true
+				deps = slices.Clone(ifs)
+			}
+		case "if":
+			end()
+			ifs = append(ifs, group(strings.Join(f[1:], " ")))
+		case "endif":
+			end()
+			if len(ifs) > 0 {
+				ifs = ifs[:len(ifs)-1]
+			}
+		case "menu", "endmenu", "choice", "endchoice", "comment", "source", "mainmenu":
+			end()
+		case "help", "---help---":
+			help = 0
+		case "depends":
+			if inside && len(f) > 2 {
+				deps = append(deps, group(strings.Join(f[2:], " ")))
+			}
+		}
+	}
+	end()
+	return out
+}
+
+// group puts an expression with "||" in parentheses.
+func group(expr string) string {
+	expr, _, _ = strings.Cut(expr, " #")
+	if strings.Contains(expr, "||") {
+		return "(" + expr + ")"
+	}
+	return expr
+}

@@ -1,0 +1,193 @@
+package qemu
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Bounds of what is kept of a build's messages.
+const (
+	maxLine        = 2 << 10 // bytes of one line of output that are looked at
+	maxExcerpt     = 20      // lines
+	maxDiagnostics = 200
+)
+
+// diagnostics reads a build's output line by line and keeps its warnings and errors.
+type diagnostics struct {
+	roots   []string // source and object tree as the build sees them; cut off file names
+	list    []Diagnostic
+	open    bool         // the last of list can still get excerpt lines
+	lines   int          // of its excerpt
+	failed  []Diagnostic // targets make gave up on: the errors when nothing said why
+	trouble string       // the first line that shows the host's failure, not the tree's
+	missing string       // a program or header of the host that the build did not find
+}
+
+var (
+	// gcc, cpp, as: "fs/gfs2/file.c:12:3: error: text"
+	compilerLine = regexp.MustCompile(`^([^\s:][^:]*):(\d+):(?:\d+:)? (?i:(fatal error|error|warning)): (.*)$`)
+	// Kconfig: "fs/gfs2/Kconfig:3:warning: text", "fs/Kconfig:7: syntax error"
+	kconfigLine = regexp.MustCompile(`^([^\s:]*Kconfig[^\s:]*):(\d+): ?(?:(warning|error): ?)?(.*)$`)
+	// ld: "file.c:(.text+0x1f): undefined reference to `f'"
+	linkerLine = regexp.MustCompile("^(?:[^\\s:]*ld: )?([^\\s:]+):\\(([^)]+)\\): (undefined reference to .*|multiple definition of .*)$")
+	// ld: "ld: fs/x.o:(.bss+0x0): multiple definition of ..." is linkerLine; "ld: text" of the rest
+	linkerError = regexp.MustCompile(`^(?:[^\s:]*/)?ld(?:\.bfd|\.lld|\.gold)?: (.*)$`)
+	// modpost: `ERROR: modpost: "f" [m.ko] undefined!`
+	modpostLine = regexp.MustCompile(`^(ERROR|WARNING): (modpost: .*)$`)
+	// objtool: "fs/gfs2/file.o: warning: objtool: f()+0x12: text", "vmlinux.o: error: objtool: text"
+	objtoolLine = regexp.MustCompile(`^([^\s:]+\.o): (warning|error): (objtool: .*)$`)
+	// make: "fs/gfs2/Makefile:3: *** missing separator.  Stop.", "make[2]: *** No rule to make target ..."
+	makefileLine = regexp.MustCompile(`^([^\s:]+):(\d+): \*\*\* (.*)$`)
+	noRuleLine   = regexp.MustCompile(`^make(?:\[\d+\])?: \*\*\* (No rule to make target .*)$`)
+	// make: "make[3]: *** [../scripts/Makefile.build:250: fs/gfs2/file.o] Error 1"
+	failedLine = regexp.MustCompile(`^make(?:\[\d+\])?: \*\*\* \[(?:[^\]]*: )?([^\]:]+)\] (.*)$`)
+
+	// The host's own failures: a full disk, a compiler or make that got a signal.
+	troubleLine = regexp.MustCompile(`(?:: No space left on device|: Disk quota exceeded|: Cannot allocate memory|` +
+		`: Read-only file system|: Input/output error)$|` +
+		`^[\w+-]+: fatal error: .*signal terminated program|^[\w+-]+: internal compiler error: .*signal terminated|` +
+		`: internal compiler error: (?:Segmentation fault|Bus error|Killed|Aborted)|` +
+		`virtual memory exhausted|^cc1: out of memory|^make(?:\[\d+\])?: \*\*\* \[.*\] (?:Killed|Segmentation fault|Bus error|Error 137|Error 139)`)
+	// What a host lacks to build any kernel.
+	missingLine = regexp.MustCompile(`(?:^|[\s/])(flex|bison|bc|gcc|ld|as|ar|nm|objcopy|perl|python3|pahole|cpio|gzip|xz): (?:command )?not found$|` +
+		`fatal error: (gelf\.h|libelf\.h|openssl/\S+\.h|stdio\.h|stdlib\.h|string\.h): No such file or directory$|` +
+		`please install (libelf-dev)`)
+)
+
+// line takes one line of output, without its newline.
+func (d *diagnostics) line(s string) {
+	if len(s) > maxLine {
+		s = s[:maxLine]
+	}
+	s = strings.ToValidUTF8(strings.TrimRight(s, "\r"), "?")
+	if s == "" || s[0] == ' ' || !strings.Contains(s, ":") {
+		d.excerpt(s)
+		return
+	}
+	if d.trouble == "" && troubleLine.MatchString(s) {
+		d.trouble = s
+	}
+	if m := missingLine.FindStringSubmatch(s); m != nil && d.missing == "" {
+		d.missing = m[1] + m[2] + m[3] // one of them matched
+	}
+	if m := failedLine.FindStringSubmatch(s); m != nil {
+		d.failed = append(d.failed, Diagnostic{File: d.rel(m[1]), Kind: "error", Text: "make: " + m[2]})
+		d.open = false
+		return
+	}
+	if m := objtoolLine.FindStringSubmatch(s); m != nil {
+		d.add(Diagnostic{File: d.rel(m[1]), Kind: m[2], Text: m[3]})
+		return
+	}
+	if m := compilerLine.FindStringSubmatch(s); m != nil {
+		kind := strings.ToLower(m[3])
+		if kind == "fatal error" {
+			kind = "error"
+		}
+		d.add(Diagnostic{File: d.rel(m[1]), Line: atoi(m[2]), Kind: kind, Text: m[4]})
+		return
+	}
+	if m := linkerLine.FindStringSubmatch(s); m != nil {
+		d.add(Diagnostic{File: d.rel(m[1]), Kind: "error", Text: "link: " + m[3] + " in " + m[2]})
+		return
+	}
+	if m := makefileLine.FindStringSubmatch(s); m != nil {
+		d.add(Diagnostic{File: d.rel(m[1]), Line: atoi(m[2]), Kind: "error", Text: "make: " + m[3]})
+		return
+	}
+	if m := noRuleLine.FindStringSubmatch(s); m != nil {
+		d.add(Diagnostic{Kind: "error", Text: "make: " + m[1]})
+		return
+	}
+	if m := modpostLine.FindStringSubmatch(s); m != nil {
+		d.add(Diagnostic{Kind: strings.ToLower(m[1]), Text: m[2]})
+		return
+	}
+	if m := kconfigLine.FindStringSubmatch(s); m != nil {
+		kind := m[3]
+		if kind == "" {
+			kind = "error"
+		}
+		d.add(Diagnostic{File: d.rel(m[1]), Line: atoi(m[2]), Kind: kind, Text: m[4]})
+		return
+	}
+	if m := linkerError.FindStringSubmatch(s); m != nil && !strings.Contains(s, ": in function ") {
+		kind := "error"
+		if text, ok := strings.CutPrefix(m[1], "warning: "); ok {
+			kind, m[1] = "warning", text
+		}
+		d.add(Diagnostic{Kind: kind, Text: "link: " + m[1]})
+		return
+	}
+	d.excerpt(s)
+}
+
+// excerpt adds s to the last diagnostic if it is one of the compiler's lines about it.
+func (d *diagnostics) excerpt(s string) {
+	if !d.open {
+		return
+	}
+	isExcerpt := strings.HasPrefix(s, " ") && strings.Contains(s, "|") || strings.Contains(s, ": note: ")
+	if !isExcerpt {
+		d.open = false
+		return
+	}
+	if d.lines == maxExcerpt {
+		return
+	}
+	last := &d.list[len(d.list)-1]
+	if d.lines > 0 {
+		last.Excerpt += "\n"
+	}
+	for _, root := range d.roots {
+		s = strings.ReplaceAll(s, root+"/", "")
+	}
+	last.Excerpt += s
+	d.lines++
+}
+
+func (d *diagnostics) add(x Diagnostic) {
+	d.open = false
+	// Errors must get in, even after a flood of warnings.
+	if len(d.list) >= maxDiagnostics && (x.Kind != "error" || len(d.list) >= 2*maxDiagnostics) {
+		return
+	}
+	d.list = append(d.list, x)
+	d.open, d.lines = true, 0
+}
+
+func (d *diagnostics) rel(path string) string { return relativePath(path, d.roots...) }
+
+// warnings returns the warnings, each once, by file and line: the order of a parallel build is chance.
+func (d *diagnostics) warnings() []Diagnostic {
+	return tidy(slices.DeleteFunc(slices.Clone(d.list), func(x Diagnostic) bool { return x.Kind != "warning" }))
+}
+
+// failure returns the diagnostics of a build that failed, errors first.
+func (d *diagnostics) failure() []Diagnostic {
+	errs := slices.DeleteFunc(slices.Clone(d.list), func(x Diagnostic) bool { return x.Kind != "error" })
+	if len(errs) == 0 {
+		errs = d.failed[:min(1, len(d.failed))] // the first is where it broke, the rest are its parents
+	}
+	return append(tidy(errs), d.warnings()...)
+}
+
+func tidy(list []Diagnostic) []Diagnostic {
+	slices.SortStableFunc(list, func(a, b Diagnostic) int {
+		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, strings.Compare(a.Text, b.Text))
+	})
+	return slices.CompactFunc(list, func(a, b Diagnostic) bool {
+		return a.File == b.File && a.Line == b.Line && a.Kind == b.Kind && a.Text == b.Text
+	})
+}
+
+func atoi(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
+}

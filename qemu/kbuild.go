@@ -1,0 +1,572 @@
+package qemu
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seriesctl/seriesctl/internal/xec"
+)
+
+// maxLog bounds a build's log, in bytes: a makefile can print for ever.
+const maxLog = 64 << 20
+
+// ccacheSize bounds the compiler cache of a workspace.
+const ccacheSize = "3G"
+
+// Builder is one worker: it builds one tree after the other in one place, each time only what changed.
+// Two builders must not share Dir; they may share Images.
+type Builder struct {
+	// Dir holds src (the source tree; the caller writes it and Build only reads it), obj (make's O=), tmp and
+	// the builder's notes. The compiler cache, when ccache is installed, is ccache beside Dir.
+	Dir string
+	// Images is where finished images are kept, one directory for each key.
+	Images string
+	// Jobs is make's -j; 0 is 1.
+	Jobs int
+	// Sandbox keeps what the makefiles do inside Dir; see [workshop.cmd].
+	Sandbox bool
+	// Progress is called from one goroutine while Build runs, once for each step make prints; nil for none.
+	Progress func(Progress)
+}
+
+// Progress is how far a build is.
+type Progress struct {
+	Step        string // "configuring", "compiling", "linking"
+	Done, Total int    // objects compiled, and to compile; Total 0 is unknown
+	File        string // what is being made, relative to the object tree
+}
+
+// Build configures (when the config, the toolchain or a Kconfig file changed) and builds src, and stores the image under
+// key. log is where make's whole output goes.
+//
+// The errors: *BuildError when the tree does not build, *ConfigError when an option asked for does not survive,
+// *InfraError when the host fails (no compiler, disk full, compiler killed), an error that wraps ctx.Err() when
+// ctx ended. After any of them the next Build is sound, as it is after a kill -9 or a power failure.
+func (b *Builder) Build(ctx context.Context, key string, c Config, log string) (*Image, error) {
+	img, err := b.build(ctx, key, c, log)
+	if cause := ctx.Err(); err != nil && cause != nil {
+		return nil, fmt.Errorf("build kernel: %w", cause)
+	}
+	var (
+		infra *InfraError
+		tree  *BuildError
+		conf  *ConfigError
+		usage *configInputError
+	)
+	switch {
+	case err == nil, errors.As(err, &infra), errors.As(err, &tree), errors.As(err, &conf):
+		return img, err
+	case errors.As(err, &usage):
+		return nil, usage.error
+	}
+	return nil, &InfraError{Op: "build kernel", Err: err}
+}
+
+// configInputError is a Config that can not be read: the caller's fault.
+type configInputError struct{ error }
+
+func (b *Builder) build(ctx context.Context, key string, c Config, log string) (*Image, error) {
+	start := time.Now()
+	if _, err := b.imagePath(key); err != nil {
+		return nil, err
+	}
+	req, err := c.resolve()
+	if err != nil {
+		return nil, &configInputError{err}
+	}
+	if b.Sandbox {
+		if err := checkSandbox(); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkBuildTools(b.Sandbox); err != nil {
+		return nil, err
+	}
+	tools, err := Toolchain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &job{b: b, req: req, tools: tools, shop: b.workshop(), log: log}
+	if _, err := os.Stat(filepath.Join(r.shop.src, "Makefile")); err != nil {
+		return nil, fmt.Errorf("no kernel tree: %w", err)
+	}
+	unlock, err := b.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := b.recoverTree(r.shop.obj); err != nil {
+		return nil, fmt.Errorf("clear interrupted build: %w", err)
+	}
+	if err := r.shop.makeDirs(); err != nil {
+		return nil, err
+	}
+	if r.obj, err = os.OpenRoot(r.shop.obj); err != nil {
+		return nil, err
+	}
+	defer r.obj.Close()
+	if err := os.MkdirAll(filepath.Dir(log), 0o755); err != nil {
+		return nil, err
+	}
+	if r.out, err = newBuildLog(log); err != nil {
+		return nil, err
+	}
+	defer r.out.close()
+
+	if err := b.setMarker(); err != nil {
+		return nil, err
+	}
+	if err := r.run(ctx); err != nil {
+		// The tree's own failure is one that make ended by itself; what else it left behind is not known.
+		var tree *BuildError
+		var conf *ConfigError
+		if errors.As(err, &tree) || errors.As(err, &conf) {
+			if err := b.clearMarker(); err != nil {
+				return nil, err
+			}
+		}
+		return nil, err
+	}
+	if err := b.clearMarker(); err != nil {
+		return nil, err
+	}
+	kernel, err := r.strippedKernel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dotConfig, err := r.obj.ReadFile(".config")
+	if err != nil {
+		return nil, err
+	}
+	err = b.storeImage(filepath.Join(r.shop.obj, kernel), dotConfig, imageMeta{
+		Key: key, Compiled: r.out.compiled, Seconds: time.Since(start).Seconds(), Warnings: r.out.diag.warnings(),
+	})
+	var none *notKernelError
+	if errors.As(err, &none) {
+		return nil, &BuildError{Diagnostics: []Diagnostic{{File: "vmlinux", Kind: "error", Text: none.reason}}, Log: log}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store image: %w", err)
+	}
+	return b.Image(key)
+}
+
+func (b *Builder) workshop() workshop {
+	w := workshop{
+		src: filepath.Join(b.Dir, "src"), obj: filepath.Join(b.Dir, "obj"), tmp: filepath.Join(b.Dir, "tmp"),
+		sandbox: b.Sandbox,
+	}
+	if _, err := xec.Find("ccache"); err == nil {
+		w.cache = filepath.Join(filepath.Dir(b.Dir), "ccache")
+	}
+	return w
+}
+
+// job is one Build.
+type job struct {
+	b     *Builder
+	req   request
+	tools string
+	shop  workshop
+	obj   *os.Root // a build may leave links in obj that lead out of it
+	log   string
+	out   *buildLog
+}
+
+func (r *job) run(ctx context.Context) error {
+	src, err := os.OpenRoot(r.shop.src)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if !r.configured(src) {
+		r.out.step("configuring", r.b.Progress)
+		if err := os.RemoveAll(r.stampFile()); err != nil {
+			return err
+		}
+		if err := r.configure(ctx, src); err != nil {
+			return err
+		}
+	}
+	r.out.step("compiling", r.b.Progress)
+	r.out.total = outdatedObjects(r.shop)
+	err = r.make(ctx, nil, "vmlinux")
+	if err == nil || r.out.compiled > 0 { // once it compiles, make has taken the config over
+		err = cmp.Or(err, r.noteConfigured(src))
+	}
+	return err
+}
+
+// env is the whole environment of a build. What the user has set does not change what is built.
+func (r *job) env() []string {
+	_, _, cache := r.shop.seen()
+	tmp := r.shop.tmp
+	if r.shop.sandbox {
+		tmp = "/tmp"
+	}
+	env := []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + tmp, "TMPDIR=" + tmp, "LC_ALL=C",
+		// Documentation/kbuild/reproducible-builds.rst
+		"KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970", "KBUILD_BUILD_USER=seriesctl",
+		"KBUILD_BUILD_HOST=lab", "KBUILD_BUILD_VERSION=1",
+	}
+	if cache != "" {
+		// In depend mode a miss costs no second run of the preprocessor.
+		env = append(env, "CCACHE_DIR="+cache, "CCACHE_DEPEND=1", "CCACHE_MAXSIZE="+ccacheSize)
+	}
+	return env
+}
+
+// make runs make with args on the tree. vars are variables of the environment, added to env.
+func (r *job) make(ctx context.Context, vars []string, args ...string) error {
+	src, obj, cache := r.shop.seen()
+	argv := []string{
+		"make", "--no-print-directory", "-C", src, "O=" + obj, "-j" + strconv.Itoa(max(1, r.b.Jobs)),
+		"LOCALVERSION=", // set, so that no "+" is added for a tree that is no release
+	}
+	if cache != "" {
+		argv = append(argv, "CC=ccache gcc")
+	}
+	cmd := r.shop.cmd(append(r.env(), vars...), append(argv, args...))
+	r.out.diag.roots = []string{src, obj}
+	cmd.Stdout = r.out
+	err := cmd.Run(ctx)
+	r.out.flush()
+	if err == nil {
+		return r.out.err()
+	}
+	return r.classify(ctx, err)
+}
+
+// classify says whose fault a failed make is.
+func (r *job) classify(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if e := sandboxFailure(err); e != nil {
+		return e
+	}
+	d := &r.out.diag
+	switch {
+	case d.missing != "":
+		return &InfraError{Op: "build kernel", Err: fmt.Errorf("the host has no %s", d.missing), Hint: buildHint}
+	case d.trouble != "":
+		hint := "free some space, or memory (fewer --jobs), and run the same command again"
+		return &InfraError{Op: "build kernel", Err: errors.New(strings.TrimSpace(d.trouble)), Hint: hint}
+	}
+	if logErr := r.out.err(); logErr != nil {
+		return logErr
+	}
+	var e *xec.Error
+	const makeFailed = 2 // the status of a make that ended by itself, GNU make manual, "Running make"
+	if !errors.As(err, &e) || e.Status != makeFailed {
+		return &InfraError{
+			Op: "build kernel", Err: fmt.Errorf("make did not end by itself: %w", err),
+			Hint: "run the same command again; if it persists, see " + r.log,
+		}
+	}
+	return &BuildError{Diagnostics: d.failure(), Log: r.log}
+}
+
+// Files of the object tree that configuring uses. The new config is made beside the old one, which keeps its
+// time stamp when they are equal.
+const (
+	askedFile = ".config.asked"
+	nextFile  = ".config.next"
+)
+
+// tinyFiles are what `make tinyconfig` reads (scripts/kconfig/Makefile), in this order.
+var tinyFiles = []string{"kernel/configs/tiny-base.config", "kernel/configs/tiny.config", "arch/x86/configs/tiny.config"}
+
+func (r *job) configure(ctx context.Context, src *os.Root) error {
+	_, obj, _ := r.shop.seen()
+	vars := []string{"KCONFIG_CONFIG=" + obj + "/" + nextFile}
+	text := ""
+	switch r.req.base {
+	case "tinyconfig":
+		for _, name := range tinyFiles {
+			part, err := src.ReadFile(name)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			text += string(part) + "\n"
+		}
+		if strings.TrimSpace(text) == "" {
+			return errors.New("this kernel has no tinyconfig")
+		}
+	case "defconfig":
+		if err := r.make(ctx, vars, "defconfig"); err != nil {
+			return err
+		}
+		part, err := r.obj.ReadFile(nextFile)
+		if err != nil {
+			return err
+		}
+		text = string(part)
+	case "file":
+		text = r.req.baseText
+	}
+	text += "\n" + r.req.fragment() + "# CONFIG_LOCALVERSION_AUTO is not set\n"
+
+	target := "olddefconfig"
+	if r.req.base == "tinyconfig" {
+		// merge_config.sh -n, in one step: what is not asked for is off, also where Kconfig's default is on.
+		target = "allnoconfig"
+		vars = append(vars, "KCONFIG_ALLCONFIG="+obj+"/"+askedFile)
+		if err := r.obj.WriteFile(askedFile, []byte(text), 0o644); err != nil {
+			return err
+		}
+	} else if err := r.obj.WriteFile(nextFile, []byte(text), 0o644); err != nil {
+		return err
+	}
+	if err := r.make(ctx, vars, target); err != nil {
+		return err
+	}
+	next, err := r.obj.ReadFile(nextFile)
+	if err != nil {
+		return err
+	}
+	if err := checkSurvived(r.req.wants, string(next), r.shop.src); err != nil {
+		return err
+	}
+	if old, err := r.obj.ReadFile(".config"); err == nil && bytes.Equal(old, next) {
+		return r.obj.Remove(nextFile)
+	}
+	return r.obj.Rename(nextFile, ".config")
+}
+
+// configStamp says what obj/.config was made from.
+type configStamp struct {
+	Asked, Toolchain, Kconfig string
+}
+
+func (r *job) stamp(src *os.Root) (configStamp, error) {
+	k, err := r.kconfigHash(src)
+	return configStamp{Asked: r.req.hash(), Toolchain: r.tools, Kconfig: k}, err
+}
+
+func (r *job) stampFile() string { return filepath.Join(r.b.Dir, "configured.json") }
+
+// configured reports whether obj/.config is what configure would make. A Kconfig file that a patch adds is found
+// because one that was read before must now name it.
+func (r *job) configured(src *os.Root) bool {
+	var was configStamp
+	text, err := os.ReadFile(r.stampFile())
+	if err != nil || json.Unmarshal(text, &was) != nil {
+		return false
+	}
+	if _, err := r.obj.Stat(".config"); err != nil {
+		return false
+	}
+	now, err := r.stamp(src)
+	return err == nil && was == now
+}
+
+func (r *job) noteConfigured(src *os.Root) error {
+	now, err := r.stamp(src)
+	if err != nil {
+		return os.RemoveAll(r.stampFile())
+	}
+	text, err := json.Marshal(now)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(r.stampFile(), text, 0o644)
+}
+
+// kconfigHash hashes every file Kconfig read at the last build (include/config/auto.conf.cmd lists them) and those
+// the base config comes from, as they are now.
+func (r *job) kconfigHash(src *os.Root) (string, error) {
+	deps, err := r.obj.ReadFile("include/config/auto.conf.cmd")
+	if err != nil {
+		return "", err
+	}
+	list, _, found := strings.Cut(string(deps), "\n\n")
+	if !found {
+		return "", errors.New("auto.conf.cmd is not understood")
+	}
+	seen, _, _ := r.shop.seen()
+	names := append(strings.Fields(list), tinyFiles...)
+	names = append(names, "arch/x86/configs/x86_64_defconfig", "Makefile", "arch/x86/Makefile")
+	h := sha256.New()
+	for _, name := range names {
+		name = strings.TrimPrefix(name, seen+"/")
+		if !filepath.IsLocal(name) || name == "deps_config" {
+			continue
+		}
+		fmt.Fprintf(h, "%s\n", name)
+		fi, err := src.Lstat(name)
+		if err != nil || !fi.Mode().IsRegular() {
+			continue
+		}
+		text, err := src.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%d\n", len(text))
+		h.Write(text)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// strippedKernel returns the name, in obj, of the kernel without debug information.
+func (r *job) strippedKernel(ctx context.Context) (string, error) {
+	const kernel, stripped = "vmlinux", "vmlinux.stripped"
+	fi, err := r.obj.Lstat(kernel)
+	if err != nil || !fi.Mode().IsRegular() {
+		return kernel, nil // storeImage says so
+	}
+	f, err := r.obj.Open(kernel)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if !hasDebugInfo(f) {
+		return kernel, nil
+	}
+	cmd := r.shop.cmd(r.env(), []string{"strip", "-g", "-o", stripped, kernel})
+	cmd.Stdout = r.out
+	if err := cmd.Run(ctx); err != nil {
+		return "", fmt.Errorf("strip kernel: %w", err)
+	}
+	return stripped, nil
+}
+
+// buildLog takes make's output: all of it goes to a file, each line to the parser, each step to Progress.
+type buildLog struct {
+	mu       sync.Mutex
+	file     *os.File
+	written  int
+	fileErr  error
+	part     []byte // of a line that has not ended
+	diag     diagnostics
+	state    Progress
+	total    int
+	compiled int
+	progress func(Progress)
+}
+
+func newBuildLog(path string) (*buildLog, error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return &buildLog{file: f}, nil
+}
+
+func (l *buildLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.save(p)
+	for rest := p; len(rest) > 0; {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			l.collect(rest)
+			break
+		}
+		l.collect(rest[:i])
+		l.endLine()
+		rest = rest[i+1:]
+	}
+	return len(p), nil
+}
+
+func (l *buildLog) save(p []byte) {
+	if l.fileErr != nil || l.written >= maxLog {
+		return
+	}
+	n, err := l.file.Write(p[:min(len(p), maxLog-l.written)])
+	l.written += n
+	l.fileErr = err
+	if l.written >= maxLog && err == nil {
+		_, l.fileErr = io.WriteString(l.file, "\n[seriesctl: the rest is not kept]\n")
+	}
+}
+
+func (l *buildLog) collect(p []byte) {
+	if room := maxLine - len(l.part); len(p) > room {
+		p = p[:room]
+	}
+	l.part = append(l.part, p...)
+}
+
+func (l *buildLog) endLine() {
+	line := string(l.part)
+	l.part = l.part[:0]
+	if m := stepLine.FindStringSubmatch(line); m != nil {
+		l.made(m[1], m[2])
+		return
+	}
+	l.diag.line(line)
+}
+
+// stepLine is what kbuild prints for each thing it makes: "  CC      fs/gfs2/file.o".
+var stepLine = regexp.MustCompile(`^  ([A-Z][A-Z0-9_+]*)(?: \[[A-Z]\])? +(\S+)$`)
+
+// linkSteps are the steps after the last object is compiled.
+var linkSteps = map[string]bool{"LD": true, "MODPOST": true, "KSYM": true, "KSYMS": true, "NM": true, "SORTTAB": true, "LINK": true}
+
+func (l *buildLog) made(step, file string) {
+	switch {
+	case l.state.Step != "compiling": // the link compiles the version and the symbol table
+	case (step == "CC" || step == "AS") && !strings.HasPrefix(file, "/"): // an absolute path is a tool of the build
+		l.compiled++
+		l.state.Done = l.compiled
+		l.state.Total = max(l.total, l.compiled)
+		if l.total == 0 {
+			l.state.Total = 0
+		}
+	case linkSteps[step] && strings.Contains(file, "vmlinux"):
+		l.state.Step = "linking"
+	}
+	l.state.File = file
+	l.report()
+}
+
+func (l *buildLog) report() {
+	if l.progress != nil {
+		l.progress(l.state)
+	}
+}
+
+func (l *buildLog) step(name string, progress func(Progress)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.progress = progress
+	l.state = Progress{Step: name}
+	l.report()
+}
+
+// flush ends a last line without newline.
+func (l *buildLog) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.part) > 0 {
+		l.endLine()
+	}
+}
+
+func (l *buildLog) err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fileErr == nil {
+		return nil
+	}
+	return &InfraError{Op: "write build log", Err: l.fileErr, Hint: "free some space and run the same command again"}
+}
+
+func (l *buildLog) close() { l.file.Close() }

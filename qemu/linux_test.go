@@ -1,0 +1,87 @@
+package qemu
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLinux builds a real kernel once, cold, and then what changes little of it. SERIESCTL_LINUX_6_1 names an unpacked
+// source tree of Linux 6.1; it takes some minutes.
+func TestLinux(t *testing.T) {
+	source := os.Getenv("SERIESCTL_LINUX_6_1")
+	if source == "" {
+		t.Skip("SERIESCTL_LINUX_6_1 names no kernel source")
+	}
+	root := t.TempDir()
+	b := &Builder{Dir: filepath.Join(root, "w"), Images: filepath.Join(root, "images"), Jobs: 2, Sandbox: checkSandbox() == nil}
+	if err := os.Mkdir(b.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	src := filepath.Join(b.Dir, "src")
+	if out, err := exec.Command("cp", "-a", "--reflink=auto", source, src).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	conf := Config{Fragments: []string{"vm", "gfs2", "ext4"}}
+	build := func(key string) *Image {
+		t.Helper()
+		img, err := b.Build(t.Context(), key, conf, filepath.Join(root, key+".log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d objects, %.1f s", key, img.Compiled, img.Seconds)
+		return img
+	}
+	edit := func(name, old, new string) {
+		t.Helper()
+		path := filepath.Join(src, name)
+		text := readFile(t, path)
+		if !strings.Contains(text, old) {
+			t.Fatalf("%s has no %q", name, old)
+		}
+		write(t, path, strings.Replace(text, old, new, 1))
+	}
+
+	base := build("base")
+	if base.Compiled < 500 {
+		t.Errorf("a kernel of %d objects", base.Compiled)
+	}
+	if again := build("again"); again.Hash != base.Hash || again.Compiled != 0 {
+		t.Errorf("the same again: %d objects, same %t", again.Compiled, again.Hash == base.Hash)
+	}
+	// A file with WARN_ON and without __LINE__ in its code, see hashKernel.
+	const include = "#include <linux/module.h>\n"
+	edit("fs/iomap/direct-io.c", include, "/* a comment\n * of two lines */\n"+include)
+	if comment := build("comment"); comment.Hash != base.Hash || comment.Compiled != 1 {
+		t.Errorf("a comment: %d objects, same %t", comment.Compiled, comment.Hash == base.Hash)
+	}
+	const code = "gl->gl_tchange = jiffies;"
+	edit("fs/gfs2/glock.c", code, code+"\n\tgl->gl_tchange++;")
+	changed := build("code")
+	if changed.Hash == base.Hash || changed.Compiled != 1 {
+		t.Errorf("other code: %d objects, same %t", changed.Compiled, changed.Hash == base.Hash)
+	}
+	edit("fs/gfs2/glock.c", code, "gl->gl_tchange = nope;")
+	_, err := b.Build(t.Context(), "broken", conf, filepath.Join(root, "broken.log"))
+	var tree *BuildError
+	if !errors.As(err, &tree) || !strings.Contains(err.Error(), "fs/gfs2/glock.c:") {
+		t.Errorf("code that does not compile: %v", err)
+	}
+	edit("fs/gfs2/glock.c", "gl->gl_tchange = nope;", code)
+	start := time.Now()
+	if back := build("back"); back.Hash != changed.Hash {
+		t.Errorf("the code before again gives another image")
+	}
+	t.Logf("after a broken prefix: %.1f s", time.Since(start).Seconds())
+
+	_, err = b.Build(t.Context(), "dropped", Config{Fragments: conf.Fragments, Options: []string{"CONFIG_GFS2_FS_LOCKING_DLM=y"}},
+		filepath.Join(root, "dropped.log"))
+	var dropped *ConfigError
+	if !errors.As(err, &dropped) || !strings.Contains(dropped.Needs, "DLM") {
+		t.Errorf("an option without what it depends on: %v", err)
+	}
+}
