@@ -133,9 +133,15 @@ type Stack struct {
 
 // Crash is one incident on a console.
 type Crash struct {
-	Type  string `json:"type"`  // "BUG", "WARNING", "KASAN", "LOCKDEP", "HANG", "panic", …
+	// Type is the kind of failure in the words of the kernel fuzzers: "BUG", "WARNING", "LOCKDEP", "HANG",
+	// "KASAN-USE-AFTER-FREE-READ", "DoS" (other oopses and panics)…; "" for kinds they have no word for.
+	Type  string `json:"type"`
 	Title string `json:"title"` // normalised: the same bug has the same title on the next build
 	Fatal bool   `json:"fatal"` // BUG, oops, panic; false for WARN and lockdep reports
+	// Alternatives are other titles the same bug may go by, each normalised as Title is.
+	Alternatives []string `json:"alternatives,omitempty"`
+	// Corrupted says that the report is cut or interleaved, so that Title may not name the guilty function.
+	Corrupted bool `json:"corrupted,omitempty"`
 	// Report is the console's lines from the incident's first to its last.
 	Report string `json:"report"`
 }

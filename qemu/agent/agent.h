@@ -1,0 +1,54 @@
+/* The guest agent: PID 1 of the lab's virtual machine.
+ *
+ * It speaks over a virtio-serial port of its own, in messages "TYPE NONCE LENGTH\n" followed by LENGTH bytes. The
+ * host sends one "run"; the agent mounts, starts the case, and reports until it is restored or killed: "start",
+ * "mount" (an errno), "out" (output as it comes), "beat" (alive), "hang" (a report of a case that stopped moving; repeated while it
+ * lasts), "exit" (status and signal), "timeout". The agent never decides what a run means.
+ */
+#ifndef AGENT_H
+#define AGENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAXTHREADS 512
+#define SCAN_MS 100   /* between two looks at the case's threads */
+#define BEAT_MS 500   /* between two signs of life */
+
+/* port.c */
+void port_open(void);
+void send_msg(const char *type, const void *data, size_t len);
+extern char nonce[64];
+extern int port;
+
+/* watch.c */
+enum verdict { MOVING, DEADLOCK, LIVELOCK };
+void watch_reset(void);
+/* After a DEADLOCK that turned out to wait for the clock: not again before as many looks. */
+void watch_again(void);
+/* One look at every user thread but the agent's; what the looks so far add up to. */
+enum verdict watch_scan(int deadlock_scans, int livelock_scans);
+/* For how many looks some thread in D state has not moved, 0 when there is none or the disks work. */
+int watch_stuck(void);
+
+/* report.c */
+/* Sends "hang" with the stacks of the case's threads and of blocked kernel threads. Returns 0 without sending when a
+ * thread waits for a time that will come and need_forever is set. */
+int report_hang(const char *kind, double seconds, int need_forever);
+
+/* util.c */
+uint64_t now_ms(void);
+int read_file(const char *path, char *buf, size_t size); /* length, or -1; always terminated */
+int write_file(const char *path, const char *text);
+void die(const char *what);
+
+struct task {
+	int pid, tid, kthread;
+	char state;
+	uint64_t utime, stime; /* clock ticks */
+	uint64_t switches;     /* voluntary and not */
+};
+/* Reads /proc/PID/task/TID; -1 when it has gone. Takes no lock that a stuck task can hold. */
+int read_task(int pid, int tid, struct task *t, int with_switches);
+
+#endif

@@ -1,0 +1,289 @@
+#define _GNU_SOURCE
+#include "agent.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define COMMAND_MAX (64 << 10)
+#define ARGS_MAX 256
+#define MOUNT_TIMEOUT_MS 60000
+
+struct command {
+	long timeout_ms, deadlock_ms, livelock_ms;
+	char *disk, *fstype, *options;
+	char *argv[ARGS_MAX + 1];
+};
+
+static char cmdbuf[COMMAND_MAX + 1];
+
+static void node(const char *path, unsigned maj, unsigned min)
+{
+	if (mknod(path, S_IFCHR | 0666, makedev(maj, min)) < 0 && errno != EEXIST)
+		die(path);
+}
+
+static void setup(void)
+{
+	umask(0);
+	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
+	mkdir("/dev", 0755);
+	mkdir("/tmp", 0777);
+	mkdir("/mnt", 0755);
+	if (mount("proc", "/proc", "proc", 0, "") < 0)
+		die("mount /proc");
+	if (mount("sysfs", "/sys", "sysfs", 0, "") < 0)
+		die("mount /sys");
+	if (mount("devtmpfs", "/dev", "devtmpfs", 0, "") < 0 && mount("tmpfs", "/dev", "tmpfs", 0, "") < 0 && errno != ENODEV)
+		die("mount /dev");
+	mount("tmpfs", "/tmp", "tmpfs", 0, ""); /* without it /tmp is the initramfs */
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, "");
+	node("/dev/null", 1, 3);
+	node("/dev/zero", 1, 5);
+	node("/dev/full", 1, 7);
+	node("/dev/random", 1, 8);
+	node("/dev/urandom", 1, 9);
+	signal(SIGPIPE, SIG_IGN);
+	/* However many threads the case has, the agent gets its turn. Its children do not inherit this. */
+	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &(struct sched_param){ .sched_priority = 1 });
+}
+
+static int read_exact(char *p, size_t n)
+{
+	while (n) {
+		ssize_t r = read(port, p, n);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0) {
+			/* The host is not connected: reading returns at once. */
+			usleep(20000);
+			continue;
+		}
+		p += r;
+		n -= r;
+	}
+	return 0;
+}
+
+/* Waits for "run NONCE LENGTH\n" and its LENGTH bytes: strings, each ended by a NUL. */
+static void read_command(struct command *c)
+{
+	char line[128], *p, *end;
+	size_t n, len;
+	int argc = 0;
+	char *fields[6];
+	for (;;) {
+		for (n = 0; n < sizeof line - 1;) {
+			read_exact(line + n, 1);
+			if (line[n++] == '\n')
+				break;
+		}
+		line[n] = 0;
+		if (sscanf(line, "run %60s %zu\n", nonce, &len) == 2 && len <= COMMAND_MAX)
+			break;
+	}
+	read_exact(cmdbuf, len);
+	cmdbuf[len] = 0;
+	p = cmdbuf;
+	end = cmdbuf + len;
+	for (int i = 0; i < 6; i++) {
+		fields[i] = p < end ? p : "";
+		if (p < end)
+			p += strlen(p) + 1;
+	}
+	c->timeout_ms = atol(fields[0]);
+	c->deadlock_ms = atol(fields[1]);
+	c->livelock_ms = atol(fields[2]);
+	c->disk = fields[3];
+	c->fstype = fields[4];
+	c->options = fields[5];
+	for (; p < end && argc < ARGS_MAX; p += strlen(p) + 1)
+		c->argv[argc++] = p;
+	c->argv[argc] = 0;
+}
+
+/* Makes the node of the disk with the given serial number; an errno. */
+static int find_disk(const char *serial, const char *path)
+{
+	DIR *d = opendir("/sys/block");
+	struct dirent *e;
+	char file[512], buf[64];
+	unsigned maj, min;
+	int err = ENODEV;
+	while (d && (e = readdir(d))) {
+		snprintf(file, sizeof file, "/sys/block/%s/serial", e->d_name);
+		if (e->d_name[0] == '.' || read_file(file, buf, sizeof buf) < 0)
+			continue;
+		buf[strcspn(buf, "\n")] = 0;
+		if (strcmp(buf, serial))
+			continue;
+		snprintf(file, sizeof file, "/sys/block/%s/dev", e->d_name);
+		if (read_file(file, buf, sizeof buf) > 0 && sscanf(buf, "%u:%u", &maj, &min) == 2)
+			err = mknod(path, S_IFBLK | 0600, makedev(maj, min)) < 0 && errno != EEXIST ? errno : 0;
+		break;
+	}
+	if (d)
+		closedir(d);
+	return err;
+}
+
+/* In the child: mounts, and becomes the case. Tells how far it got in two-byte words "m\0" (mounted), "M" and "X" with an errno. */
+static void become(struct command *c, int out, int status)
+{
+	static char *env[] = { "PATH=/bin", "HOME=/tmp", "TERM=dumb", 0 };
+	char path[300], word[2] = { 'm', 0 };
+	cpu_set_t all;
+	int null;
+
+	setsid();
+	signal(SIGPIPE, SIG_DFL);
+	memset(&all, 0xff, sizeof all);
+	sched_setaffinity(0, sizeof all, &all);
+	if (*c->disk) {
+		int err = find_disk(c->disk, "/dev/case-disk");
+		if (!err && mount("/dev/case-disk", "/mnt", c->fstype, 0, c->options) < 0)
+			err = errno;
+		if (!err && chdir("/mnt") < 0)
+			err = errno;
+		if (err) {
+			word[0] = 'M';
+			word[1] = err;
+			_exit(write(status, word, 2) != 2);
+		}
+	} else if (chdir("/tmp") < 0) {
+		_exit(1);
+	}
+	if (write(status, word, 2) != 2)
+		_exit(1);
+	null = open("/dev/null", O_RDONLY);
+	dup2(null, 0);
+	dup2(out, 1);
+	dup2(out, 2);
+	snprintf(path, sizeof path, "/bin/%s", c->argv[0]);
+	execve(path, c->argv, env);
+	word[0] = 'X';
+	word[1] = errno;
+	_exit(write(status, word, 2) != 2);
+}
+
+/* Sends what the case wrote; the number of bytes. */
+static int pump(int out)
+{
+	static char buf[4096];
+	ssize_t r = read(out, buf, sizeof buf);
+	if (r > 0)
+		send_msg("out", buf, r);
+	return r > 0 ? r : 0;
+}
+
+static void run(struct command *c)
+{
+	int out[2], status[2], timedout = 0, got_exit = 0, wstatus = 0, mounted = 0, reported = 0;
+	uint64_t begin, next_scan, next_beat;
+	char buf[128];
+	pid_t child;
+
+	watch_reset();
+	if (pipe2(out, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(status, O_CLOEXEC | O_NONBLOCK) < 0)
+		die("make pipe");
+	/* The case's end blocks. */
+	fcntl(out[1], F_SETFL, 0);
+	fcntl(status[1], F_SETFL, 0);
+	child = fork();
+	if (child < 0)
+		die("fork");
+	if (child == 0)
+		become(c, out[1], status[1]);
+	close(out[1]);
+	close(status[1]);
+	send_msg("start", "", 0);
+	begin = now_ms();
+	next_scan = begin + SCAN_MS;
+	next_beat = begin + BEAT_MS;
+
+	while (!got_exit) {
+		uint64_t t = now_ms();
+		struct pollfd fds[1] = { { out[0], POLLIN, 0 } };
+		unsigned char word[2];
+		int pid, ws;
+
+		/* Short waits at first: most cases end at once. */
+		if (poll(fds, 1, t - begin < 500 ? 2 : 10) > 0 && pump(out[0]) == 0)
+			usleep(10000); /* nobody has the other end open any more */
+		while (read(status[0], word, 2) == 2) {
+			int n = snprintf(buf, sizeof buf, "%d", word[1]);
+			if (word[0] == 'm') {
+				mounted = 1;
+				begin = now_ms();
+				send_msg("mounted", "", 0);
+			} else {
+				send_msg(word[0] == 'M' ? "mount" : "exec", buf, n);
+			}
+		}
+		while ((pid = waitpid(-1, &ws, WNOHANG)) > 0)
+			if (pid == child) {
+				got_exit = 1;
+				wstatus = ws;
+			}
+		if (got_exit)
+			break;
+		t = now_ms();
+		if (t >= next_beat) {
+			next_beat = t + BEAT_MS;
+			send_msg("beat", "", 0);
+		}
+		if (t < next_scan)
+			continue;
+		next_scan = t + SCAN_MS;
+		switch (watch_scan(c->deadlock_ms / SCAN_MS, c->livelock_ms / SCAN_MS)) {
+		case DEADLOCK:
+			/* Looked at again when it is not for good, reported once when it is. */
+			if (!reported)
+				reported = report_hang("deadlock", c->deadlock_ms / 1e3, 1);
+			if (!reported)
+				watch_again();
+			break;
+		case LIVELOCK:
+			report_hang("livelock", c->livelock_ms / 1e3, 0);
+			break;
+		case MOVING:
+			break;
+		}
+		if (!timedout && t - begin > (uint64_t)(mounted || c->timeout_ms > MOUNT_TIMEOUT_MS ? c->timeout_ms : MOUNT_TIMEOUT_MS)) {
+			timedout = 1;
+			if (watch_stuck() >= c->deadlock_ms / SCAN_MS)
+				report_hang("stuck", watch_stuck() * SCAN_MS / 1e3, 0);
+			send_msg("timeout", "", 0);
+		}
+	}
+	while (pump(out[0]) > 0)
+		;
+	int n = snprintf(buf, sizeof buf, "%d %d", WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : 0,
+			 WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0);
+	send_msg("exit", buf, n);
+	close(out[0]);
+	close(status[0]);
+}
+
+int main(void)
+{
+	static struct command c;
+	setup();
+	port_open();
+	send_msg("ready", "", 0);
+	for (;;) {
+		read_command(&c);
+		run(&c);
+	}
+}

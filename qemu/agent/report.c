@@ -1,0 +1,192 @@
+/* Stacks of a case that does not move. Some of these files take locks that a stuck task may hold (a task stuck in execve holds
+ * what /proc/TID/stack needs), so a child reads them and the agent waits for it no longer than it should. */
+#include "agent.h"
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REPORT_MAX (128 << 10)
+#define REPORT_WAIT_MS 1500
+
+static char text[REPORT_MAX];
+static size_t len;
+
+static void add(const char *fmt, const char *s)
+{
+	if (len < sizeof text - 1) {
+		int n = snprintf(text + len, sizeof text - len, fmt, s);
+		len += n < 0 ? 0 : n;
+		if (len > sizeof text - 1)
+			len = sizeof text - 1;
+	}
+}
+
+static char *strip(char *s)
+{
+	for (char *p = s; *p; p++)
+		if ((unsigned char)*p < ' ')
+			*p = p[1] ? '?' : 0;
+	return s;
+}
+
+/* Whether a sleeping system call waits for somebody else and not for the clock. What is not known to, may wake. */
+static int waits_forever(const char *call)
+{
+	long nr;
+	unsigned long a[6];
+	if (sscanf(call, "%ld %lx %lx %lx %lx %lx %lx", &nr, a, a + 1, a + 2, a + 3, a + 4, a + 5) != 7)
+		return 0;
+	switch (nr) {
+	case SYS_wait4: case SYS_waitid: case SYS_read: case SYS_readv: case SYS_write: case SYS_writev:
+	case SYS_flock: case SYS_fcntl: case SYS_semop: case SYS_msgrcv: case SYS_msgsnd: case SYS_pread64:
+	case SYS_pwrite64: case SYS_accept: case SYS_recvfrom: case SYS_recvmsg: case SYS_open: case SYS_openat:
+	case SYS_io_submit:
+		return 1;
+	case SYS_futex:
+		return a[3] == 0;
+	case SYS_poll:
+		return (int)a[2] < 0;
+	case SYS_ppoll:
+		return a[2] == 0;
+	case SYS_select: case SYS_pselect6:
+		return a[4] == 0;
+	case SYS_epoll_wait: case SYS_epoll_pwait:
+		return (int)a[3] < 0;
+	}
+	return 0;
+}
+
+/* Prints one task; *timed is set when it waits for the clock. */
+static void one(struct task *t, int *timed)
+{
+	char path[96], buf[8192], head[64], *line, *save;
+	snprintf(head, sizeof head, "T %d %d %c\n", t->pid, t->tid, t->state);
+	add("%s", head);
+	snprintf(path, sizeof path, "/proc/%d/task/%d/comm", t->pid, t->tid);
+	read_file(path, buf, sizeof buf);
+	add("c %s\n", strip(buf));
+	snprintf(path, sizeof path, "/proc/%d/task/%d/wchan", t->pid, t->tid);
+	read_file(path, buf, sizeof buf);
+	add("w %s\n", strip(buf));
+	if (!t->kthread) {
+		snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", t->pid, t->tid);
+		read_file(path, buf, sizeof buf);
+		if (t->state == 'S' && !waits_forever(buf))
+			*timed = 1;
+	}
+	snprintf(path, sizeof path, "/proc/%d/task/%d/stack", t->pid, t->tid);
+	read_file(path, buf, sizeof buf);
+	int first = 1;
+	for (line = strtok_r(buf, "\n", &save); line; line = strtok_r(0, "\n", &save)) {
+		char *f = strstr(line, "] ");
+		f = f ? f + 2 : line;
+		/* msleep() and ssleep() sleep in D state and end. */
+		if (first && (!strncmp(f, "msleep+", 7) || !strncmp(f, "usleep_range", 12)))
+			*timed = 1;
+		first = 0;
+		add("f %s\n", f);
+	}
+}
+
+/* In the child: all tasks to text; returns whether one waits for the clock. */
+static int collect(int agent)
+{
+	DIR *d = opendir("/proc"), *td;
+	struct dirent *e, *te;
+	char path[300];
+	int timed = 0, self = getpid();
+	while (d && (e = readdir(d))) {
+		int pid = atoi(e->d_name);
+		struct task t;
+		if (!isdigit((unsigned char)e->d_name[0]) || pid == agent || pid == self || read_task(pid, pid, &t, 0) < 0)
+			continue;
+		if (t.kthread) {
+			if (t.state == 'D')
+				one(&t, &(int){ 0 });
+			continue;
+		}
+		snprintf(path, sizeof path, "/proc/%d/task", pid);
+		td = opendir(path);
+		while (td && (te = readdir(td)))
+			if (isdigit((unsigned char)te->d_name[0]) && read_task(pid, atoi(te->d_name), &t, 0) == 0 &&
+			    t.state != 'Z' && t.state != 'X')
+				one(&t, &timed);
+		if (td)
+			closedir(td);
+	}
+	return timed;
+}
+
+int report_hang(const char *kind, double seconds, int need_forever)
+{
+	int p[2], agent = getpid(), complete = 0;
+	uint64_t end;
+	char head[96];
+	pid_t child;
+
+	if (pipe(p) < 0)
+		return 0;
+	child = fork();
+	if (child == 0) {
+		snprintf(head, sizeof head, "%s %.1f\n", kind, seconds);
+		add("%s", head);
+		int timed = collect(agent);
+		char *s = text;
+		/* The first byte says whether a task waits for the clock. */
+		if (write(p[1], timed ? "t" : "f", 1) != 1)
+			_exit(1);
+		while (len) {
+			ssize_t r = write(p[1], s, len);
+			if (r <= 0)
+				_exit(1);
+			s += r;
+			len -= r;
+		}
+		_exit(0);
+	}
+	close(p[1]);
+	len = 0;
+	end = now_ms() + REPORT_WAIT_MS;
+	while (child > 0) {
+		struct pollfd fd = { p[0], POLLIN, 0 };
+		int64_t left = end - now_ms();
+		if (left <= 0 || poll(&fd, 1, left) <= 0)
+			break;
+		ssize_t r = read(p[0], text + len, sizeof text - len);
+		if (r <= 0) {
+			complete = r == 0;
+			break;
+		}
+		len += r;
+	}
+	close(p[0]);
+	if (child > 0 && complete) {
+		waitpid(child, 0, 0);
+	} else if (child > 0) {
+		/* The reader is stuck as well: say what is known without it. */
+		kill(child, SIGKILL);
+		len = snprintf(text, sizeof text, "f%s %.1f\n", kind, seconds);
+	}
+	if (len < 1 || (need_forever && text[0] == 't')) {
+		len = 0;
+		return 0;
+	}
+	send_msg("hang", text + 1, len - 1);
+	len = 0;
+	/* The console gets the kernel's own view: blocked tasks, held locks, what the CPUs do. */
+	if (!strcmp(kind, "livelock"))
+		write_file("/proc/sysrq-trigger", "l");
+	write_file("/proc/sysrq-trigger", "w");
+	if (access("/proc/lockdep", F_OK) == 0)
+		write_file("/proc/sysrq-trigger", "d");
+	send_msg("hangend", "", 0);
+	return 1;
+}

@@ -1,0 +1,60 @@
+package qemu
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+)
+
+// clockTick is the unit of /proc/PID/stat's times (proc(5), USER_HZ, which is 100 on all the hosts Linux has).
+const clockTick = 10 * time.Millisecond
+
+// cpuLog knows how much CPU time a process used lately.
+type cpuLog struct {
+	at    []time.Time
+	total []time.Duration
+}
+
+// sample notes the process's CPU time, at most four times a second, and forgets what is older than a minute.
+func (l *cpuLog) sample(now time.Time, pid int) {
+	if n := len(l.at); n > 0 && now.Sub(l.at[n-1]) < 250*time.Millisecond {
+		return
+	}
+	d, ok := cpuTime(pid)
+	if !ok {
+		return
+	}
+	l.at, l.total = append(l.at, now), append(l.total, d)
+	if len(l.at) > 240 {
+		l.at, l.total = l.at[1:], l.total[1:]
+	}
+}
+
+// used is the CPU time of the last d before now.
+func (l *cpuLog) used(now time.Time, d time.Duration) time.Duration {
+	n := len(l.at)
+	for i, t := range l.at {
+		if now.Sub(t) <= d {
+			return l.total[n-1] - l.total[i]
+		}
+	}
+	return 0
+}
+
+// cpuTime is what the process and all its threads have used so far.
+func cpuTime(pid int) (time.Duration, bool) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false
+	}
+	i := bytes.LastIndexByte(b, ')')
+	f := bytes.Fields(b[i+1:])
+	if len(f) < 13 {
+		return 0, false
+	}
+	user, err1 := strconv.ParseInt(string(f[11]), 10, 64)
+	system, err2 := strconv.ParseInt(string(f[12]), 10, 64)
+	return time.Duration(user+system) * clockTick, err1 == nil && err2 == nil
+}

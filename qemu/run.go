@@ -1,0 +1,319 @@
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// silentAfter is how long the agent may say nothing; it says something twice a second. QEMU must have had
+	// CPU time for half of it, or the host is what is slow.
+	silentAfter = 6 * time.Second
+	// overtime is how long past its timeout a case may go without the agent saying so.
+	overtime = 30 * time.Second
+	// outputHead and outputTail bound what is kept of a case's output, in bytes.
+	outputHead = 48 << 10
+	outputTail = 16 << 10
+	outputNote = 64 // of it, for saying how much was cut
+)
+
+// run is one execution of one case.
+type run struct {
+	guest   *guest
+	kernel  string
+	c       Case
+	fs      Filesystem
+	disk    string
+	nonce   string
+	console *console
+	gone    bool // the guest cannot be restored: it reset the machine
+
+	o       Observation
+	out     output
+	stuck   bool // a report of a hang has come
+	ended   bool // and all that belongs to it
+	started bool
+	load    cpuLog
+}
+
+// do starts the case in a guest that stands at its snapshot, and leaves the guest stopped.
+func (r *run) do(ctx context.Context) (Observation, error) {
+	g := r.guest
+	g.console.Store(r.console)
+	s := g.listen()
+	listening := true
+	defer func() {
+		if listening {
+			g.unlisten(s)
+		}
+	}()
+	qctx, cancel := context.WithTimeout(ctx, answerMax)
+	defer cancel()
+	if _, err := g.qmp.command(qctx, "cont", nil); err != nil {
+		if ctx.Err() != nil {
+			return r.o, ctx.Err()
+		}
+		return r.o, &InfraError{Op: "start guest", Err: g.death(err)}
+	}
+	_ = g.conn.SetWriteDeadline(time.Now().Add(answerMax))
+	if _, err := g.conn.Write(runCommand(r.nonce, r.c, r.disk, r.fs)); err != nil {
+		return r.o, &InfraError{Op: "send case", Err: g.death(err)}
+	}
+	start := time.Now()
+	err := r.watch(ctx, s, start)
+	r.o.Duration = time.Since(start)
+	g.unlisten(s)
+	listening = false
+	if err != nil {
+		return r.o, err
+	}
+	r.o.Output = r.out.String()
+	if r.o.Silent {
+		r.o.Crash = r.console.crash()
+		if err := r.takeOver(ctx); err != nil {
+			return r.o, err
+		}
+		return r.o, g.stop(ctx)
+	}
+	if err := g.stop(ctx); err != nil {
+		return r.o, err
+	}
+	r.judgeConsole()
+	if r.o.Hang != nil {
+		r.o.Hang.addBacktraces(r.console.text())
+	}
+	return r.o, nil
+}
+
+// judgeConsole puts the console's first incident into the observation.
+func (r *run) judgeConsole() {
+	crash := r.console.crash()
+	switch {
+	case crash != nil:
+		r.o.Crash = crash
+	case r.console.paniced():
+		r.o.Crash = &Crash{Type: "DoS", Title: "kernel panic", Fatal: true, Report: string(r.console.text())}
+	case r.gone:
+		r.o.Crash = &Crash{Type: "REBOOT", Title: "unexpected kernel reboot", Fatal: true, Report: string(r.console.text())}
+	}
+}
+
+// watch follows the case to its end, whatever that is.
+func (r *run) watch(ctx context.Context, s *sink, start time.Time) error {
+	g := r.guest
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	heard := start
+	var hung, asked time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-g.process.Done():
+			return &InfraError{Op: "run case", Err: g.death(errors.New("qemu ended"))}
+		case x := <-s.ch:
+			switch x := x.(type) {
+			case message:
+				if x.nonce != r.nonce {
+					continue
+				}
+				heard = time.Now()
+				done, err := r.message(x)
+				if done || err != nil {
+					return err
+				}
+			case qmpEvent:
+				switch x.Name {
+				case "SHUTDOWN":
+					r.gone = true
+					return nil
+				case "BLOCK_IO_ERROR":
+					return diskError(x)
+				}
+			}
+		case now := <-tick.C:
+			r.load.sample(now, g.process.PID())
+			if r.stuck && hung.IsZero() {
+				hung = now
+			}
+			switch {
+			case r.console.paniced():
+				return nil
+			case r.stuck && (r.ended || now.Sub(hung) > panicMax):
+				return nil
+			case !r.started && now.Sub(start) > startMax && r.console.printed() == 0:
+				return &InfraError{Op: "run case", Err: fmt.Errorf("the agent did not take it up in %v", startMax)}
+			case now.Sub(heard) > silentAfter && r.load.used(now, silentAfter) > silentAfter/4:
+				r.o.Silent = true
+				return nil
+			case now.Sub(heard) > silentAfter && asked.Before(heard):
+				asked = now
+				if err := r.ask(ctx); err != nil {
+					return err
+				}
+			case now.Sub(heard) > 10*silentAfter:
+				r.o.Silent = true // idle CPUs and a silent agent: the guest sleeps for good
+				return nil
+			case now.Sub(start) > r.c.Timeout+overtime+silentAfter:
+				r.o.TimedOut = true
+				return nil
+			}
+		}
+	}
+}
+
+// message takes one message; done tells that the run is over.
+func (r *run) message(m message) (done bool, err error) {
+	switch m.kind {
+	case "start":
+		r.started = true
+	case "out":
+		r.out.Write(m.data)
+	case "mount":
+		n, _ := strconv.Atoi(string(m.data))
+		r.o.Mount = errnoName(n)
+	case "exec":
+		n, _ := strconv.Atoi(string(m.data))
+		return true, &InfraError{Op: "run case", Err: fmt.Errorf("execute %s in the vm: %s", r.c.Argv[0], errnoName(n))}
+	case "exit":
+		if r.o.Mount != "" {
+			return true, nil
+		}
+		r.o.Exited = true
+		if _, err := fmt.Sscanf(string(m.data), "%d %d", &r.o.Status, &r.o.Signal); err != nil {
+			return true, &InfraError{Op: "run case", Err: fmt.Errorf("agent said %q: %w", m.data, err)}
+		}
+		return true, nil
+	case "hang":
+		kind, h := parseHang(m.data)
+		// A guest that had little CPU time was not burning it: the host was slow. The agent reports again.
+		if kind == "livelock" && r.load.used(time.Now(), livelockAfter) < livelockAfter/2 {
+			return false, nil
+		}
+		r.o.Hang, r.stuck = h, true
+	case "hangend":
+		r.ended = r.stuck
+	case "timeout":
+		r.o.TimedOut = r.o.Hang == nil
+		return true, nil
+	}
+	return false, nil
+}
+
+// ask asks QEMU whether it is there, and the guest running: a guest that says nothing and uses no CPU time may have been stopped
+// from outside.
+func (r *run) ask(ctx context.Context) error {
+	qctx, cancel := context.WithTimeout(ctx, answerMax)
+	defer cancel()
+	ret, err := r.guest.qmp.command(qctx, "query-status", nil)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return &InfraError{Op: "run case", Err: r.guest.death(err)}
+	}
+	var status struct {
+		Running bool   `json:"running"`
+		Status  string `json:"status"`
+	}
+	if err := json.Unmarshal(ret, &status); err != nil {
+		return &InfraError{Op: "run case", Err: fmt.Errorf("monitor query-status: %w", err)}
+	}
+	if !status.Running {
+		return &InfraError{Op: "run case", Err: fmt.Errorf("qemu stopped the guest: %s", status.Status)}
+	}
+	return nil
+}
+
+// takeOver finds out where a guest is whose agent is silent: where each CPU is, and what the kernel says to an NMI. The
+// observation's Hang has one task for each CPU.
+func (r *run) takeOver(ctx context.Context) error {
+	g := r.guest
+	qctx, cancel := context.WithTimeout(ctx, answerMax)
+	defer cancel()
+	regs, err := g.qmp.human(qctx, "info registers -a")
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &InfraError{Op: "examine silent guest", Err: g.death(err)}
+	}
+	h := &Hang{Seconds: silentAfter.Seconds()}
+	names, _ := readSymbols(r.kernel) // without them there are addresses
+	for cpu, rip := range instructionPointers(regs) {
+		h.Tasks = append(h.Tasks, Stack{Comm: fmt.Sprintf("cpu%d", cpu), State: "R", Frames: []string{names.name(rip)}})
+	}
+	h.Livelock = r.load.used(time.Now(), silentAfter) > silentAfter/2
+	r.o.Hang = h
+	if _, err := g.qmp.command(qctx, "inject-nmi", nil); err != nil {
+		return &InfraError{Op: "examine silent guest", Err: g.death(err)}
+	}
+	end := time.After(panicMax)
+	for !r.console.paniced() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-end:
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// instructionPointers reads "info registers -a": the RIP of each CPU, in order.
+func instructionPointers(regs string) []uint64 {
+	var out []uint64
+	for _, f := range strings.Fields(regs) {
+		if hex, ok := strings.CutPrefix(f, "RIP="); ok {
+			if rip, err := strconv.ParseUint(hex, 16, 64); err == nil {
+				out = append(out, rip)
+			}
+		}
+	}
+	return out
+}
+
+// errnoName is an errno's name, "EINVAL"; "errno 4711" when it has none.
+func errnoName(n int) string {
+	if s := unix.ErrnoName(syscall.Errno(n)); s != "" {
+		return s
+	}
+	return fmt.Sprintf("errno %d", n)
+}
+
+// output keeps the beginning and the end of what a case writes.
+type output struct {
+	head, tail []byte
+	cut        int
+}
+
+func (o *output) Write(b []byte) {
+	n := min(len(b), outputHead-len(o.head))
+	o.head = append(o.head, b[:n]...)
+	o.tail = append(o.tail, b[n:]...)
+	if drop := len(o.tail) - outputTail; drop > outputTail {
+		o.cut += drop
+		o.tail = append(o.tail[:0], o.tail[drop:]...)
+	}
+}
+
+func (o *output) String() string {
+	tail := o.tail[max(0, len(o.tail)-outputTail+outputNote):]
+	var b bytes.Buffer
+	b.Write(o.head)
+	if cut := o.cut + len(o.tail) - len(tail); cut > 0 {
+		fmt.Fprintf(&b, "\n[... %d bytes cut ...]\n", cut)
+	}
+	b.Write(tail)
+	return b.String()
+}

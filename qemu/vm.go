@@ -1,0 +1,505 @@
+package qemu
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seriesctl/seriesctl/internal/xec"
+)
+
+const (
+	bootQuiet   = 30 * time.Second  // without a byte on the console, before the agent
+	bootMax     = 120 * time.Second // from QEMU's start to the agent, whatever it prints
+	answerMax   = 20 * time.Second  // for QEMU to answer its monitor
+	snapshotMax = 120 * time.Second // to write or read a snapshot
+	startMax    = 15 * time.Second  // for the agent to take up a case
+	panicQuiet  = time.Second       // after which a panic's report is over
+	panicMax    = 3 * time.Second   // a panic's report takes no longer
+	snapshotTag = "agent"
+)
+
+// VM is a virtual machine that has booted to its agent. It serves one Run at a time.
+type VM struct {
+	kernel  string
+	machine Machine
+	dir     string
+	disks   string
+
+	mu    sync.Mutex // held by Run and Close
+	guest *guest     // nil when it has to boot first
+	atTag bool       // the guest stands at its snapshot
+}
+
+// guest is one QEMU process and its connections.
+type guest struct {
+	dir     string
+	process *xec.Process
+	qmp     *qmp
+	serial  *stream
+	agent   *stream
+	conn    *net.UnixConn // the agent's
+	parser  messageParser
+	console atomic.Pointer[console]
+	sink    atomic.Pointer[sink]
+	booted  time.Duration
+	saved   time.Duration
+}
+
+// sink takes what a guest says while somebody listens.
+type sink struct {
+	ch   chan any // message, or qmpEvent
+	done chan struct{}
+}
+
+func (g *guest) listen() *sink {
+	s := &sink{ch: make(chan any, 64), done: make(chan struct{})}
+	g.sink.Store(s)
+	return s
+}
+
+func (g *guest) unlisten(s *sink) {
+	g.sink.CompareAndSwap(s, nil)
+	close(s.done)
+}
+
+func (g *guest) tell(x any) {
+	if s := g.sink.Load(); s != nil {
+		select {
+		case s.ch <- x:
+		case <-s.done:
+		}
+	}
+}
+
+// Start boots kernel, an ELF vmlinux, to the agent and takes the snapshot that every Run restores. dir is a private
+// directory for sockets, overlays and the boot's console log (boot.log); disks is a cache for file-system images and the
+// agent, and can be shared. Errors: *BootError when the kernel does not reach the agent, *InfraError, or ctx.Err().
+func Start(ctx context.Context, kernel string, m Machine, dir, disks string) (*VM, error) {
+	kernel, err := filepath.Abs(kernel)
+	if err != nil {
+		return nil, &InfraError{Op: "find kernel", Err: err}
+	}
+	if _, err := os.Stat(kernel); err != nil {
+		return nil, &InfraError{Op: "find kernel", Err: err}
+	}
+	v := &VM{kernel: kernel, machine: m.withDefaults(), dir: dir, disks: disks}
+	if err := v.boot(ctx); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// boot starts QEMU and brings it to the snapshot.
+func (v *VM) boot(ctx context.Context) error {
+	g, err := launch(ctx, v.kernel, v.machine, v.dir, v.disks)
+	if err != nil {
+		return err
+	}
+	if err := g.toAgent(ctx, bootQuiet, bootMax); err != nil {
+		g.kill()
+		return err
+	}
+	if err := g.snapshot(ctx); err != nil {
+		g.kill()
+		return err
+	}
+	v.guest, v.atTag = g, true
+	return nil
+}
+
+// launch prepares disks and starts QEMU; it returns when QEMU has connected.
+func launch(ctx context.Context, kernel string, m Machine, dir, disks string) (_ *guest, err error) {
+	path, err := findEmulator()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, &InfraError{Op: "make vm directory", Err: err, Hint: spaceHint(err)}
+	}
+	if err := prepare(ctx, m, dir, disks); err != nil {
+		return nil, err
+	}
+	g := &guest{dir: dir}
+	g.console.Store(newConsole())
+
+	// A socket's path has 108 bytes at most, a workspace's may have more: QEMU gets names relative to its directory, and
+	// here they go through the directory's descriptor.
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, &InfraError{Op: "open vm directory", Err: err}
+	}
+	defer d.Close()
+	var listeners []*net.UnixListener
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close() // unlinks the socket
+		}
+	}()
+	for _, name := range []string{"monitor.sock", "console.sock", "agent.sock"} {
+		_ = os.Remove(filepath.Join(dir, name))
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), name), Net: "unix"})
+		if err != nil {
+			return nil, &InfraError{Op: "listen for qemu", Err: err}
+		}
+		listeners = append(listeners, l)
+	}
+	// The process must outlive this call's context: Close and kill end it.
+	g.process, err = xec.Cmd{Name: path, Args: m.args(kernel), Dir: dir, Grace: -1}.Start(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, &InfraError{Op: "start qemu", Err: err}
+	}
+	conns := make([]*net.UnixConn, len(listeners))
+	for i, l := range listeners {
+		if conns[i], err = accept(ctx, l, g.process); err != nil {
+			for _, c := range conns[:i] {
+				_ = c.Close()
+			}
+			g.process.Kill()
+			if werr := g.process.Wait(); werr != nil && ctx.Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+				err = werr
+			}
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, &InfraError{Op: "start qemu", Err: err}
+		}
+	}
+	g.conn = conns[2]
+	g.serial = newStream(conns[1], func(b []byte) { _, _ = g.console.Load().Write(b) })
+	g.agent = newStream(conns[2], func(b []byte) {
+		for _, m := range g.parser.feed(b) {
+			g.tell(m)
+		}
+	})
+	qctx, cancel := context.WithTimeout(ctx, answerMax)
+	defer cancel()
+	g.qmp, err = dialQMP(qctx, conns[0], func(e qmpEvent) { g.tell(e) })
+	if err != nil {
+		_ = conns[0].Close()
+		g.kill()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &InfraError{Op: "start qemu", Err: g.death(err)}
+	}
+	return g, nil
+}
+
+// accept waits for QEMU to connect.
+func accept(ctx context.Context, l *net.UnixListener, p *xec.Process) (*net.UnixConn, error) {
+	if err := l.SetDeadline(time.Now().Add(answerMax)); err != nil {
+		return nil, err
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-p.Done():
+		case <-stop:
+			return
+		}
+		_ = l.Close()
+	}()
+	return l.AcceptUnix()
+}
+
+// prepare makes the files that QEMU opens in dir.
+func prepare(ctx context.Context, m Machine, dir, disks string) error {
+	for i, f := range m.Filesystems {
+		image, err := makeDisk(ctx, f, disks)
+		if err != nil {
+			return err
+		}
+		if err := overlay(filepath.Join(dir, fmt.Sprintf("disk%d.qcow2", i)), image, 0); err != nil {
+			return err
+		}
+	}
+	if err := overlay(filepath.Join(dir, "state.qcow2"), "", 1<<20); err != nil {
+		return err
+	}
+	agent, err := buildAgent(ctx, disks)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, "initramfs.cpio"))
+	if err != nil {
+		return &InfraError{Op: "write initramfs", Err: err, Hint: spaceHint(err)}
+	}
+	err = writeInitramfs(f, agent, m.Programs)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return &InfraError{Op: "write initramfs", Err: err, Hint: spaceHint(err)}
+	}
+	return nil
+}
+
+// toAgent waits for the agent, at most quiet without a byte on the console and at most total. What the console showed
+// is in boot.log.
+func (g *guest) toAgent(ctx context.Context, quiet, total time.Duration) error {
+	s := g.listen()
+	defer g.unlisten(s)
+	start := time.Now()
+	con := g.console.Load()
+	log := filepath.Join(g.dir, "boot.log")
+	fail := func(reason string) error {
+		g.serial.flush()
+		if err := con.save(log); err != nil {
+			return &InfraError{Op: "write boot log", Err: err, Hint: spaceHint(err)}
+		}
+		return &BootError{Reason: reason, Crash: con.crash(), Log: log}
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-g.process.Done():
+			return &InfraError{Op: "boot kernel", Err: g.death(errors.New("qemu ended"))}
+		case x := <-s.ch:
+			switch x := x.(type) {
+			case message:
+				if x.kind == "ready" {
+					g.booted = time.Since(start)
+					g.serial.flush()
+					if err := con.save(log); err != nil {
+						return &InfraError{Op: "write boot log", Err: err, Hint: spaceHint(err)}
+					}
+					return nil
+				}
+			case qmpEvent:
+				switch x.Name {
+				case "SHUTDOWN":
+					return fail("the kernel reset the machine before the agent")
+				case "BLOCK_IO_ERROR":
+					return diskError(x)
+				}
+			}
+		case <-tick.C:
+			switch {
+			case con.paniced():
+				return fail("panic before the agent")
+			case con.printed() == 0 && time.Since(start) > quiet:
+				return fail(fmt.Sprintf("nothing on the console in %v", quiet))
+			case con.quietFor() > quiet:
+				return fail(fmt.Sprintf("no agent, and nothing on the console for %v", quiet))
+			case time.Since(start) > total:
+				return fail(fmt.Sprintf("no agent after %v", total))
+			}
+		}
+	}
+}
+
+func diskError(e qmpEvent) error {
+	return &InfraError{Op: "write guest disk", Err: fmt.Errorf("qemu stopped the guest: %s", e.Data),
+		Hint: "free disk space, or move the workspace"}
+}
+
+// snapshot stops the guest and saves it.
+func (g *guest) snapshot(ctx context.Context) error {
+	start := time.Now()
+	if err := g.stop(ctx); err != nil {
+		return err
+	}
+	sctx, cancel := context.WithTimeout(ctx, snapshotMax)
+	defer cancel()
+	if err := g.qmp.silent(sctx, "savevm "+snapshotTag); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &InfraError{Op: "save snapshot", Err: g.death(err), Hint: "is there disk space?"}
+	}
+	g.saved = time.Since(start)
+	return nil
+}
+
+// stop stops the guest; everything it printed and said has then been handled.
+func (g *guest) stop(ctx context.Context) error {
+	qctx, cancel := context.WithTimeout(ctx, answerMax)
+	defer cancel()
+	if _, err := g.qmp.command(qctx, "stop", nil); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &InfraError{Op: "stop guest", Err: g.death(err)}
+	}
+	g.serial.flush()
+	g.agent.flush()
+	return nil
+}
+
+// restore brings a stopped guest to the snapshot.
+func (g *guest) restore(ctx context.Context) error {
+	sctx, cancel := context.WithTimeout(ctx, snapshotMax)
+	defer cancel()
+	if err := g.qmp.silent(sctx, "loadvm "+snapshotTag); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &InfraError{Op: "restore snapshot", Err: g.death(err)}
+	}
+	g.serial.flush()
+	g.agent.flush()
+	g.parser.reset()
+	return nil
+}
+
+// death is err, or how QEMU ended when it has.
+func (g *guest) death(err error) error {
+	select {
+	case <-g.process.Done():
+	case <-time.After(100 * time.Millisecond):
+		return err
+	}
+	if werr := g.process.Wait(); werr != nil {
+		return werr
+	}
+	return fmt.Errorf("qemu ended: %w", err)
+}
+
+// kill ends QEMU at once and closes its connections.
+func (g *guest) kill() {
+	g.process.Kill()
+	_ = g.process.Wait()
+	if g.qmp != nil {
+		g.qmp.close()
+	}
+	g.serial.close()
+	g.agent.close()
+}
+
+// Run restores the snapshot and runs c. What the guest printed in this run is written to the file console, at most about 1 MiB
+// of it: beginning, first incident and end of a flood. What the kernel did is in the Observation, whatever it is; the
+// error is an *InfraError or ctx.Err(). After a failure of the lab the machine is booted again and c run once more, before
+// it is reported.
+func (v *VM) Run(ctx context.Context, c Case, console string) (Observation, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.check(c); err != nil {
+		return Observation{}, err
+	}
+	o, err := v.try(ctx, c, console)
+	if err == nil || ctx.Err() != nil {
+		return o, err
+	}
+	first := err
+	v.drop()
+	if o, err = v.try(ctx, c, console); err == nil || ctx.Err() != nil {
+		return o, err
+	}
+	v.drop()
+	infra := &InfraError{Op: "run case", Err: fmt.Errorf("%w (also after a fresh boot; before: %w)", err, first)}
+	var e *InfraError
+	if errors.As(err, &e) {
+		infra.Hint = e.Hint
+	}
+	return Observation{}, infra
+}
+
+// defaultTimeout is a case's when it states none.
+const defaultTimeout = time.Minute
+
+// check refuses a case that this machine cannot run.
+func (v *VM) check(c Case) error {
+	if len(c.Argv) == 0 {
+		return &InfraError{Op: "run case", Err: errors.New("no command")}
+	}
+	if _, ok := v.machine.Programs[c.Argv[0]]; !ok {
+		return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no program %q", c.Argv[0])}
+	}
+	if _, _, ok := v.filesystem(c.Filesystem); !ok {
+		return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no file system %q", c.Filesystem)}
+	}
+	return nil
+}
+
+func (v *VM) filesystem(name string) (Filesystem, string, bool) {
+	if name == "" {
+		return Filesystem{}, "", true
+	}
+	for i, f := range v.machine.Filesystems {
+		if f.Name == name {
+			return f, serial(i), true
+		}
+	}
+	return Filesystem{}, "", false
+}
+
+// try runs c once, from the snapshot or from a fresh boot when there is none to restore.
+func (v *VM) try(ctx context.Context, c Case, console string) (Observation, error) {
+	if v.guest == nil {
+		if err := v.boot(ctx); err != nil {
+			// The same kernel has booted before: that it does not now is not its doing.
+			var b *BootError
+			if errors.As(err, &b) {
+				err = &InfraError{Op: "boot again", Err: b}
+			}
+			return Observation{}, err
+		}
+	}
+	if !v.atTag {
+		if err := v.guest.restore(ctx); err != nil {
+			return Observation{}, err
+		}
+	}
+	v.atTag = false
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	r := &run{guest: v.guest, kernel: v.kernel, c: c, nonce: nonce(), console: newConsole()}
+	r.fs, r.disk, _ = v.filesystem(c.Filesystem)
+	o, err := r.do(ctx)
+	if err == nil {
+		if err = r.console.save(console); err != nil {
+			err = &InfraError{Op: "write console log", Err: err, Hint: spaceHint(err)}
+		}
+	}
+	o.Console = console
+	if err != nil || r.gone {
+		v.drop()
+	}
+	return o, err
+}
+
+func (v *VM) drop() {
+	if v.guest != nil {
+		v.guest.kill()
+		v.guest = nil
+	}
+}
+
+func nonce() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// Close ends QEMU and removes the VM's files but boot.log. It is not an error to close twice.
+func (v *VM) Close() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.drop()
+	names := []string{"state.qcow2", "initramfs.cpio"}
+	for i := range v.machine.Filesystems {
+		names = append(names, fmt.Sprintf("disk%d.qcow2", i))
+	}
+	var first error
+	for _, n := range names {
+		if err := os.Remove(filepath.Join(v.dir, n)); err != nil && !errors.Is(err, os.ErrNotExist) && first == nil {
+			first = &InfraError{Op: "clean vm directory", Err: err}
+		}
+	}
+	return first
+}
