@@ -39,6 +39,8 @@ type Case struct {
 	Run        qemu.Case `json:"-"`
 	Runs       int       `json:"-"` // how often to repeat at least
 	Hash       string    `json:"-"` // content key: reproducer source, arguments, file system, timeout
+	// Expect is the outcome that counts as good on this case; the zero value is a pass.
+	Expect Expect `json:"expect,omitzero"`
 }
 
 // Effect is what a patch does to a case.
@@ -55,8 +57,11 @@ const (
 
 // Attribution is what one patch does to one case.
 type Attribution struct {
-	Case        string  `json:"case"`
-	Patch       int     `json:"patch"` // 1-based
+	Case  string `json:"case"`
+	Patch int    `json:"patch"` // 1-based; with Undetermined the last patch of the range
+	// First is the first patch of the range when Effect is Undetermined: one of First..Patch made the change, or
+	// the runs do not tell; else 0.
+	First       int     `json:"first,omitempty"`
 	Effect      Effect  `json:"effect"`
 	Before      string  `json:"before"` // outcome and signature: "crash kernel BUG in gfs2_glock_nq"
 	After       string  `json:"after"`

@@ -1,0 +1,144 @@
+package testplan
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/seriesctl/seriesctl/qemu"
+)
+
+// judgeHang gives a hang its signature: for each stuck task the first function of its stack that says what it waits
+// for, each once, sorted, joined by "+". Of a livelock it is the outermost function that is no system call's entry, since
+// where in its loop a running task is found is chance.
+//
+// Tasks that only wait for another task of the case (a parent in wait4, a reader of a pipe) and kernel threads
+// count only when there is no other: which of them are there is a matter of timing, and the same deadlock
+// must have the same signature.
+func judgeHang(h *qemu.Hang) Judgement {
+	outcome, what := Deadlock, "blocked"
+	if h.Livelock {
+		outcome, what = Livelock, "running without progress"
+	}
+	var best, second []string
+	evidence, fallback := "", ""
+	for _, t := range h.Tasks {
+		fn, rest, rank := ofInterest(t, h.Livelock)
+		if fn == "" {
+			continue
+		}
+		line := bounded(fmt.Sprintf("%s %s in %s", t.Comm, what, strings.Join(rest, " < ")))
+		if rank == stuck {
+			best = append(best, fn)
+			if evidence == "" {
+				evidence = line
+			}
+			continue
+		}
+		second = append(second, fn)
+		if fallback == "" {
+			fallback = line
+		}
+	}
+	if len(best) == 0 {
+		best, evidence = second, fallback
+	}
+	if len(best) == 0 {
+		return Judgement{outcome, "unknown", fmt.Sprintf("%d tasks %s, no stack is known", len(h.Tasks), what)}
+	}
+	slices.Sort(best)
+	return Judgement{outcome, bounded(strings.Join(slices.Compact(best), "+")), evidence}
+}
+
+// rank says how much a task tells about a hang.
+type rank int
+
+const (
+	stuck   rank = iota
+	waiting      // for another task, or a kernel thread
+)
+
+// ofInterest returns the first function of a task's stack that is no generic helper, and it with up to five that
+// called it, exception entry left out. Without a stack it is the task's wait channel; with helpers only, the outermost of them.
+// Of a looping task it is the outermost function that is neither a helper nor of a system call's entry.
+func ofInterest(t qemu.Stack, looping bool) (fn string, chain []string, r rank) {
+	var frames []string
+	for _, f := range t.Frames {
+		if f = frameFunction(f); f != "" {
+			frames = append(frames, f)
+		}
+	}
+	if len(frames) == 0 {
+		if f := frameFunction(t.Wchan); f != "" && f != "0" {
+			frames = []string{f}
+		}
+	}
+	if len(frames) == 0 {
+		return "", nil, waiting
+	}
+	at := slices.IndexFunc(frames, func(f string) bool { return !generic.MatchString(f) })
+	if looping {
+		for i, f := range slices.Backward(frames) {
+			if !generic.MatchString(f) && !entry.MatchString(f) && !vfs.MatchString(f) {
+				at = i
+				break
+			}
+		}
+	}
+	if at < 0 {
+		at = len(frames) - 1
+	}
+	chain = frames[at : at+1]
+	for _, f := range frames[at+1:] {
+		if len(chain) < 6 && !entry.MatchString(f) {
+			chain = append(slices.Clip(chain), f)
+		}
+	}
+	r = stuck
+	if slices.ContainsFunc(frames, func(f string) bool { return kernelThread[f] }) || forOthers.MatchString(frames[at]) {
+		r = waiting
+	}
+	return frames[at], chain, r
+}
+
+var (
+	// generic are the ways into the scheduler and the locking primitives: who called them is what matters.
+	generic = regexp.MustCompile(`^(?:` + strings.Join([]string{
+		`__switch_to(?:_asm)?`, `context_switch`, `_*schedule(?:_.*)?`, `io_schedule(?:_.*)?`, `preempt_schedule(?:_.*)?`,
+		`bit_wait(?:_.*)?`, `_*wait_on_bit(?:_.*)?`, `out_of_line_wait_on_bit(?:_.*)?`, `_*wait_on_page_bit(?:_.*)?`, `_*wait_on_buffer`,
+		`_*wait_on_page_writeback`, `folio_wait_(?:bit|writeback).*`, `_*folio_lock(?:_.*)?`, `_*lock_page(?:_.*)?`, `_*lock_buffer`,
+		`rwsem_.*`, `_*down_(?:read|write).*`, `_*down(?:_.*)?`, `call_rwsem_down_.*`, `percpu_rwsem_wait.*`, `_*percpu_down_read.*`,
+		`_*mutex_lock(?:_.*)?`, `_*wait_for_completion(?:_.*)?`, `_*wait_for_common(?:_.*)?`, `do_wait_for_common`,
+		`prepare_to_wait(?:_.*)?`, `finish_wait`, `_*raw_spin_.*`, `_*spin_lock.*`, `queued_spin_lock_slowpath`, `native_queued_spin_.*`,
+		`rt_mutex_.*`, `__rt_mutex_.*`, `cond_resched`, `_cond_resched`, `__cond_resched`, `cpu_relax`, `delay_.*`, `__?delay`,
+		// A file system's own locks, taken from many places.
+		`gfs2_glock_(?:wait|nq|nq_m|poll)`, `wait_on_holder`, `xfs_ilock(?:_.*)?`, `btrfs_(?:tree|inode)_lock`, `inode_lock(?:_.*)?`,
+		`asm_sysvec_.*`, `sysvec_.*`, `asm_common_interrupt`, `common_interrupt`, `ret_from_intr`, `irq_exit.*`, `nmi_.*`, `asm_exc_nmi`,
+	}, "|") + `)$`)
+	// forOthers are waits for another task of user space.
+	forOthers = regexp.MustCompile(`^(?:do_wait|kernel_wait4?|kernel_waitid|do_exit|do_sigtimedwait|sigsuspend|do_pause|pipe_(?:read|write|wait).*|wait_for_partner|` +
+		`futex_.*|do_futex|__futex_wait|do_nanosleep|hrtimer_nanosleep|do_sys_poll|do_poll.*|do_select|ep_poll|do_epoll_wait|unix_stream_.*|` +
+		`__skb_wait_.*|n_tty_read|wait_woken|ptrace_stop|do_signal_stop|vfork_done|wait_for_vfork_done|kernel_clone|_do_fork)$`)
+	// entry is the way from a page fault or system call to what handles it: the same in every stack.
+	entry = regexp.MustCompile(`^(?:(?:asm_)?exc_.*|_*handle_mm_fault|do_user_addr_fault|_*do_fault|do_shared_fault|do_read_fault|do_cow_fault|` +
+		`copy_user_.*|rep_movs_.*|do_syscall_64|entry_SYSCALL_.*|_*(?:x64_|do_)?sys_.*)$`)
+	// vfs is what lies between a system call's entry and the file system.
+	vfs          = regexp.MustCompile(`^(?:vfs_.*|new_sync_.*|ksys_.*|do_iter_.*|do_p?(?:read|write)v2?|call_(?:read|write)_iter|do_preadv|do_pwritev|ret_from_fork(?:_asm)?)$`)
+	kernelThread = map[string]bool{"kthread": true, "worker_thread": true, "rescuer_thread": true}
+	// frame is one line of /proc/PID/stack or of a trace, without its address: "func+0x12/0x34 [module]".
+	frame  = regexp.MustCompile(`^(?:\[<[0-9a-fx]+>\]\s*)?([A-Za-z_][A-Za-z0-9_.]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?:\s+\[[a-z0-9_]+\])?$`)
+	suffix = regexp.MustCompile(`\.(?:isra|constprop|part|cold|llvm|lto_priv)(?:\.[0-9]+)*`)
+)
+
+// frameFunction returns a frame's function; "" for what is none or what the unwinder doubts ("? func").
+func frameFunction(s string) string {
+	m := frame.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return ""
+	}
+	return baseFunction(m[1])
+}
+
+// baseFunction cuts off what the compiler adds to the names of clones, which differs from build to build.
+func baseFunction(s string) string { return suffix.ReplaceAllString(s, "") }

@@ -1,0 +1,369 @@
+package testplan
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/seriesctl/seriesctl/qemu"
+)
+
+// Plan says what to build, what to boot and what to run.
+//
+// As a file it is one YAML document. Unknown and repeated keys, anchors and aliases are errors; every error
+// has its line and column. Sizes are a number and K, M, G or T (powers of 1024); times are Go's ("10s", "1m30s").
+//
+//	name: my-plan                    # [a-z0-9._-], default: the file's name
+//	description: any text
+//	kernel:
+//	  arch: x86_64                   # the default
+//	  config: tinyconfig             # tinyconfig (the default), defconfig, or a file, relative to the plan
+//	  fragments: [vm, gfs2, ext4]    # names seriesctl knows, or files ending in .config, relative to the plan
+//	  options: [CONFIG_LOCKDEP=y]    # on top of it; =n for "is not set"
+//	vm:
+//	  cpus: 2                        # 1 to 64, default 2
+//	  memory: 256M                   # 64M to 64G, default 256M
+//	filesystems:
+//	  gfs2:                          # the name in the plan and in the names of cases
+//	    type: gfs2                   # mount -t, default: the name
+//	    mkfs: mkfs.gfs2 -O -q …      # words or a list; the image's path is appended
+//	    options: noatime             # mount -o, default none
+//	    size: 64M                    # 1M to 1T
+//	runs: 1                          # least number of runs of a cell, default 1
+//	confirm: 2                       # least number of runs of the cells on both sides of a change, default 2
+//	timeout: 10s                     # of one run, 100ms to 1h, default 10s
+//	cases:
+//	  - reproducer: read-self        # a name of the catalogue
+//	    args: [private]              # words or a list, default none
+//	    name: read-self-private      # default: reproducer and arguments, joined by "-"
+//	    filesystems: [gfs2]          # default: all of the plan
+//	    timeout: 30s                 # default: the plan's
+//	    runs: 5                      # default: the plan's
+//	    expect: fail EFAULT          # default pass; see Expect
+//
+// Each entry of cases gives one Case for each of its file systems, named FILESYSTEM/NAME.
+type Plan struct {
+	Name        string
+	Description string
+	Kernel      Kernel
+	VM          VM
+	Filesystems []qemu.Filesystem // in the plan's order
+	Cases       []Case            // by file system, then in the plan's order
+	Runs        int               // least number of runs of a cell
+	Confirm     int               // least number of runs of the cells on both sides of a change
+}
+
+// Kernel says what to build.
+type Kernel struct {
+	Arch      string   // "x86_64"
+	Config    string   // "tinyconfig", "defconfig" or the absolute path of a file
+	Fragments []string // names, or absolute paths of files
+	Options   []string // "CONFIG_X=y"
+}
+
+// VM says what to boot it in.
+type VM struct {
+	CPUs     int
+	MemoryMB int
+}
+
+// maxPlan bounds a plan file, in bytes.
+const maxPlan = 1 << 20
+
+// Load reads a plan: the name of an embedded one ("mmap-deadlock", see Plans) or the path of a YAML file.
+// An embedded name wins over a file of that name without a directory. What is wrong with the plan is a *PlanError.
+func Load(nameOrPath string) (*Plan, error) {
+	if slices.Contains(Plans(), nameOrPath) {
+		return parse("plan "+nameOrPath, "", []byte(readEmbedded("plans/"+nameOrPath+".yaml")))
+	}
+	fi, err := os.Stat(nameOrPath)
+	if err == nil && !fi.Mode().IsRegular() {
+		err = errors.New("not a file")
+	}
+	if err == nil && fi.Size() > maxPlan {
+		err = fmt.Errorf("%d bytes, a plan has at most %d", fi.Size(), maxPlan)
+	}
+	var data []byte
+	if err == nil {
+		data, err = os.ReadFile(nameOrPath)
+	}
+	if err != nil {
+		hint := ""
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = "embedded plans: " + strings.Join(Plans(), ", ")
+		}
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err
+		}
+		return nil, &PlanError{File: nameOrPath, Reason: err.Error(), hint: hint}
+	}
+	dir, err := filepath.Abs(filepath.Dir(nameOrPath))
+	if err != nil {
+		return nil, &PlanError{File: nameOrPath, Reason: err.Error()}
+	}
+	return parse(nameOrPath, dir, data)
+}
+
+var (
+	namePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	archPattern   = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
+	typePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
+	optionPattern = regexp.MustCompile(`^CONFIG_[A-Za-z0-9_]+=(?:[ymn]|-?[0-9]+|0[xX][0-9a-fA-F]+|"[^"\\\n]*")$`)
+)
+
+const nameShape = "lower-case letters, digits, '.', '_' and '-', at most 64"
+
+// parse reads the plan in data; file is how errors call it, dir is where its relative paths start.
+func parse(file, dir string, data []byte) (plan *Plan, err error) {
+	p := &parser{file: file, dir: dir}
+	defer func() {
+		if r := recover(); r != nil {
+			pe, ok := r.(*PlanError)
+			if !ok {
+				panic(r)
+			}
+			plan, err = nil, pe
+		}
+	}()
+	return p.plan(p.document(data)), nil
+}
+
+func (p *parser) plan(root *yaml.Node) *Plan {
+	f := p.fields(root, "plan", "name", "description", "kernel", "vm", "filesystems", "runs", "confirm", "timeout", "cases")
+	plan := &Plan{
+		Kernel:  Kernel{Arch: "x86_64", Config: "tinyconfig"},
+		VM:      VM{CPUs: 2, MemoryMB: 256},
+		Runs:    1,
+		Confirm: 2,
+	}
+	if n := f["name"]; n != nil {
+		plan.Name = p.word(n, "name", namePattern, nameShape)
+	} else {
+		plan.Name = strings.TrimSuffix(filepath.Base(p.file), filepath.Ext(p.file))
+	}
+	if n := f["description"]; n != nil {
+		plan.Description = strings.TrimSpace(p.text(n, "description"))
+	}
+	if n := f["kernel"]; n != nil {
+		plan.Kernel = p.kernel(n, plan.Kernel)
+	}
+	if n := f["vm"]; n != nil {
+		plan.VM = p.vm(n, plan.VM)
+	}
+	if n := f["runs"]; n != nil {
+		plan.Runs = p.integer(n, "runs", 1, 1000)
+	}
+	if n := f["confirm"]; n != nil {
+		plan.Confirm = p.integer(n, "confirm", 1, 1000)
+	}
+	timeout := 10 * time.Second
+	if n := f["timeout"]; n != nil {
+		timeout = p.timeout(n)
+	}
+	for _, key := range []string{"filesystems", "cases"} {
+		if f[key] == nil {
+			p.failAt(root, "", "plan: no %s", key)
+		}
+	}
+	plan.Filesystems = p.filesystems(f["filesystems"])
+	plan.Cases = p.cases(f["cases"], plan, timeout)
+	return plan
+}
+
+func (p *parser) kernel(n *yaml.Node, k Kernel) Kernel {
+	f := p.fields(n, "kernel", "arch", "config", "fragments", "options")
+	if n := f["arch"]; n != nil {
+		k.Arch = p.word(n, "arch", archPattern, "an architecture like x86_64")
+	}
+	if n := f["config"]; n != nil {
+		k.Config = p.text(n, "config")
+		if k.Config != "tinyconfig" && k.Config != "defconfig" {
+			k.Config = p.existing(n, "config", k.Config)
+		}
+	}
+	if n := f["fragments"]; n != nil {
+		for _, item := range p.list(n, "fragments") {
+			s := p.text(item, "fragments")
+			if strings.HasSuffix(s, ".config") {
+				s = p.existing(item, "fragments", s)
+			} else if !namePattern.MatchString(s) {
+				p.failAt(item, "", "fragments: %q: want a name, or a file ending in .config", s)
+			}
+			k.Fragments = append(k.Fragments, s)
+		}
+	}
+	if n := f["options"]; n != nil {
+		for _, item := range p.list(n, "options") {
+			k.Options = append(k.Options, p.word(item, "options", optionPattern, "CONFIG_NAME=value, like CONFIG_LOCKDEP=y"))
+		}
+	}
+	return k
+}
+
+// existing resolves the path of a file that the plan names.
+func (p *parser) existing(n *yaml.Node, what, path string) string {
+	if !filepath.IsAbs(path) {
+		if p.dir == "" {
+			p.failAt(n, "", "%s: %q: an embedded plan has no files", what, path)
+		}
+		path = filepath.Join(p.dir, path)
+	}
+	if fi, err := os.Stat(path); err != nil || !fi.Mode().IsRegular() {
+		p.failAt(n, "", "%s: %s: no such file", what, path)
+	}
+	return path
+}
+
+func (p *parser) vm(n *yaml.Node, vm VM) VM {
+	f := p.fields(n, "vm", "cpus", "memory")
+	if n := f["cpus"]; n != nil {
+		vm.CPUs = p.integer(n, "cpus", 1, 64)
+	}
+	if n := f["memory"]; n != nil {
+		vm.MemoryMB = int(p.size(n, "memory", 64<<20, 64<<30) >> 20)
+	}
+	return vm
+}
+
+func (p *parser) timeout(n *yaml.Node) time.Duration {
+	s := p.text(n, "timeout")
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 100*time.Millisecond || d > time.Hour {
+		p.failAt(n, "", "timeout: %q: want a time from 100ms to 1h, like 10s", s)
+	}
+	return d
+}
+
+func (p *parser) filesystems(n *yaml.Node) []qemu.Filesystem {
+	var out []qemu.Filesystem
+	for _, kv := range p.pairs(n, "filesystems") {
+		name := p.word(kv.key, "filesystems", namePattern, nameShape)
+		f := p.fields(kv.value, "file system "+name, "type", "mkfs", "options", "size")
+		fs := qemu.Filesystem{Name: name, Type: name}
+		if n := f["type"]; n != nil {
+			fs.Type = p.word(n, "type", typePattern, "what mount -t takes")
+		}
+		if n := f["options"]; n != nil {
+			fs.Options = p.text(n, "options")
+		}
+		for _, key := range []string{"mkfs", "size"} {
+			if f[key] == nil {
+				p.failAt(kv.key, "", "file system %s: no %s", name, key)
+			}
+		}
+		fs.Mkfs = p.words(f["mkfs"], "mkfs")
+		if len(fs.Mkfs) == 0 || fs.Mkfs[0] == "" {
+			p.failAt(f["mkfs"], "", "mkfs: want a program and its arguments")
+		}
+		fs.Size = p.size(f["size"], "size", 1<<20, 1<<40)
+		out = append(out, fs)
+	}
+	if len(out) == 0 {
+		p.failAt(n, "", "filesystems: want at least one")
+	}
+	return out
+}
+
+// cases returns the plan's cases, grouped by file system.
+func (p *parser) cases(n *yaml.Node, plan *Plan, timeout time.Duration) []Case {
+	items := p.list(n, "cases")
+	if len(items) == 0 {
+		p.failAt(n, "", "cases: want at least one")
+	}
+	byFS := make(map[string][]Case)
+	seen := make(map[string]bool)
+	for _, item := range items {
+		for _, c := range p.entry(item, plan, timeout) {
+			if seen[c.Name] {
+				p.failAt(item, "give one of them another name", "case %s twice", c.Name)
+			}
+			seen[c.Name] = true
+			byFS[c.Filesystem] = append(byFS[c.Filesystem], c)
+		}
+	}
+	var out []Case
+	for _, fs := range plan.Filesystems {
+		out = append(out, byFS[fs.Name]...)
+	}
+	return out
+}
+
+// entry returns the cases of one entry of the list, one for each file system.
+func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Case {
+	f := p.fields(item, "case", "reproducer", "args", "name", "filesystems", "timeout", "runs", "expect")
+	if f["reproducer"] == nil {
+		p.failAt(item, "", "case: no reproducer")
+	}
+	c := Case{Reproducer: p.text(f["reproducer"], "reproducer"), Runs: plan.Runs}
+	r, ok := reproducer(c.Reproducer)
+	if !ok {
+		p.failAt(f["reproducer"], didYouMean(c.Reproducer, reproducerNames()), "unknown reproducer %q", c.Reproducer)
+	}
+	c.Run.Argv, c.Run.Timeout = []string{c.Reproducer}, timeout
+	if n := f["args"]; n != nil {
+		c.Run.Argv = append(c.Run.Argv, p.words(n, "args")...)
+	}
+	name := strings.Join(c.Run.Argv, "-")
+	at := item
+	if n := f["name"]; n != nil {
+		name, at = p.text(n, "name"), n
+	}
+	if !namePattern.MatchString(name) {
+		p.failAt(at, "", "case name %q: want %s", name, nameShape)
+	}
+	if n := f["timeout"]; n != nil {
+		c.Run.Timeout = p.timeout(n)
+	}
+	if n := f["runs"]; n != nil {
+		c.Runs = p.integer(n, "runs", 1, 1000)
+	}
+	if n := f["expect"]; n != nil {
+		e, err := ParseExpect(p.text(n, "expect"))
+		if err != nil {
+			p.failAt(n, "want an outcome and words of its signature, like: fail EFAULT", "%v", err)
+		}
+		c.Expect = e
+	}
+	var out []Case
+	for _, fs := range p.caseFilesystems(f["filesystems"], plan.Filesystems) {
+		c := c
+		c.Name = fs.Name + "/" + name
+		c.Filesystem, c.Run.Filesystem = fs.Name, fs.Name
+		c.Run.Argv = slices.Clone(c.Run.Argv)
+		c.Hash = caseHash(c.Run, r.Program, fs)
+		out = append(out, c)
+	}
+	return out
+}
+
+func (p *parser) caseFilesystems(n *yaml.Node, all []qemu.Filesystem) []qemu.Filesystem {
+	if n == nil {
+		return all
+	}
+	var names []string
+	for _, fs := range all {
+		names = append(names, fs.Name)
+	}
+	var out []qemu.Filesystem
+	for _, item := range p.list(n, "filesystems") {
+		name := p.text(item, "filesystems")
+		i := slices.Index(names, name)
+		if i < 0 {
+			p.failAt(item, didYouMean(name, names), "the plan has no file system %q", name)
+		}
+		out = append(out, all[i])
+	}
+	if len(out) == 0 {
+		p.failAt(n, "", "filesystems: want at least one")
+	}
+	return out
+}

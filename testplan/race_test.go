@@ -1,0 +1,5 @@
+//go:build race
+
+package testplan
+
+const raceEnabled = true

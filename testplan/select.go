@@ -1,0 +1,111 @@
+package testplan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/seriesctl/seriesctl/qemu"
+)
+
+// SelectError is a glob that matches no case of the plan, or is none.
+type SelectError struct {
+	Glob   string
+	Reason string
+	hint   string
+}
+
+func (e *SelectError) Error() string { return fmt.Sprintf("select cases %q: %s", e.Glob, e.Reason) }
+
+// Hint names the cases that may have been meant.
+func (e *SelectError) Hint() string { return e.hint }
+
+// Select returns the plan with only the cases that one of globs (path.Match) matches, in the plan's order. A glob
+// without "/" is matched against the name behind the file system: "read-self" and "*-self" mean all file
+// systems, "gfs2/*" all cases of one. File systems that no case is left for are dropped. No globs: the plan itself.
+func (p *Plan) Select(globs []string) (*Plan, error) {
+	if len(globs) == 0 {
+		return p, nil
+	}
+	chosen := make(map[string]bool)
+	for _, g := range globs {
+		found := false
+		for _, c := range p.Cases {
+			name := c.Name
+			if !strings.Contains(g, "/") {
+				_, name, _ = strings.Cut(name, "/")
+			}
+			ok, err := path.Match(g, name)
+			if err != nil {
+				return nil, &SelectError{Glob: g, Reason: "not a pattern", hint: "* and ? stand for any text and one character, [a-z] for one of a set"}
+			}
+			if ok {
+				chosen[c.Name], found = true, true
+			}
+		}
+		if !found {
+			return nil, &SelectError{Glob: g, Reason: "no case of plan " + p.Name + " matches", hint: didYouMean(g, p.names(strings.Contains(g, "/")))}
+		}
+	}
+	out := *p
+	out.Cases, out.Filesystems = nil, nil
+	used := make(map[string]bool)
+	for _, c := range p.Cases {
+		if chosen[c.Name] {
+			out.Cases = append(out.Cases, c)
+			used[c.Filesystem] = true
+		}
+	}
+	for _, fs := range p.Filesystems {
+		if used[fs.Name] {
+			out.Filesystems = append(out.Filesystems, fs)
+		}
+	}
+	return &out, nil
+}
+
+// names returns the names of the cases, without file system unless full, each once.
+func (p *Plan) names(full bool) []string {
+	var out []string
+	for _, c := range p.Cases {
+		name := c.Name
+		if !full {
+			_, name, _ = strings.Cut(name, "/")
+		}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Programs returns the source of every reproducer that a case of the plan uses, by the name it has in the VM.
+func (p *Plan) Programs() map[string]Program {
+	out := make(map[string]Program)
+	for _, c := range p.Cases {
+		if r, ok := reproducer(c.Reproducer); ok {
+			out[c.Reproducer] = r.Program
+		}
+	}
+	return out
+}
+
+// caseHash is the content key of a case: what is run, on what, and for how long. Its name and what is expected of
+// it are no part of it.
+func caseHash(run qemu.Case, prog Program, fs qemu.Filesystem) string {
+	fs.Name, run.Filesystem = "", ""
+	b, err := json.Marshal(struct {
+		Run   qemu.Case
+		Files map[string]string
+		FS    qemu.Filesystem
+	}{run, prog.Files, fs})
+	if err != nil {
+		panic(err) // strings and numbers only
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
