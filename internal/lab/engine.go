@@ -1,0 +1,417 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/qemu"
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// Maker builds images and boots them: the real lab, or a scripted one in tests.
+type Maker interface {
+	// Build makes the image of a variant and returns what to store of it. A tree that does not build is a
+	// *qemu.BuildError, and the Build names its log.
+	Build(ctx context.Context, v Variant, progress func(Activity)) (store.Build, error)
+	// HasImage says whether the image with that key can still be booted.
+	HasImage(key string) bool
+	// Boot boots the image built under key. An image that does not boot is a *qemu.BootError.
+	Boot(ctx context.Context, key string) (Machine, error)
+}
+
+// Machine is a booted VM that runs cases, each from the same fresh state.
+type Machine interface {
+	// Run runs one case and keeps its console in a file of its choice, named in the Observation.
+	Run(ctx context.Context, c qemu.Case) (qemu.Observation, error)
+	Close() error
+}
+
+// infraTries is how often a cell is tried before the lab's trouble with it is left standing.
+const infraTries = 3
+
+// Engine fills the matrix of a Spec.
+type Engine struct {
+	Store   *store.Store
+	Spec    *Spec
+	Maker   Maker
+	Workers int          // VMs at once
+	Notify  func(Event)  // what happened, in order; may be nil
+	Watch   func(Status) // what is going on, on every change; may be nil
+
+	mu     sync.Mutex
+	status Status
+	totals Totals
+	failed error // the first error that ends the run
+}
+
+// Event is one finished step.
+type Event struct {
+	Prefix int
+	Case   string // "" for a build or a boot
+	Text   string // "built in 12.3 s, 4 objects compiled"
+	Bad    bool   // the step shows something wrong with the kernel
+}
+
+// job is one image and the cells wanted of it.
+type job struct {
+	variant Variant
+	image   string
+	cells   []wanted
+}
+
+// wanted is a cell that needs more runs.
+type wanted struct {
+	c    Case
+	want int // runs in all
+}
+
+// Run fills every cell of the Spec, then repeats the cells on both sides of each change until they are
+// confirmed. What is in the store already is not done again. It returns ctx.Err() when interrupted, and the
+// first *qemu.InfraError or *qemu.ConfigError that leaves nothing more to do.
+func (e *Engine) Run(ctx context.Context) (*Result, error) {
+	start := time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// The cells beside a change get more runs, which may move the change: a few rounds settle it.
+	for range 4 {
+		wants, err := e.wants()
+		if err != nil {
+			return nil, err
+		}
+		if len(wants) == 0 {
+			break
+		}
+		if err := e.round(ctx, cancel, wants); err != nil {
+			return nil, err
+		}
+	}
+	r, err := Load(e.Store, e.Spec)
+	if err != nil {
+		return nil, err
+	}
+	e.totals.Seconds = time.Since(start).Seconds()
+	r.Totals = e.totals
+	return r, nil
+}
+
+// wants lists per variant what it lacks: an unknown build, or cells without enough runs. A variant whose image
+// equals an earlier one's is not listed twice.
+func (e *Engine) wants() ([]job, error) {
+	r, err := Load(e.Store, e.Spec)
+	if err != nil {
+		return nil, err
+	}
+	confirm := besideChanges(r)
+	var jobs []job
+	for i, v := range e.Spec.Variants {
+		p := r.Prefixes[i]
+		switch {
+		case v.Key == "" || p.Status == PrefixBuildFailed || p.Status == PrefixBootFailed || p.SameImageAs != nil:
+			continue
+		case p.Status == PrefixPending:
+			jobs = append(jobs, job{variant: v})
+			continue
+		}
+		j := job{variant: v, image: p.Image}
+		for k, c := range e.Spec.Cases {
+			cell := r.Cells[i*len(e.Spec.Cases)+k]
+			want := max(e.Spec.Runs, c.Runs, 1)
+			if confirm[cellID{i, k}] {
+				want = max(want, e.Spec.Confirm)
+			}
+			if cell.Runs < want && cell.infra < infraTries {
+				j.cells = append(j.cells, wanted{c, want})
+			}
+		}
+		if len(j.cells) > 0 {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, nil
+}
+
+// cellID is a cell by its position in the Spec.
+type cellID struct{ variant, c int }
+
+// besideChanges finds the cells on both sides of each change of outcome along the prefixes.
+func besideChanges(r *Result) map[cellID]bool {
+	beside := map[cellID]bool{}
+	n := len(r.Cases)
+	for k := range r.Cases {
+		last := -1
+		for i, p := range r.Prefixes {
+			c := r.Cells[i*n+k]
+			if c.Runs == 0 {
+				continue
+			}
+			at := i
+			if p.SameImageAs != nil {
+				// The runs are the other image's.
+				at = indexOf(r, *p.SameImageAs)
+			}
+			if last >= 0 {
+				b := r.Cells[last*n+k]
+				if b.Outcome != c.Outcome || b.Signature != c.Signature {
+					beside[cellID{last, k}] = true
+					beside[cellID{at, k}] = true
+				}
+			}
+			last = at
+		}
+	}
+	return beside
+}
+
+func indexOf(r *Result, prefix int) int {
+	for i, p := range r.Prefixes {
+		if p.Index == prefix {
+			return i
+		}
+	}
+	return 0
+}
+
+// round builds what is not built, in the order given, while the workers run the cells of what is.
+func (e *Engine) round(ctx context.Context, cancel context.CancelFunc, jobs []job) error {
+	e.plan(jobs)
+	ready := make(chan job)
+	var wg sync.WaitGroup
+	for range max(e.Workers, 1) {
+		wg.Go(func() {
+			for j := range ready {
+				if err := e.test(ctx, j); err != nil {
+					e.fail(err)
+					cancel()
+				}
+			}
+		})
+	}
+	seen := map[string]bool{}
+	for _, j := range jobs {
+		if ctx.Err() != nil {
+			break
+		}
+		j, err := e.build(ctx, j)
+		if err != nil {
+			e.fail(err)
+			cancel()
+			break
+		}
+		if len(j.cells) == 0 || seen[j.image] {
+			continue
+		}
+		seen[j.image] = true
+		select {
+		case ready <- j:
+		case <-ctx.Done():
+		}
+	}
+	e.activity(func(s *Status) { s.Build = nil })
+	close(ready)
+	wg.Wait()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failed != nil {
+		return e.failed
+	}
+	return ctx.Err()
+}
+
+// fail keeps the first error; those that only follow from the cancellation come later.
+func (e *Engine) fail(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failed == nil {
+		e.failed = err
+	}
+}
+
+// build makes j's image where there is none and cells want one, stores how it ended, and adds the cells that a
+// new image wants. A tree that does not build leaves j without cells.
+func (e *Engine) build(ctx context.Context, j job) (job, error) {
+	known := j.image != ""
+	if known && (len(j.cells) == 0 || e.Maker.HasImage(j.variant.Key)) {
+		return j, nil
+	}
+	e.activity(func(s *Status) { s.Build = &Activity{Prefix: j.variant.Index, Step: "preparing"} })
+	b, err := e.Maker.Build(ctx, j.variant, func(a Activity) {
+		a.Prefix = j.variant.Index
+		e.activity(func(s *Status) { s.Build = &a })
+	})
+	var failed *qemu.BuildError
+	if err != nil && !errors.As(err, &failed) {
+		return j, err
+	}
+	e.mu.Lock()
+	e.totals.Builds++
+	e.mu.Unlock()
+	if failed != nil {
+		b.Detail = failed.Error()
+	}
+	if err := e.Store.PutBuild(j.variant.Key, b); err != nil {
+		return j, err
+	}
+	switch {
+	case failed != nil:
+		e.notify(Event{Prefix: j.variant.Index, Text: b.Detail, Bad: true})
+		j.cells = nil
+		e.activity(func(s *Status) { s.CellsTotal -= len(e.Spec.Cases) })
+		return j, nil
+	case known && b.Image != j.image:
+		return j, &qemu.InfraError{Op: "build kernel", Err: fmt.Errorf("prefix %d built again gave another image: the build is not reproducible", j.variant.Index)}
+	}
+	e.notify(Event{Prefix: j.variant.Index, Text: fmt.Sprintf("built in %.1f s, %d objects compiled", b.Seconds, b.Compiled)})
+	if !known {
+		j.image = b.Image
+		j.cells, err = e.lacking(b.Image)
+	}
+	return j, err
+}
+
+// lacking lists the cells of a new image that have no runs yet: the same image may have been tested for another
+// series.
+func (e *Engine) lacking(image string) ([]wanted, error) {
+	var cells []wanted
+	for _, c := range e.Spec.Cases {
+		runs, err := e.Store.Runs(image, c.Key)
+		if err != nil {
+			return nil, err
+		}
+		if want := max(e.Spec.Runs, c.Runs, 1); evidence(runs) < want {
+			cells = append(cells, wanted{c, want})
+		}
+	}
+	e.activity(func(s *Status) { s.CellsTotal -= len(e.Spec.Cases) - len(cells) })
+	return cells, nil
+}
+
+// evidence counts the runs that say something about the kernel.
+func evidence(runs []store.Run) int {
+	n := 0
+	for _, r := range runs {
+		if r.Infra == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// test boots j's image and runs its cells, storing each run before anything is shown. Trouble of the lab with
+// one cell is stored as such, and tried again from a new boot.
+func (e *Engine) test(ctx context.Context, j job) (err error) {
+	var m Machine
+	defer func() {
+		if m != nil {
+			err = errors.Join(err, m.Close())
+		}
+	}()
+	boots := 0
+	for _, w := range j.cells {
+		runs, err := e.Store.Runs(j.image, w.c.Key)
+		if err != nil {
+			return err
+		}
+		for have, infra := evidence(runs), 0; have < w.want && infra < infraTries; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if m == nil {
+				m, err = e.boot(ctx, j, &boots)
+				if err != nil || m == nil {
+					return err
+				}
+			}
+			run := Activity{Prefix: j.variant.Index, Case: w.c.Name, Started: time.Now()}
+			e.running(run, +1)
+			o, err := m.Run(ctx, w.c.Case.Run)
+			e.running(run, -1)
+			var trouble *qemu.InfraError
+			switch {
+			case err == nil:
+				have++
+				if err := e.keep(j, w, o, ""); err != nil {
+					return err
+				}
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case errors.As(err, &trouble):
+				infra++
+				if err := e.keep(j, w, qemu.Observation{}, trouble.Error()); err != nil {
+					return err
+				}
+				_ = m.Close()
+				m = nil
+			default:
+				return err
+			}
+		}
+		e.activity(func(s *Status) { s.CellsDone++ })
+	}
+	return nil
+}
+
+// boot boots j's image; (nil, nil) when it is the kernel that does not boot, which is stored.
+func (e *Engine) boot(ctx context.Context, j job, boots *int) (Machine, error) {
+	run := Activity{Prefix: j.variant.Index, Step: "booting", Started: time.Now()}
+	e.running(run, +1)
+	defer e.running(run, -1)
+	for {
+		*boots++
+		m, err := e.Maker.Boot(ctx, j.variant.Key)
+		var kernel *qemu.BootError
+		var trouble *qemu.InfraError
+		switch {
+		case err == nil:
+			e.mu.Lock()
+			e.totals.Boots++
+			e.mu.Unlock()
+			return m, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(err, &kernel):
+			// Once may be bad luck of a loaded host.
+			if *boots < 2 {
+				continue
+			}
+			e.notify(Event{Prefix: j.variant.Index, Text: kernel.Error(), Bad: true})
+			e.activity(func(s *Status) { s.CellsTotal -= len(j.cells) })
+			return nil, e.Store.PutBoot(bootKey(j.image, e.Spec.Machine), store.Boot{Detail: kernel.Error(), Log: e.Store.Rel(kernel.Log)})
+		case errors.As(err, &trouble) && *boots < infraTries:
+			continue
+		default:
+			return nil, err
+		}
+	}
+}
+
+// bootKey is what a boot depends on.
+func bootKey(image, machine string) string { return image + "/" + machine }
+
+// keep stores one run and tells of it.
+func (e *Engine) keep(j job, w wanted, o qemu.Observation, infra string) error {
+	if _, err := e.Store.PutRun(j.image, w.c.Key, store.Run{Observation: o, Infra: infra}); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.totals.Runs++
+	e.mu.Unlock()
+	judged := judge(store.Run{Observation: o, Infra: infra})
+	text := string(judged.Outcome)
+	if judged.Signature != "" {
+		text += " (" + judged.Signature + ")"
+	}
+	e.notify(Event{Prefix: j.variant.Index, Case: w.c.Name, Text: text, Bad: judged.Outcome != testplan.Infra && !w.c.Expect.Met(judged)})
+	return nil
+}
+
+func (e *Engine) notify(ev Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.Notify != nil {
+		e.Notify(ev)
+	}
+}

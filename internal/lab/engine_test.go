@@ -1,0 +1,269 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/qemu"
+	"github.com/seriesctl/seriesctl/series"
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// fakeLab is a Maker with scripted outcomes. Images are named by the key of their build.
+type fakeLab struct {
+	mu       sync.Mutex
+	unbuilt  map[string]bool                           // keys that do not build
+	unbooted map[string]bool                           // keys whose image does not boot
+	image    map[string]string                         // key → image, the key itself when absent
+	outcome  func(key, program string, nth int) string // "pass", "EFAULT", "hang", "infra"
+	builds   []string
+	boots    []string
+	runs     []string
+	nth      map[string]int
+	gone     map[string]bool // images whose file is lost
+	onRun    func()
+}
+
+func (f *fakeLab) Build(_ context.Context, v Variant, progress func(Activity)) (store.Build, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.builds = append(f.builds, v.Key)
+	progress(Activity{Step: "compiling"})
+	delete(f.gone, v.Key)
+	if f.unbuilt[v.Key] {
+		return store.Build{Log: "log"}, &qemu.BuildError{Log: "log", Diagnostics: []qemu.Diagnostic{{File: "a.c", Line: 3, Kind: "error", Text: "no"}}}
+	}
+	return store.Build{Image: f.imageOf(v.Key), Compiled: 1}, nil
+}
+
+func (f *fakeLab) imageOf(key string) string {
+	if i, ok := f.image[key]; ok {
+		return i
+	}
+	return key
+}
+
+func (f *fakeLab) HasImage(key string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Contains(f.builds, key) && !f.gone[key]
+}
+
+func (f *fakeLab) Boot(_ context.Context, key string) (Machine, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.boots = append(f.boots, key)
+	if f.unbooted[key] {
+		return nil, &qemu.BootError{Reason: "panic before the agent"}
+	}
+	return &fakeVM{f, key}, nil
+}
+
+type fakeVM struct {
+	f   *fakeLab
+	key string
+}
+
+func (m *fakeVM) Close() error { return nil }
+
+func (m *fakeVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error) {
+	f := m.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.onRun != nil {
+		f.onRun()
+	}
+	if ctx.Err() != nil {
+		return qemu.Observation{}, ctx.Err()
+	}
+	id := f.imageOf(m.key) + " " + c.Argv[0]
+	f.nth[id]++
+	f.runs = append(f.runs, id)
+	switch o := f.outcome(m.key, c.Argv[0], f.nth[id]); o {
+	case "pass":
+		return qemu.Observation{Exited: true, Output: "result: pass\n"}, nil
+	case "hang":
+		return qemu.Observation{Hang: &qemu.Hang{Tasks: []qemu.Stack{{State: "D", Frames: []string{"schedule+0x1/0x2", "gfs2_glock_wait+0x1/0x2"}}}}}, nil
+	case "infra":
+		return qemu.Observation{}, &qemu.InfraError{Op: "restore snapshot", Err: errors.New("qemu is gone")}
+	default:
+		return qemu.Observation{Exited: true, Status: 1, Output: "result: fail read " + o + "\n"}, nil
+	}
+}
+
+// newFake makes a matrix of n prefixes and the cases named, with everything passing.
+func newFake(t *testing.T, n int, cases ...string) (*Engine, *fakeLab) {
+	t.Helper()
+	st, err := store.Open(filepath.Join(t.TempDir(), "ws"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	f := &fakeLab{unbuilt: map[string]bool{}, unbooted: map[string]bool{}, image: map[string]string{}, nth: map[string]int{}, gone: map[string]bool{},
+		outcome: func(string, string, int) string { return "pass" }}
+	spec := &Spec{Series: "s", Accel: "tcg", Machine: "m", Runs: 1, Confirm: 2}
+	for i := range n {
+		spec.Variants = append(spec.Variants, Variant{Variant: series.Variant{Index: i, Status: series.Applied, Tree: series.Hash(fmt.Sprint("t", i))}, Patch: i, Key: fmt.Sprint("k", i)})
+	}
+	for _, c := range cases {
+		spec.Cases = append(spec.Cases, Case{Case: testplan.Case{Name: c, Run: qemu.Case{Argv: []string{c}}}, Key: "cell " + c})
+	}
+	return &Engine{Store: st, Spec: spec, Maker: f, Workers: 2}, f
+}
+
+func outcomes(r *Result, c string) (all []testplan.Outcome) {
+	for _, cell := range r.Cells {
+		if cell.Case == c {
+			all = append(all, cell.Outcome)
+		}
+	}
+	return all
+}
+
+func mustRun(t *testing.T, e *Engine) *Result {
+	t.Helper()
+	r, err := e.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestMatrixIsFilledAndTheChangeConfirmed(t *testing.T) {
+	e, f := newFake(t, 4, "read", "sanity")
+	f.outcome = func(key, program string, _ int) string {
+		if program == "read" && key < "k2" {
+			return "EFAULT"
+		}
+		return "pass"
+	}
+	r := mustRun(t, e)
+	if got := fmt.Sprint(outcomes(r, "read")); got != "[fail fail pass pass]" {
+		t.Fatalf("got %s", got)
+	}
+	if len(r.Attributions) != 1 || r.Attributions[0].Patch != 2 || r.Attributions[0].Effect != testplan.Fixes {
+		t.Fatalf("got %+v", r.Attributions)
+	}
+	// One run of each of the 8 cells, one more on each side of the change.
+	if len(f.builds) != 4 || len(f.runs) != 10 || r.Totals.Runs != 10 || f.nth["k1 read"] != 2 || f.nth["k2 read"] != 2 || f.nth["k0 read"] != 1 {
+		t.Fatalf("builds %v runs %v totals %+v", f.builds, f.runs, r.Totals)
+	}
+}
+
+func TestSecondRunDoesNothing(t *testing.T) {
+	e, f := newFake(t, 3, "read")
+	f.outcome = func(key, _ string, _ int) string { return map[bool]string{true: "hang", false: "pass"}[key == "k1"] }
+	mustRun(t, e)
+	again := &Engine{Store: e.Store, Spec: e.Spec, Maker: &fakeLab{nth: map[string]int{}}, Workers: 2}
+	r := mustRun(t, again)
+	if r.Totals.Builds+r.Totals.Boots+r.Totals.Runs != 0 || fmt.Sprint(outcomes(r, "read")) != "[pass deadlock pass]" {
+		t.Fatalf("totals %+v outcomes %v", r.Totals, outcomes(r, "read"))
+	}
+}
+
+func TestInterruptedRunResumes(t *testing.T) {
+	e, f := newFake(t, 3, "a", "b", "c")
+	ctx, cancel := context.WithCancel(context.Background())
+	n := 0
+	f.onRun = func() {
+		if n++; n == 5 {
+			cancel()
+		}
+	}
+	if _, err := e.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	done := len(f.runs)
+	f.onRun = nil
+	second := &Engine{Store: e.Store, Spec: e.Spec, Maker: f, Workers: 1}
+	r := mustRun(t, second)
+	if done == 0 || len(f.runs) != 9 || r.Totals.Runs != 9-done {
+		t.Fatalf("%d runs before, %d in all, totals %+v", done, len(f.runs), r.Totals)
+	}
+	slices.Sort(f.runs)
+	if len(slices.Compact(slices.Clone(f.runs))) != 9 {
+		t.Fatalf("a cell ran twice: %v", f.runs)
+	}
+}
+
+func TestUnbuildableAndUnbootableAreStatesOfThePrefix(t *testing.T) {
+	e, f := newFake(t, 4, "read")
+	f.unbuilt["k1"] = true
+	f.unbooted["k2"] = true
+	r := mustRun(t, e)
+	var got []PrefixStatus
+	for _, p := range r.Prefixes {
+		got = append(got, p.Status)
+	}
+	if fmt.Sprint(got) != "[ok build-failed boot-failed ok]" || r.Prefixes[1].Detail != "build kernel: a.c:3: no" {
+		t.Fatalf("got %v %q", got, r.Prefixes[1].Detail)
+	}
+	if fmt.Sprint(outcomes(r, "read")) != "[pass   pass]" || r.Cells[1].State != CellNone {
+		t.Fatalf("got %q", outcomes(r, "read"))
+	}
+	builds, boots := len(f.builds), len(f.boots)
+	mustRun(t, &Engine{Store: e.Store, Spec: e.Spec, Maker: f, Workers: 1})
+	if len(f.builds) != builds || len(f.boots) != boots {
+		t.Fatal("failures that are known were tried again")
+	}
+}
+
+func TestSameImageIsRunOnce(t *testing.T) {
+	e, f := newFake(t, 3, "read")
+	f.image["k1"] = "k0"
+	r := mustRun(t, e)
+	if f.nth["k0 read"] != 1 || len(f.runs) != 2 {
+		t.Fatalf("runs %v", f.runs)
+	}
+	if p := r.Prefixes[1]; p.SameImageAs == nil || *p.SameImageAs != 0 || r.Cells[1].InheritedFrom == nil || r.Cells[1].Outcome != testplan.Pass {
+		t.Fatalf("got %+v %+v", p, r.Cells[1])
+	}
+}
+
+func TestTroubleOfTheLabIsNoVerdict(t *testing.T) {
+	e, f := newFake(t, 3, "read")
+	f.outcome = func(key, _ string, nth int) string {
+		if key == "k1" || key == "k2" && nth == 1 {
+			return "infra"
+		}
+		return "pass"
+	}
+	r := mustRun(t, e)
+	if got := fmt.Sprint(outcomes(r, "read")); got != "[pass infra pass]" || len(r.Attributions) != 0 {
+		t.Fatalf("got %s %+v", got, r.Attributions)
+	}
+	if f.nth["k1 read"] != infraTries || f.nth["k2 read"] != 2 {
+		t.Fatalf("tries %v", f.nth)
+	}
+}
+
+func TestLostImageIsBuiltAgainOnlyWhenNeeded(t *testing.T) {
+	e, f := newFake(t, 2, "read")
+	mustRun(t, e)
+	f.gone["k0"], f.gone["k1"] = true, true
+	mustRun(t, &Engine{Store: e.Store, Spec: e.Spec, Maker: f, Workers: 1})
+	if len(f.builds) != 2 {
+		t.Fatalf("built again for nothing: %v", f.builds)
+	}
+	e.Spec.Cases = append(e.Spec.Cases, Case{Case: testplan.Case{Name: "new", Run: qemu.Case{Argv: []string{"new"}}}, Key: "cell new"})
+	r := mustRun(t, &Engine{Store: e.Store, Spec: e.Spec, Maker: f, Workers: 1})
+	if len(f.builds) != 4 || fmt.Sprint(outcomes(r, "new")) != "[pass pass]" || r.Totals.Runs != 2 {
+		t.Fatalf("builds %v outcomes %v totals %+v", f.builds, outcomes(r, "new"), r.Totals)
+	}
+}
+
+func TestConflictsHaveNoImage(t *testing.T) {
+	e, f := newFake(t, 3, "read")
+	e.Spec.Variants[1].Status, e.Spec.Variants[1].Key = series.Conflict, ""
+	e.Spec.Variants[2].Status, e.Spec.Variants[2].Key = series.Blocked, ""
+	r := mustRun(t, e)
+	if len(f.builds) != 1 || r.Prefixes[1].Status != PrefixConflict || r.Prefixes[2].Status != PrefixBlocked {
+		t.Fatalf("builds %v prefixes %+v", f.builds, r.Prefixes)
+	}
+}

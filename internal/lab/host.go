@@ -1,0 +1,199 @@
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/qemu"
+	"github.com/seriesctl/seriesctl/series"
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// Host is the real Maker: it checks out, builds and boots on this machine.
+type Host struct {
+	Store   *store.Store
+	Source  *series.Source
+	Builder *qemu.Builder
+	Config  qemu.Config
+	Machine qemu.Machine
+
+	vms atomic.Int64
+}
+
+// NewHost makes the lab for a plan: the builder, the reproducers compiled, the VM's settings but for Accel.
+func NewHost(ctx context.Context, st *store.Store, src *series.Source, p *testplan.Plan, jobs int, sandbox bool) (*Host, error) {
+	h := &Host{Store: st, Source: src,
+		Builder: &qemu.Builder{Dir: st.Worker(0), Images: st.Images(), Jobs: jobs, Sandbox: sandbox},
+		Config:  qemu.Config{Base: p.Kernel.Config, Fragments: p.Kernel.Fragments, Options: p.Kernel.Options},
+		Machine: qemu.Machine{CPUs: p.VM.CPUs, MemoryMB: p.VM.MemoryMB, Programs: map[string]string{}},
+	}
+	used := map[string]bool{}
+	for _, c := range p.Cases {
+		used[c.Filesystem] = true
+	}
+	for _, fs := range p.Filesystems {
+		if used[fs.Name] {
+			h.Machine.Filesystems = append(h.Machine.Filesystems, fs)
+		}
+	}
+	for name, prog := range p.Programs() {
+		path, err := qemu.CompileStatic(ctx, name, prog.Files, st.Programs())
+		if err != nil {
+			return nil, err
+		}
+		h.Machine.Programs[name] = path
+	}
+	// What a killed run left behind.
+	if err := os.RemoveAll(st.VMs()); err != nil {
+		return nil, fmt.Errorf("clear %s: %w", st.VMs(), err)
+	}
+	return h, nil
+}
+
+// Spec resolves what a run asks for to content keys. Accel must be set.
+func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (*Spec, error) {
+	toolchain, err := qemu.Toolchain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	config, err := h.Config.Hash()
+	if err != nil {
+		return nil, err
+	}
+	machine, err := h.Machine.Key()
+	if err != nil {
+		return nil, err
+	}
+	spec := &Spec{Config: config, Accel: string(h.Machine.Accel), Machine: machine, Runs: p.Runs, Confirm: p.Confirm}
+	for _, v := range variants {
+		if v.Status == series.Applied {
+			v.Key = qemu.ImageKey(string(v.Tree), config, toolchain)
+		}
+		spec.Variants = append(spec.Variants, v)
+	}
+	for _, c := range p.Cases {
+		key, err := h.cellKey(c)
+		if err != nil {
+			return nil, err
+		}
+		spec.Cases = append(spec.Cases, Case{Case: c, Key: key})
+	}
+	return spec, nil
+}
+
+// cellKey hashes what a run of c depends on beside the image: the case, its own file system, the VM's settings.
+// The other programs and disks of the VM are left out: adding a case must not make the others run again.
+func (h *Host) cellKey(c testplan.Case) (string, error) {
+	m := h.Machine
+	m.Programs, m.Filesystems = nil, nil
+	for _, fs := range h.Machine.Filesystems {
+		if fs.Name == c.Filesystem {
+			m.Filesystems = []qemu.Filesystem{fs}
+		}
+	}
+	machine, err := m.Key()
+	if err != nil {
+		return "", err
+	}
+	doc, err := json.Marshal([]string{c.Hash, machine})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(doc)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Build checks v's tree out into the worker and builds it.
+func (h *Host) Build(ctx context.Context, v Variant, progress func(Activity)) (store.Build, error) {
+	src := filepath.Join(h.Builder.Dir, "src")
+	_, err := h.Source.Checkout(ctx, v.Tree, src, func(done, total int) {
+		progress(Activity{Step: "checking out", Done: done, Total: total})
+	})
+	if err != nil {
+		return store.Build{}, fmt.Errorf("check out prefix %d: %w", v.Index, err)
+	}
+	log := filepath.Join(h.Store.Logs(), "build-"+short(v.Key)+".log")
+	if err := os.MkdirAll(h.Store.Logs(), 0o755); err != nil {
+		return store.Build{}, err
+	}
+	h.Builder.Progress = func(p qemu.Progress) {
+		progress(Activity{Step: p.Step, File: p.File, Done: p.Done, Total: p.Total})
+	}
+	b := store.Build{Log: h.Store.Rel(log)}
+	img, err := h.Builder.Build(ctx, v.Key, h.Config, log)
+	if err != nil {
+		var failed *qemu.BuildError
+		if errors.As(err, &failed) {
+			b.Warnings = failed.Diagnostics
+		}
+		return b, err
+	}
+	b.Image, b.Seconds, b.Compiled, b.Warnings = img.Hash, img.Seconds, img.Compiled, img.Warnings
+	return b, nil
+}
+
+// HasImage says whether the image's file is there and whole.
+func (h *Host) HasImage(key string) bool {
+	_, err := h.Builder.Image(key)
+	return err == nil
+}
+
+// Boot boots the image built under key.
+func (h *Host) Boot(ctx context.Context, key string) (Machine, error) {
+	img, err := h.Builder.Image(key)
+	if err != nil {
+		return nil, fmt.Errorf("boot image: %w", err)
+	}
+	dir := filepath.Join(h.Store.VMs(), fmt.Sprintf("vm%d", h.vms.Add(1)))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("boot image: %w", err)
+	}
+	vm, err := qemu.Start(ctx, img.Kernel, h.Machine, dir, h.Store.Disks())
+	if err != nil {
+		var boot *qemu.BootError
+		if errors.As(err, &boot) && boot.Log != "" {
+			kept := filepath.Join(h.Store.Logs(), "boot-"+short(img.Hash)+".log")
+			if os.Rename(boot.Log, kept) == nil {
+				boot.Log = kept
+			}
+		}
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return &hostVM{host: h, vm: vm, dir: dir, logs: filepath.Join(h.Store.Logs(), short(img.Hash))}, nil
+}
+
+type hostVM struct {
+	host      *Host
+	vm        *qemu.VM
+	dir, logs string
+}
+
+func (m *hostVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error) {
+	if err := os.MkdirAll(m.logs, 0o755); err != nil {
+		return qemu.Observation{}, err
+	}
+	console, err := os.CreateTemp(m.logs, strings.Join([]string{c.Filesystem, filepath.Base(c.Argv[0]), "*.log"}, "-"))
+	if err != nil {
+		return qemu.Observation{}, fmt.Errorf("keep console: %w", err)
+	}
+	if err := console.Close(); err != nil {
+		return qemu.Observation{}, fmt.Errorf("keep console: %w", err)
+	}
+	o, err := m.vm.Run(ctx, c, console.Name())
+	o.Console = m.host.Store.Rel(console.Name())
+	return o, err
+}
+
+func (m *hostVM) Close() error { return errors.Join(m.vm.Close(), os.RemoveAll(m.dir)) }
+
+// short is enough of a hash for a file name.
+func short(hash string) string { return hash[:min(len(hash), 16)] }

@@ -1,0 +1,184 @@
+package lab
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/series"
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// Load draws the matrix of a Spec from what the store holds: the only way a Result is made, while a run goes
+// on and long after.
+func Load(st *store.Store, spec *Spec) (*Result, error) {
+	r := &Result{Series: spec.Series, Subject: spec.Subject, Base: spec.Base, Config: spec.Config, Accel: spec.Accel,
+		Prefixes: []Prefix{}, Cases: []testplan.Case{}, Cells: []Cell{}, Attributions: []testplan.Attribution{}}
+	for _, c := range spec.Cases {
+		r.Cases = append(r.Cases, c.Case)
+	}
+	first := map[string]int{} // image → lowest prefix that has it
+	var columns []testplan.Column
+	for _, v := range spec.Variants {
+		p, err := prefix(st, spec, v)
+		if err != nil {
+			return nil, err
+		}
+		if p.Image != "" {
+			if k, ok := first[p.Image]; ok {
+				p.SameImageAs = &k
+			} else {
+				first[p.Image] = p.Index
+			}
+		}
+		column := testplan.Column{Prefix: v.Index, Image: p.Image, Runs: map[string][]testplan.Judgement{}}
+		for _, c := range spec.Cases {
+			cell, runs, err := cell(st, p, c)
+			if err != nil {
+				return nil, err
+			}
+			column.Runs[c.Name] = runs
+			r.Cells = append(r.Cells, cell)
+		}
+		columns = append(columns, column)
+		r.Prefixes = append(r.Prefixes, p)
+	}
+	patch := map[int]int{}
+	for _, v := range spec.Variants {
+		patch[v.Index] = v.Patch
+	}
+	for _, a := range testplan.Attribute(columns, r.Cases) {
+		// Columns are known by their prefix; with a subset of the patches that is not the patch's number.
+		a.Patch, a.First = patch[a.Patch], patch[a.First]
+		r.Attributions = append(r.Attributions, a)
+	}
+	return r, nil
+}
+
+// prefix reads how far a variant is.
+func prefix(st *store.Store, spec *Spec, v Variant) (Prefix, error) {
+	p := Prefix{Index: v.Index, Patch: v.Patch, Subject: v.Subject, Tree: string(v.Tree), Warnings: noWarnings, Status: PrefixPending}
+	switch v.Status {
+	case series.Conflict:
+		p.Status = PrefixConflict
+		if len(v.Conflicts) > 0 {
+			p.Detail = v.Conflicts[0].String()
+		}
+		return p, nil
+	case series.Blocked:
+		p.Status = PrefixBlocked
+		return p, nil
+	}
+	b, err := st.Build(v.Key)
+	if errors.Is(err, store.ErrNotFound) {
+		return p, nil
+	} else if err != nil {
+		return p, err
+	}
+	p.Image, p.BuildSeconds, p.Compiled, p.Log, p.Detail = b.Image, b.Seconds, b.Compiled, b.Log, b.Detail
+	if b.Warnings != nil {
+		p.Warnings = b.Warnings
+	}
+	p.Status = PrefixOK
+	if b.Image == "" {
+		p.Status = PrefixBuildFailed
+		return p, nil
+	}
+	boot, err := st.Boot(bootKey(b.Image, spec.Machine))
+	switch {
+	case err == nil:
+		p.Status, p.Detail, p.Log = PrefixBootFailed, boot.Detail, boot.Log
+	case !errors.Is(err, store.ErrNotFound):
+		return p, err
+	}
+	return p, nil
+}
+
+// cell reads one cell and the judgements of its runs.
+func cell(st *store.Store, p Prefix, c Case) (Cell, []testplan.Judgement, error) {
+	cell := Cell{Prefix: p.Index, Case: c.Name, State: CellNone, InheritedFrom: p.SameImageAs}
+	switch p.Status {
+	case PrefixPending:
+		cell.State = CellQueued
+		return cell, nil, nil
+	case PrefixOK:
+	default:
+		return cell, nil, nil
+	}
+	stored, err := st.Runs(p.Image, c.Key)
+	if err != nil {
+		return cell, nil, err
+	}
+	var runs []testplan.Judgement
+	for _, s := range stored {
+		if s.Infra != "" {
+			cell.infra++
+			continue
+		}
+		runs = append(runs, judge(s))
+	}
+	cell.State = CellDone
+	cell.Runs = len(runs)
+	switch {
+	case len(runs) > 0:
+		cell.Outcome, cell.Signature, cell.Agree, cell.Confidence = testplan.Verdict(runs)
+	case cell.infra > 0:
+		cell.Outcome, cell.Signature = testplan.Infra, stored[len(stored)-1].Infra
+	default:
+		cell.State = CellQueued
+	}
+	return cell, runs, nil
+}
+
+// judge judges a stored run: judging is a pure function, so a better judge applies to old runs too.
+func judge(r store.Run) testplan.Judgement {
+	if r.Infra != "" {
+		return testplan.Judgement{Outcome: testplan.Infra, Signature: r.Infra, Evidence: r.Infra}
+	}
+	return testplan.Judge(r.Observation)
+}
+
+// Runs reads the runs of one cell, oldest first.
+func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run, error) {
+	var runs []Run
+	for _, v := range spec.Variants {
+		if v.Index != prefixIndex || v.Key == "" {
+			continue
+		}
+		b, err := st.Build(v.Key)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		for _, c := range spec.Cases {
+			if c.Name != caseName {
+				continue
+			}
+			stored, err := st.Runs(b.Image, c.Key)
+			if err != nil {
+				return nil, err
+			}
+			for _, s := range stored {
+				runs = append(runs, Run{ID: s.ID, Judgement: judge(s), Observation: s.Observation, Command: strings.Join(c.Case.Run.Argv, " ")})
+			}
+		}
+	}
+	return runs, nil
+}
+
+// Overlay marks in r what a run is doing now.
+func Overlay(r *Result, s Status) {
+	for i := range r.Prefixes {
+		if p := &r.Prefixes[i]; s.Build != nil && p.Index == s.Build.Prefix && p.Status == PrefixPending {
+			p.Status = PrefixBuilding
+		}
+	}
+	for i := range r.Cells {
+		for _, a := range s.Running {
+			if c := &r.Cells[i]; a.Prefix == c.Prefix && a.Case == c.Case {
+				c.State = CellRunning
+			}
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package lab
+
+import (
+	"github.com/seriesctl/seriesctl/series"
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// Spec is what a run was asked for, resolved to content keys: with the store's results it gives the matrix
+// again, without the source, the compiler or QEMU. It is stored per series.
+type Spec struct {
+	Series   string    `json:"series"`
+	Subject  string    `json:"subject"`
+	Base     string    `json:"base"`
+	Config   string    `json:"config"`
+	Accel    string    `json:"accel"`
+	Machine  string    `json:"machine"` // key of the VM settings
+	Variants []Variant `json:"variants"`
+	Cases    []Case    `json:"cases"`
+	Runs     int       `json:"runs"`    // least runs of a cell
+	Confirm  int       `json:"confirm"` // runs of the cells on both sides of a change
+	Asked    Asked     `json:"asked"`
+}
+
+// Asked are the flags that led to a Spec, with absolute paths: the defaults of the next command.
+type Asked struct {
+	Source        string   `json:"source,omitempty"`
+	Base          string   `json:"base,omitempty"`
+	Prerequisites []string `json:"prerequisites,omitempty"`
+	Resolutions   string   `json:"resolutions,omitempty"`
+	Patches       string   `json:"patches,omitempty"`
+	Fuzz          int      `json:"fuzz,omitempty"`
+	Plan          string   `json:"plan,omitempty"`
+}
+
+// Variant is one line of the matrix: a tree and the key of its image.
+type Variant struct {
+	series.Variant
+	Patch int    `json:"patch,omitempty"` // the number in the series of its last patch; 0 for the base
+	Key   string `json:"key,omitempty"`   // of its build; "" without a tree
+}
+
+// Case is a case and the key of its cells, which holds everything but the image.
+type Case struct {
+	testplan.Case
+	Key string `json:"key"`
+}

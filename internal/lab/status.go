@@ -1,0 +1,91 @@
+package lab
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Status is what a run is doing now. It is for watching only: nothing depends on it.
+type Status struct {
+	PID        int        `json:"pid"`
+	Series     string     `json:"series"`
+	Build      *Activity  `json:"build,omitempty"`   // nil when nothing is being built
+	Running    []Activity `json:"running,omitempty"` // one per VM at work
+	CellsDone  int        `json:"cells_done"`
+	CellsTotal int        `json:"cells_total"` // of this round, as far as known
+	Started    time.Time  `json:"started"`
+}
+
+// Activity is one thing going on.
+type Activity struct {
+	Prefix  int       `json:"prefix"`
+	Case    string    `json:"case,omitempty"` // of a run
+	Step    string    `json:"step,omitempty"` // of a build or boot: "compiling", "booting"
+	File    string    `json:"file,omitempty"`
+	Done    int       `json:"done,omitempty"`
+	Total   int       `json:"total,omitempty"` // 0: unknown
+	Started time.Time `json:"started"`
+}
+
+// plan starts the counts of a round.
+func (e *Engine) plan(jobs []job) {
+	total := 0
+	for _, j := range jobs {
+		if j.image == "" {
+			total += len(e.Spec.Cases)
+		}
+		total += len(j.cells)
+	}
+	e.activity(func(s *Status) {
+		started := s.Started
+		if started.IsZero() {
+			started = time.Now()
+		}
+		*s = Status{PID: os.Getpid(), Series: e.Spec.Series, CellsTotal: total, Started: started}
+	})
+}
+
+// running notes the start (+1) or the end (-1) of an activity of a VM.
+func (e *Engine) running(a Activity, change int) {
+	e.activity(func(s *Status) {
+		if change > 0 {
+			s.Running = append(slices.Clone(s.Running), a)
+			return
+		}
+		s.Running = slices.DeleteFunc(slices.Clone(s.Running), func(b Activity) bool { return a == b })
+	})
+}
+
+func (e *Engine) activity(change func(*Status)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change(&e.status)
+	if e.Watch != nil {
+		e.Watch(e.status)
+	}
+}
+
+// WriteStatus replaces the status file in one step, so that a reader never sees half of it.
+func WriteStatus(path string, s Status) error {
+	doc, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
+	if err := os.WriteFile(tmp, doc, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// ReadStatus reads the status file of a run.
+func ReadStatus(path string) (s Status, err error) {
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(doc, &s)
+}
