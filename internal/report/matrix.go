@@ -1,0 +1,242 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// Matrix is a lab.Result laid out as rows and columns: a row per prefix in its order, a column per case,
+// cases of one file system side by side. It reads the Result and keeps pointers into it.
+type Matrix struct {
+	Result *lab.Result
+
+	cols    []int                   // column → index in Result.Cases
+	cells   []*lab.Cell             // row*len(cols)+column; nil where the Result has none
+	effects []*testplan.Attribution // likewise; nil where the patch does nothing that is known
+}
+
+// NewMatrix lays out r. Its cost is in the number of cells.
+func NewMatrix(r *lab.Result) *Matrix {
+	m := &Matrix{Result: r}
+	rows := make(map[int]int, len(r.Prefixes))    // prefix index → row
+	patches := make(map[int]int, len(r.Prefixes)) // number of its last patch → row
+	for i, p := range r.Prefixes {
+		rows[p.Index] = i
+		patches[p.Patch] = i
+	}
+	var order []string
+	byFS := map[string][]int{}
+	for i, c := range r.Cases {
+		if byFS[c.Filesystem] == nil {
+			order = append(order, c.Filesystem)
+		}
+		byFS[c.Filesystem] = append(byFS[c.Filesystem], i)
+	}
+	column := make(map[string]int, len(r.Cases))
+	for _, fs := range order {
+		for _, i := range byFS[fs] {
+			column[r.Cases[i].Name] = len(m.cols)
+			m.cols = append(m.cols, i)
+		}
+	}
+	m.cells = make([]*lab.Cell, len(r.Prefixes)*len(m.cols))
+	m.effects = make([]*testplan.Attribution, len(m.cells))
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		row, okRow := rows[c.Prefix]
+		col, okCol := column[c.Case]
+		if okRow && okCol {
+			m.cells[row*len(m.cols)+col] = c
+		}
+	}
+	for i := range r.Attributions {
+		a := &r.Attributions[i]
+		row, okRow := patches[a.Patch]
+		col, okCol := column[a.Case]
+		if okRow && okCol && a.Effect != testplan.NoEffect {
+			m.effects[row*len(m.cols)+col] = a
+		}
+	}
+	return m
+}
+
+// Rows is the number of prefixes.
+func (m *Matrix) Rows() int { return len(m.Result.Prefixes) }
+
+// Cols is the number of cases.
+func (m *Matrix) Cols() int { return len(m.cols) }
+
+// Prefix is the prefix of a row.
+func (m *Matrix) Prefix(row int) *lab.Prefix { return &m.Result.Prefixes[row] }
+
+// Case is the case of a column.
+func (m *Matrix) Case(col int) *testplan.Case { return &m.Result.Cases[m.cols[col]] }
+
+// Cell is a cell, nil when the Result does not have it.
+func (m *Matrix) Cell(row, col int) *lab.Cell { return m.cells[row*len(m.cols)+col] }
+
+// Effect is what the row's patch does to the column's case, nil when it does nothing that is known.
+func (m *Matrix) Effect(row, col int) *testplan.Attribution { return m.effects[row*len(m.cols)+col] }
+
+// Word is a cell in at most four ASCII letters: "ok", "FAIL", "HANG", "LIVE", "BUG", "WARN", "TIME", "infr"
+// for what a run showed, "flky" where runs disagree, "run" and "." (queued) while a run goes on, "bld",
+// "boot", "conf", "blkd" where the prefix has no image.
+func (m *Matrix) Word(row, col int) string {
+	c := m.Cell(row, col)
+	if c == nil || c.State == lab.CellNone {
+		return statusWord(m.Prefix(row).Status)
+	}
+	switch c.State {
+	case lab.CellQueued:
+		return "."
+	case lab.CellRunning:
+		return "run"
+	}
+	if c.Agree < c.Runs {
+		return "flky"
+	}
+	return outcomeWord(c.Outcome)
+}
+
+// Mark is what the row's patch does to the column's case in three letters, "" for nothing.
+func (m *Matrix) Mark(row, col int) string {
+	a := m.Effect(row, col)
+	if a == nil {
+		return ""
+	}
+	return effectMark(a.Effect)
+}
+
+// Does is what a row's patch does, in a few letters: "FIX 2 REG 1", "bld", "make" (being built), "=3" (same image as
+// prefix 3), "" when there is nothing to say.
+func (m *Matrix) Does(row int) string {
+	p := m.Prefix(row)
+	switch p.Status {
+	case lab.PrefixOK:
+	case lab.PrefixBuilding:
+		return "make"
+	default:
+		if w := statusWord(p.Status); w != "." {
+			return w
+		}
+		return ""
+	}
+	var n [len(effectOrder)]int
+	for col := range m.cols {
+		if a := m.Effect(row, col); a != nil {
+			if i := slices.Index(effectOrder[:], a.Effect); i >= 0 {
+				n[i]++
+			}
+		}
+	}
+	var words []string
+	for i, e := range effectOrder {
+		if n[i] > 0 {
+			words = append(words, fmt.Sprintf("%s %d", effectMark(e), n[i]))
+		}
+	}
+	if len(words) == 0 && p.SameImageAs != nil {
+		return fmt.Sprintf("=%d", *p.SameImageAs)
+	}
+	return strings.Join(words, " ")
+}
+
+// effectOrder is the order in which effects are told: the worst first.
+var effectOrder = [...]testplan.Effect{testplan.Regresses, testplan.Fixes, testplan.ChangesSymptom, testplan.Undetermined}
+
+func effectMark(e testplan.Effect) string {
+	switch e {
+	case testplan.Fixes:
+		return "FIX"
+	case testplan.Regresses:
+		return "REG"
+	case testplan.ChangesSymptom:
+		return "chg"
+	case testplan.Undetermined:
+		return "?"
+	}
+	return ""
+}
+
+func outcomeWord(o testplan.Outcome) string {
+	switch o {
+	case testplan.Pass:
+		return "ok"
+	case testplan.Fail:
+		return "FAIL"
+	case testplan.Deadlock:
+		return "HANG"
+	case testplan.Livelock:
+		return "LIVE"
+	case testplan.Crash:
+		return "BUG"
+	case testplan.Warn:
+		return "WARN"
+	case testplan.Timeout:
+		return "TIME"
+	case testplan.Infra:
+		return "infr"
+	}
+	return "."
+}
+
+func statusWord(s lab.PrefixStatus) string {
+	switch s {
+	case lab.PrefixConflict:
+		return "conf"
+	case lab.PrefixBlocked:
+		return "blkd"
+	case lab.PrefixBuildFailed:
+		return "bld"
+	case lab.PrefixBootFailed:
+		return "boot"
+	case lab.PrefixInfra:
+		return "infr"
+	}
+	return "."
+}
+
+// wordMeaning explains the words of a matrix, in the order of the legend.
+var wordMeaning = []struct{ word, meaning string }{
+	{"ok", "passes"},
+	{"FAIL", "wrong data or errno"},
+	{"HANG", "deadlock"},
+	{"LIVE", "livelock"},
+	{"BUG", "kernel crash"},
+	{"WARN", "kernel warning"},
+	{"TIME", "still moving at its time limit"},
+	{"flky", "runs disagree"},
+	{"infr", "the lab failed, no evidence"},
+	{"bld", "does not build"},
+	{"boot", "does not boot"},
+	{"conf", "does not apply"},
+	{"blkd", "a patch before does not apply"},
+	{"run", "running"},
+	{".", "not run yet"},
+	{"FIX", "this patch fixes it"},
+	{"REG", "this patch breaks it"},
+	{"chg", "this patch changes the symptom"},
+	{"?", "this patch may change it"},
+}
+
+// legend is the meaning of every word and mark that m shows, "WORD meaning" each.
+func (m *Matrix) legend() []string {
+	seen := map[string]bool{}
+	for row := range m.Rows() {
+		for col := range m.cols {
+			seen[m.Word(row, col)] = true
+			seen[m.Mark(row, col)] = true
+		}
+	}
+	var items []string
+	for _, w := range wordMeaning {
+		if seen[w.word] {
+			items = append(items, w.word+" "+w.meaning)
+		}
+	}
+	return items
+}

@@ -1,0 +1,359 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/plain"
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// Sentence says in words what the row's patch does to the column's case, and on what evidence.
+func (m *Matrix) Sentence(row, col int) string {
+	p, name := m.Prefix(row), plain.Line(m.Case(col).Name)
+	if bad := m.statusSentence(row); bad != "" {
+		return bad
+	}
+	c := m.Cell(row, col)
+	switch {
+	case c == nil || c.State == lab.CellNone || c.State == lab.CellQueued:
+		switch p.Status {
+		case lab.PrefixBuilding:
+			return fmt.Sprintf("%s waits for prefix %d, which is being built", name, p.Index)
+		case lab.PrefixPending:
+			return fmt.Sprintf("%s waits for prefix %d to be built", name, p.Index)
+		}
+		return fmt.Sprintf("%s is queued on prefix %d", name, p.Index)
+	case c.State == lab.CellRunning:
+		s := fmt.Sprintf("%s is running on prefix %d", name, p.Index)
+		if c.Runs > 0 {
+			s += fmt.Sprintf("; %s so far: %s", count(c.Runs, "run"), cellOutcome(c))
+		}
+		return s
+	}
+	evidence := " (" + cellEvidence(c) + ")"
+	if p.Index == 0 {
+		return fmt.Sprintf("the base: %s: %s%s", name, cellOutcome(c), evidence)
+	}
+	if a := m.Effect(row, col); a != nil {
+		return fmt.Sprintf("patch %d %s %s: %s → %s%s", p.Patch, effectVerb(a.Effect, a.First, a.Patch), name,
+			outcomeText(a.Before), outcomeText(a.After), sure(a.Probability)+evidence)
+	}
+	if c.Outcome == testplan.Infra {
+		return fmt.Sprintf("%s on prefix %d: the lab failed, which says nothing about the patch%s", name, p.Index, evidence)
+	}
+	above := (*lab.Cell)(nil)
+	if row > 0 {
+		above = m.Cell(row-1, col)
+	}
+	if !comparable(c, above) {
+		return fmt.Sprintf("prefix %d: %s: %s; the prefix before has no verdict to compare with%s", p.Index, name, cellOutcome(c), evidence)
+	}
+	if above.Outcome != c.Outcome || above.Signature != c.Signature {
+		return fmt.Sprintf("prefix %d: %s: %s, before: %s; not put down to the patch%s", p.Index, name, cellOutcome(c), cellOutcome(above), evidence)
+	}
+	return fmt.Sprintf("patch %d has no effect on %s: %s%s", p.Patch, name, cellOutcome(c), evidence)
+}
+
+// statusSentence says why a row has no image; "" when it has one or may still get one.
+func (m *Matrix) statusSentence(row int) string {
+	p := m.Prefix(row)
+	n := Note{Patches: []int{p.Patch}, Plain: statusText(p.Status), Detail: plain.Line(p.Detail)}
+	if n.Plain == "" {
+		return ""
+	}
+	return n.who() + " " + n.said()
+}
+
+// statusText is what is wrong with a prefix, to be said after its patch's name; "" when nothing is.
+func statusText(s lab.PrefixStatus) string {
+	switch s {
+	case lab.PrefixConflict:
+		return "does not apply"
+	case lab.PrefixBlocked:
+		return "is blocked, a patch before it does not apply"
+	case lab.PrefixBuildFailed:
+		return "does not build"
+	case lab.PrefixBootFailed:
+		return "does not boot"
+	case lab.PrefixInfra:
+		return "has no image, the lab failed (no evidence about the patch)"
+	}
+	return ""
+}
+
+// comparable says whether two cells of one case both have a verdict about the kernel.
+func comparable(a, b *lab.Cell) bool {
+	return a != nil && b != nil && a.State == lab.CellDone && b.State == lab.CellDone &&
+		a.Outcome != testplan.Infra && b.Outcome != testplan.Infra && a.Outcome != "" && b.Outcome != ""
+}
+
+// Note is what one patch, or several of which the same is to be said, does to the cases.
+type Note struct {
+	Patches []int
+	Subject string // of the patch; "" for several
+	Plain   string // said when there are no Changes: "no effect on any case", "does not build"
+	Detail  string // what follows Plain, in a tool's words: "fs/gfs2/file.c:12: error: …"
+	Changes []Change
+}
+
+// Change is one effect with the same before and after on one or more cases.
+type Change struct {
+	Effect        testplan.Effect
+	First, Patch  int      // of an undetermined one: the range that it is in; First 0 is none
+	Cases         []string // in the order of the matrix
+	Before, After string   // "crash (kernel BUG in f)"
+	Probability   float64  // of the least sure of them
+}
+
+// Notes says what each patch does, in the order of the patches. Patches of which the same plain thing is to be
+// said share a Note.
+func (m *Matrix) Notes() []Note {
+	var notes []Note
+	plainly := map[string]int{}
+	for row := range m.Rows() {
+		p := m.Prefix(row)
+		n := Note{Patches: []int{p.Patch}, Subject: plain.Line(p.Subject), Changes: m.changes(row)}
+		if len(n.Changes) == 0 {
+			n.Plain = m.plainNote(row)
+			if p.Status != lab.PrefixOK {
+				n.Detail = plain.Line(p.Detail)
+			}
+			if n.Plain == "" {
+				continue
+			}
+			if at, ok := plainly[n.said()]; ok {
+				notes[at].Patches = append(notes[at].Patches, p.Patch)
+				notes[at].Subject = ""
+				continue
+			}
+			plainly[n.said()] = len(notes)
+		}
+		notes = append(notes, n)
+	}
+	return notes
+}
+
+func (m *Matrix) changes(row int) []Change {
+	var changes []Change
+	for _, e := range effectOrder {
+		from := len(changes)
+	cases:
+		for col := range m.cols {
+			a := m.Effect(row, col)
+			if a == nil || a.Effect != e {
+				continue
+			}
+			name, before, after := plain.Line(a.Case), outcomeText(a.Before), outcomeText(a.After)
+			for i := from; i < len(changes); i++ {
+				if c := &changes[i]; c.Before == before && c.After == after && c.First == a.First {
+					c.Cases = append(c.Cases, name)
+					c.Probability = min(c.Probability, a.Probability)
+					continue cases
+				}
+			}
+			changes = append(changes, Change{e, a.First, a.Patch, []string{name}, before, after, a.Probability})
+		}
+	}
+	return changes
+}
+
+// plainNote is what is said of a row without changes, "" when there is nothing to say yet.
+func (m *Matrix) plainNote(row int) string {
+	p := m.Prefix(row)
+	if p.Status != lab.PrefixOK {
+		return statusText(p.Status)
+	}
+	if p.Index == 0 {
+		return ""
+	}
+	if p.SameImageAs != nil && row > 0 && m.Prefix(row-1).Index == *p.SameImageAs {
+		return fmt.Sprintf("no effect: the image is the same as prefix %d's", *p.SameImageAs)
+	}
+	unknown := 0
+	for col := range m.cols {
+		var above *lab.Cell
+		if row > 0 {
+			above = m.Cell(row-1, col)
+		}
+		if !comparable(m.Cell(row, col), above) {
+			unknown++
+		}
+	}
+	s := "no effect on any case"
+	switch {
+	case row > 0 && m.Prefix(row-1).Status != lab.PrefixOK:
+		return fmt.Sprintf("effect not known: prefix %d has no image to compare with", m.Prefix(row-1).Index)
+	case unknown == len(m.cols):
+		return "effect not known yet"
+	case unknown > 0:
+		s = fmt.Sprintf("no effect on %s, not known of %d", count(len(m.cols)-unknown, "case"), unknown)
+	}
+	if p.SameImageAs != nil {
+		s += fmt.Sprintf(" (the image is the same as prefix %d's)", *p.SameImageAs)
+	}
+	return s
+}
+
+// said is Plain with its Detail.
+func (n Note) said() string {
+	if n.Detail == "" {
+		return n.Plain
+	}
+	return n.Plain + ": " + n.Detail
+}
+
+// who names the patches of a note: "patch 4", "patches 1-3, 6", "the base".
+func (n Note) who() string {
+	if len(n.Patches) == 1 {
+		if n.Patches[0] == 0 {
+			return "the base"
+		}
+		return fmt.Sprintf("patch %d", n.Patches[0])
+	}
+	return "patches " + ranges(n.Patches)
+}
+
+// ranges writes ascending numbers as "1-3, 6".
+func ranges(numbers []int) string {
+	var parts []string
+	for i := 0; i < len(numbers); {
+		j := i
+		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
+			j++
+		}
+		s := strconv.Itoa(numbers[i])
+		if j > i {
+			s += "-" + strconv.Itoa(numbers[j])
+		}
+		parts = append(parts, s)
+		i = j + 1
+	}
+	return strings.Join(parts, ", ")
+}
+
+// effectVerb says an effect before the name of a case. An undetermined one may be of any patch from first to
+// last; first 0 is last alone.
+func effectVerb(e testplan.Effect, first, last int) string {
+	switch e {
+	case testplan.Fixes:
+		return "fixes"
+	case testplan.Regresses:
+		return "regresses"
+	case testplan.ChangesSymptom:
+		return "changes the symptom of"
+	case testplan.Undetermined:
+		if first > 0 && first < last {
+			return fmt.Sprintf("may change (undetermined, one of patches %d-%d)", first, last)
+		}
+		return "may change (undetermined)"
+	}
+	return "has no effect on"
+}
+
+// outcomeText writes an attribution's "crash kernel BUG in f" as "crash (kernel BUG in f)".
+func outcomeText(s string) string {
+	outcome, signature, _ := strings.Cut(plain.Line(s), " ")
+	if signature == "" {
+		return outcome
+	}
+	return outcome + " (" + signature + ")"
+}
+
+func cellOutcome(c *lab.Cell) string {
+	return outcomeText(strings.TrimSpace(string(c.Outcome) + " " + c.Signature))
+}
+
+// cellEvidence is the number of runs behind a verdict, how many agree, and where they come from.
+func cellEvidence(c *lab.Cell) string {
+	s := count(c.Runs, "run")
+	if c.Agree < c.Runs {
+		s = fmt.Sprintf("%d of %s", c.Agree, s)
+	}
+	if c.InheritedFrom != nil {
+		s += fmt.Sprintf(" of prefix %d, same image", *c.InheritedFrom)
+	}
+	if c.Confidence > 0 && c.Confidence < 0.995 {
+		s += fmt.Sprintf(", %d%% sure", percent(c.Confidence))
+	}
+	return s
+}
+
+// sure says a probability that is not (nearly) certainty: " (93% sure)".
+func sure(p float64) string {
+	if p <= 0 || p >= 0.995 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d%% sure)", percent(p))
+}
+
+// percent never rounds to certainty.
+func percent(p float64) int { return min(max(int(math.Round(p*100)), 1), 99) }
+
+// count is "1 run", "2 runs"; the plural is given where it is not noun+"s".
+func count(n int, noun string, more ...string) string {
+	return strconv.Itoa(n) + " " + plural(n, noun, append(more, noun+"s")[0])
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// tally counts the cells by word, in the order of the legend: "62 ok, 12 BUG".
+func (m *Matrix) tally() string {
+	n := map[string]int{}
+	for row := range m.Rows() {
+		for col := range m.cols {
+			n[m.Word(row, col)]++
+		}
+	}
+	var parts []string
+	for _, w := range wordMeaning {
+		if n[w.word] > 0 {
+			name := w.word
+			if name == "." {
+				name = "not run yet"
+			}
+			parts = append(parts, fmt.Sprintf("%d %s", n[w.word], name))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// totals says what this invocation did.
+func totals(t lab.Totals) string {
+	if t.Builds == 0 && t.Boots == 0 && t.Runs == 0 {
+		return "nothing built, booted or run: all was known"
+	}
+	return fmt.Sprintf("%s, %s, %s in %s", count(t.Builds, "build"), count(t.Boots, "boot"), count(t.Runs, "run"), seconds(t.Seconds))
+}
+
+// seconds writes a duration for people: "3.2 s", "4 min 12 s", "1 h 3 min".
+func seconds(s float64) string {
+	switch {
+	case s < 10:
+		return fmt.Sprintf("%.1f s", s)
+	case s < 59.5:
+		return fmt.Sprintf("%.0f s", s)
+	case s < 3600:
+		n := int(math.Round(s))
+		return fmt.Sprintf("%d min %d s", n/60, n%60)
+	}
+	n := int(math.Round(s / 60))
+	return fmt.Sprintf("%d h %d min", n/60, n%60)
+}
+
+// short cuts a hash to what people read.
+func short(hash string) string {
+	if hash = plain.Line(hash); len(hash) > 12 && !slices.ContainsFunc([]byte(hash), func(c byte) bool { return c >= 0x80 }) {
+		return hash[:12]
+	}
+	return hash
+}
