@@ -1,0 +1,541 @@
+package tui
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/plain"
+	"github.com/seriesctl/seriesctl/internal/report/reporttest"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// world is a Source with scripted content.
+type world struct {
+	result  *lab.Result
+	changes chan struct{}
+	status  Status
+	runs    []lab.Run
+	err     error
+	console string
+	open    int // files that are open
+}
+
+func (w *world) Result() *lab.Result      { return w.result }
+func (w *world) Changes() <-chan struct{} { return w.changes }
+func (w *world) Status() Status           { return w.status }
+
+func (w *world) Runs(int, string) ([]lab.Run, error) { return w.runs, w.err }
+
+func (w *world) Open(path string) (File, error) {
+	if w.console == "" {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	w.open++
+	return &memFile{bytes.NewReader([]byte(w.console)), w}, nil
+}
+
+// memFile is a File in memory.
+type memFile struct {
+	*bytes.Reader
+	w *world
+}
+
+func (f *memFile) Close() error               { f.w.open--; return nil }
+func (f *memFile) Stat() (fs.FileInfo, error) { return memInfo{f.Size()}, nil }
+
+type memInfo struct{ size int64 }
+
+func (i memInfo) Name() string       { return "console" }
+func (i memInfo) Size() int64        { return i.size }
+func (i memInfo) Mode() fs.FileMode  { return 0o644 }
+func (i memInfo) ModTime() time.Time { return time.Time{} }
+func (i memInfo) IsDir() bool        { return false }
+func (i memInfo) Sys() any           { return nil }
+
+func console(lines int) string {
+	var b strings.Builder
+	for i := 1; i <= lines; i++ {
+		if i == lines/2 {
+			b.WriteString("\x1b[31m[    2.500000] kernel BUG at fs/gfs2/glock.c:1126!\x1b[0m\r\n")
+			continue
+		}
+		fmt.Fprintf(&b, "[%12.6f] line %d of the console, long enough to be cut on a narrow screen\n", float64(i)/100, i)
+	}
+	return b.String()
+}
+
+// screen is a model on a screen of a size.
+type screen struct {
+	t *testing.T
+	w *world
+	m *model
+}
+
+func newScreen(t *testing.T, w *world, width, height int, o Options) *screen {
+	s := &screen{t, w, newModel(w, o)}
+	s.send(tea.WindowSizeMsg{Width: width, Height: height})
+	return s
+}
+
+// send gives a message to Update and then the answers of the commands it returns, until there are none.
+// Whether the last of them was to quit is the result.
+func (s *screen) send(msg tea.Msg) bool {
+	_, cmd := s.m.Update(msg)
+	if cmd == nil {
+		return false
+	}
+	switch answer := cmd().(type) {
+	case nil:
+		return false
+	case tea.QuitMsg:
+		return true
+	case tea.BatchMsg:
+		for _, c := range answer {
+			if c != nil {
+				s.send(c())
+			}
+		}
+		return false
+	default:
+		return s.send(answer)
+	}
+}
+
+var special = map[string]tea.Key{
+	"enter": {Code: tea.KeyEnter}, "esc": {Code: tea.KeyEscape}, "tab": {Code: tea.KeyTab}, "backspace": {Code: tea.KeyBackspace},
+	"down": {Code: tea.KeyDown}, "right": {Code: tea.KeyRight}, "space": {Code: tea.KeySpace, Text: " "},
+	"ctrl+d": {Code: 'd', Mod: tea.ModCtrl}, "ctrl+u": {Code: 'u', Mod: tea.ModCtrl}, "ctrl+c": {Code: 'c', Mod: tea.ModCtrl},
+}
+
+// keys types each word: a key's name or a letter.
+func (s *screen) keys(keys ...string) (quit bool) {
+	for _, k := range keys {
+		key, ok := special[k]
+		if !ok {
+			key = tea.Key{Code: []rune(k)[0], Text: k}
+		}
+		quit = s.send(tea.KeyPressMsg(key))
+	}
+	return quit
+}
+
+// text is the screen without styles; it fails the test when a line is too wide or there are too many.
+func (s *screen) text() string {
+	s.t.Helper()
+	lines := strings.Split(s.m.View().Content, "\n")
+	if len(lines) > s.m.height {
+		s.t.Errorf("%d lines on a screen of %d", len(lines), s.m.height)
+	}
+	for i, l := range lines {
+		if n := plain.Width(l); n > s.m.width {
+			s.t.Errorf("line %d takes %d of %d columns: %q", i, n, s.m.width, l)
+		}
+		lines[i] = strings.TrimRight(plain.Line(l), " ")
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func (s *screen) has(want string) {
+	s.t.Helper()
+	if got := s.text(); !strings.Contains(got, want) {
+		s.t.Errorf("%q is not on the screen:\n%s", want, got)
+	}
+}
+
+func rfc() *world {
+	return &world{result: reporttest.RFC(), runs: reporttest.Runs(), console: console(300)}
+}
+
+func live() *world {
+	return &world{result: reporttest.Live(), changes: make(chan struct{}, 1), status: Status{Running: true, Line: "building prefix 4: compiling fs/gfs2/file.c", Done: 58, Total: 180}}
+}
+
+func TestGolden(t *testing.T) {
+	sizes := []struct{ w, h int }{{60, 15}, {80, 24}, {200, 60}}
+	tests := []struct {
+		name  string
+		world func() *world
+		o     Options
+		keys  []string
+	}{
+		{"matrix", rfc, Options{}, []string{"j", "j", "j", "j", "l"}},
+		{"matrix-end", rfc, Options{}, []string{"G", "$"}},
+		{"matrix-color", rfc, Options{Color: true}, []string{"j", "j", "j", "j"}},
+		{"matrix-ascii", rfc, Options{ASCII: true}, []string{"]"}},
+		{"live", live, Options{}, []string{"j", "j", "j", "j"}},
+		{"hostile", func() *world { return &world{result: reporttest.Hostile()} }, Options{}, []string{"j"}},
+		{"empty", func() *world { return &world{result: &lab.Result{}} }, Options{}, nil},
+		{"loaded", func() *world { return &world{result: &lab.Result{Series: "x-v1", Subject: "x"}} }, Options{}, nil},
+		{"cell-output", rfc, Options{}, []string{"enter"}},
+		{"cell-report", rfc, Options{}, []string{"enter", "K"}},
+		{"cell-stacks", rfc, Options{}, []string{"enter", "K", "K"}},
+		{"cell-console", rfc, Options{}, []string{"enter", "tab", "tab", "/", "B", "U", "G", "enter"}},
+		{"help", rfc, Options{}, []string{"?"}},
+		{"cell-help", rfc, Options{}, []string{"enter", "?"}},
+		{"leave", live, Options{}, []string{"Q"}},
+	}
+	for _, tt := range tests {
+		for _, size := range sizes {
+			name := fmt.Sprintf("%s-%dx%d", tt.name, size.w, size.h)
+			t.Run(name, func(t *testing.T) {
+				s := newScreen(t, tt.world(), size.w, size.h, tt.o)
+				s.keys(tt.keys...)
+				got := s.text()
+				if tt.o.Color {
+					got = strings.ReplaceAll(s.m.View().Content, "\x1b", "␛") + "\n"
+				}
+				path := filepath.Join("testdata", name+".txt")
+				if *update {
+					if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got != string(want) {
+					t.Errorf("%s differs (go test -update writes it):\n%s", path, got)
+				}
+			})
+		}
+	}
+}
+
+func TestCursor(t *testing.T) {
+	tests := []struct {
+		keys     []string
+		row, col int
+	}{
+		{nil, 0, 0},
+		{[]string{"j", "down", "l", "right"}, 2, 2},
+		{[]string{"k", "h"}, 0, 0},
+		{[]string{"G"}, 9, 0},
+		{[]string{"G", "j", "$", "l"}, 9, 17},
+		{[]string{"$", "0", "G", "g"}, 0, 0},
+		{[]string{"]"}, 4, 0},
+		{[]string{"]", "]", "]"}, 9, 0},
+		{[]string{"]", "]", "]", "]"}, 9, 0},
+		{[]string{"G", "["}, 8, 8},
+		{[]string{"/", "n", "o", "i", "o", "enter"}, 6, 0},
+		{[]string{"/", "p", "a", "r", "t", "enter"}, 4, 0},
+		{[]string{"/", "p", "a", "r", "t", "enter", "n"}, 9, 0},
+		{[]string{"/", "p", "a", "r", "t", "enter", "n", "n"}, 4, 0},
+		{[]string{"/", "p", "a", "r", "t", "enter", "N"}, 9, 0},
+		{[]string{"/", "e", "x", "t", "4", "/", "enter"}, 0, 9},
+		{[]string{"/", "x", "esc", "j"}, 1, 0},
+		{[]string{"/", "x", "backspace", "backspace", "j"}, 1, 0},
+		{[]string{"?", "j", "q", "j"}, 1, 0},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.keys, " "), func(t *testing.T) {
+			s := newScreen(t, rfc(), 80, 24, Options{})
+			s.keys(tt.keys...)
+			if g := s.m.matrix.grid; g.row != tt.row || g.col != tt.col {
+				t.Errorf("at %d, %d, want %d, %d", g.row, g.col, tt.row, tt.col)
+			}
+		})
+	}
+}
+
+// Wherever the cursor goes, at whatever size, it stays on the screen, and nothing is wider or higher than that.
+func TestCursorIsAlwaysVisible(t *testing.T) {
+	w := &world{result: reporttest.Large(40, 30)}
+	for _, size := range [][2]int{{30, 8}, {40, 10}, {60, 15}, {80, 24}, {133, 40}, {200, 60}, {500, 100}} {
+		s := newScreen(t, w, size[0], size[1], Options{})
+		for _, k := range []string{"G", "$", "k", "h", "0", "ctrl+u", "l", "l", "l", "l", "l", "l", "l", "l", "space", "g", "$", "ctrl+d"} {
+			s.keys(k)
+			if got := s.text(); strings.Count(got, "[") == 0 {
+				t.Fatalf("%v: no cursor after %s:\n%s", size, k, got)
+			}
+		}
+		s.send(tea.WindowSizeMsg{Width: 60, Height: 15})
+		s.has("[")
+	}
+}
+
+func TestLiveChangesKeepTheCursor(t *testing.T) {
+	w := live()
+	s := newScreen(t, w, 80, 24, Options{})
+	s.keys("j", "j", "l")
+	s.has("58/180")
+	w.result, w.status = reporttest.RFC(), Status{}
+	s.m.Update(changedMsg{true})
+	if g := s.m.matrix.grid; g.row != 2 || g.col != 1 {
+		t.Errorf("at %d, %d", g.row, g.col)
+	}
+	if got := s.text(); strings.Contains(got, "58/180") {
+		t.Errorf("the status stays after the run:\n%s", got)
+	}
+}
+
+func TestListensAtMostTwentyTimesASecond(t *testing.T) {
+	w := live()
+	m := newModel(w, Options{})
+	w.changes <- struct{}{}
+	msg := m.Init()()
+	if msg != (changedMsg{true}) {
+		t.Fatalf("got %v", msg)
+	}
+	start := time.Now()
+	_, cmd := m.Update(msg)
+	if next := cmd(); next != (listenMsg{}) {
+		t.Fatalf("got %v", next)
+	}
+	if d := time.Since(start); d < redraw {
+		t.Errorf("listens again after %v", d)
+	}
+	if _, cmd = m.Update(listenMsg{}); cmd == nil {
+		t.Fatal("does not listen again")
+	}
+	close(w.changes)
+	msg = cmd()
+	if _, cmd = m.Update(msg); cmd != nil {
+		t.Error("listens to a closed channel")
+	}
+	w.changes = nil
+	if m.Init() != nil {
+		t.Error("listens to nothing")
+	}
+}
+
+func TestQuit(t *testing.T) {
+	tests := []struct {
+		name string
+		w    *world
+		keys []string
+		quit bool
+	}{
+		{"nothing runs", rfc(), []string{"Q"}, true},
+		{"q at home", rfc(), []string{"q"}, true},
+		{"q in a cell goes back", rfc(), []string{"enter", "q"}, false},
+		{"Q in a cell", rfc(), []string{"enter", "Q"}, true},
+		{"asks", live(), []string{"Q"}, false},
+		{"no", live(), []string{"Q", "n"}, false},
+		{"yes", live(), []string{"Q", "y"}, true},
+		{"^C twice", live(), []string{"ctrl+c", "ctrl+c"}, true},
+		{"from the help", rfc(), []string{"?", "Q"}, true},
+		{"nothing there", &world{result: &lab.Result{}}, []string{"q"}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScreen(t, tt.w, 80, 24, Options{})
+			if got := s.keys(tt.keys...); got != tt.quit {
+				t.Errorf("quit is %v:\n%s", got, s.text())
+			}
+			if tt.quit && tt.w.open != 0 {
+				t.Errorf("%d files open", tt.w.open)
+			}
+		})
+	}
+}
+
+func TestEmptyTakesEveryKey(t *testing.T) {
+	for _, b := range onMatrix() {
+		for _, k := range b.keys {
+			if _, named := special[k]; named || len(k) == 1 {
+				s := newScreen(t, &world{result: &lab.Result{}}, 80, 24, Options{})
+				s.keys(k)
+				s.text()
+			}
+		}
+	}
+}
+
+func TestCellOpensOnTheEvidence(t *testing.T) {
+	for i, want := range []string{"[stacks]", "[report]", "[output]"} {
+		w := rfc()
+		w.runs = w.runs[i : i+1]
+		s := newScreen(t, w, 80, 24, Options{})
+		s.keys("enter")
+		s.has(want)
+	}
+}
+
+func TestCellNeighbours(t *testing.T) {
+	w := rfc()
+	s := newScreen(t, w, 80, 24, Options{})
+	s.keys("j", "enter", "]", "]")
+	s.has("prefix 3")
+	s.keys("[")
+	s.has("prefix 2")
+	s.keys("[", "[", "[")
+	s.has("no prefix beyond this one")
+	if w.open != 1 {
+		t.Errorf("%d files open", w.open)
+	}
+	s.keys("q")
+	if w.open != 0 || s.m.matrix.grid.row != 0 {
+		t.Errorf("%d files open, row %d", w.open, s.m.matrix.grid.row)
+	}
+}
+
+func TestCellFindsInTheConsole(t *testing.T) {
+	s := newScreen(t, rfc(), 80, 24, Options{})
+	s.keys("enter", "tab", "tab", "/", "k", "e", "r", "n", "e", "l", "space", "b", "u", "g", "enter")
+	s.has("kernel BUG at fs/gfs2/glock.c:1126!")
+	s.keys("n")
+	s.has(`no more "kernel bug"`)
+}
+
+func TestCellTroubles(t *testing.T) {
+	w := rfc()
+	w.console = ""
+	s := newScreen(t, w, 80, 24, Options{})
+	s.keys("enter", "tab", "tab")
+	s.has("cannot be read: open logs/43.console: file does not exist")
+
+	w = rfc()
+	w.runs, w.err = nil, errors.New("the database is \x1b[2Jlocked")
+	s = newScreen(t, w, 80, 24, Options{})
+	s.keys("enter", "tab", "j", "G", "/", "x", "enter")
+	s.has("cannot read the runs: the database is locked")
+
+	w = rfc()
+	w.runs = nil
+	s = newScreen(t, w, 80, 24, Options{})
+	s.keys("enter")
+	s.has("no runs yet")
+}
+
+func TestCellOfAPrefixWithoutAnImageShowsItsLog(t *testing.T) {
+	w := rfc()
+	w.runs = nil
+	s := newScreen(t, w, 80, 24, Options{})
+	s.keys("/", "n", "o", "i", "o", "enter", "enter")
+	s.has("no runs: the prefix has no image; its log:")
+	s.has("[log]")
+	s.has("line 1 of the console")
+}
+
+// A cell that is open while its run goes on shows the next run when it comes.
+func TestCellIsLive(t *testing.T) {
+	w := rfc()
+	w.changes = make(chan struct{}, 1)
+	runs := w.runs
+	w.runs = runs[:0]
+	w.result.Cells[0].Runs = 0
+	s := newScreen(t, w, 80, 24, Options{})
+	s.keys("enter")
+	s.has("no runs yet")
+	w.runs = runs[:1]
+	w.result = reporttest.RFC()
+	s.send(changedMsg{false})
+	s.has("run 1 of 1: deadlock")
+}
+
+// A snapshot may have less than the one before: another command may have loaded another series.
+func TestCellOutlivesItsResult(t *testing.T) {
+	w := rfc()
+	s := newScreen(t, w, 80, 24, Options{})
+	s.keys("G", "$", "enter")
+	w.result = &lab.Result{}
+	s.send(changedMsg{false})
+	s.keys("]", "[", "tab", "q")
+	s.has("No series here yet")
+}
+
+func TestAnswersToAClosedCellAreDropped(t *testing.T) {
+	w := rfc()
+	s := newScreen(t, w, 80, 24, Options{})
+	_, load := s.m.Update(tea.KeyPressMsg(special["enter"]))
+	_, open := s.m.Update(load())
+	late := open()
+	s.keys("q")
+	s.send(late)
+	if w.open != 0 {
+		t.Errorf("%d files open", w.open)
+	}
+	s.has("9 patches")
+}
+
+func TestNoEscapeReachesTheTerminal(t *testing.T) {
+	w := &world{result: reporttest.Hostile(), runs: reporttest.Runs(), console: strings.Repeat(reporttest.Nasty+"\n", 50),
+		status: Status{Running: true, Line: reporttest.Nasty, Total: 3}}
+	for i := range w.runs {
+		w.runs[i].Judgement.Evidence = reporttest.Nasty
+		w.runs[i].Observation.Output = reporttest.Nasty
+	}
+	s := newScreen(t, w, 80, 24, Options{})
+	for _, k := range []string{"j", "enter", "tab", "tab", "K", "K", "tab", "q", "?", "q", "Q"} {
+		s.keys(k)
+		got := s.m.View().Content
+		for _, own := range []string{"\x1b[1m", "\x1b[2m", "\x1b[7m", "\x1b[m"} {
+			got = strings.ReplaceAll(got, own, "")
+		}
+		for _, r := range got {
+			if r < 0x20 && r != '\n' || r >= 0x7f && r < 0xa0 || r == '\u202e' {
+				t.Fatalf("after %s: %U in\n%q", k, r, got)
+			}
+		}
+	}
+}
+
+func TestASCIIDrawsASCII(t *testing.T) {
+	for _, w := range []*world{rfc(), live(), {result: reporttest.Hostile()}, {result: &lab.Result{}}} {
+		s := newScreen(t, w, 80, 24, Options{ASCII: true})
+		for _, k := range []string{"j", "?", "q", "enter", "tab", "q", "/", "x", "enter"} {
+			s.keys(k)
+			for _, r := range s.m.View().Content {
+				if r > 0x7e {
+					t.Fatalf("%U on the screen:\n%s", r, s.text())
+				}
+			}
+		}
+	}
+}
+
+func TestEveryKeyIsBoundOnce(t *testing.T) {
+	for name, table := range map[string][]binding{"matrix": onMatrix(), "cell": onCell()} {
+		seen := map[string]bool{}
+		for _, b := range table {
+			for _, k := range b.keys {
+				if seen[k] {
+					t.Errorf("%s: %s is bound twice", name, k)
+				}
+				seen[k] = true
+			}
+		}
+	}
+}
+
+func TestTooSmall(t *testing.T) {
+	s := newScreen(t, rfc(), 20, 5, Options{})
+	s.has("too small")
+}
+
+func BenchmarkUpdateAndView(b *testing.B) {
+	w := &world{result: reporttest.Large(501, 100)}
+	m := newModel(w, Options{Color: true})
+	m.Update(tea.WindowSizeMsg{Width: 200, Height: 60})
+	keys := []tea.KeyPressMsg{{Code: 'j', Text: "j"}, {Code: 'l', Text: "l"}, {Code: 'd', Mod: tea.ModCtrl}, {Code: 'k', Text: "k"}}
+	b.ResetTimer()
+	for i := range b.N {
+		m.Update(keys[i%len(keys)])
+		_ = m.View()
+	}
+}
+
+func BenchmarkChange(b *testing.B) {
+	w := &world{result: reporttest.Large(501, 100)}
+	m := newModel(w, Options{Color: true})
+	m.Update(tea.WindowSizeMsg{Width: 200, Height: 60})
+	snapshots := [2]*lab.Result{w.result, reporttest.Large(501, 100)}
+	for i := 0; b.Loop(); i++ {
+		w.result = snapshots[i%2]
+		m.Update(changedMsg{})
+		_ = m.View()
+	}
+}
