@@ -13,7 +13,6 @@ bc:bc:bc
 perl:perl:perl
 xz:xz-utils:xz
 qemu-system-x86_64:qemu-system-x86:qemu-system-x86-core
-qemu-img:qemu-utils:qemu-img
 mkfs.gfs2:gfs2-utils:gfs2-utils
 mkfs.ext4:e2fsprogs:e2fsprogs
 bwrap:bubblewrap:bubblewrap'

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seriesctl/seriesctl/internal/report"
+	"github.com/seriesctl/seriesctl/qemu"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "check this host and say how to mend what is missing",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := a.workspaceDir()
+			if err != nil {
+				return err
+			}
+			p := a.progress()
+			p.Step(report.Step{What: "checking the host"})
+			checks := qemu.CheckHost(cmd.Context(), dir)
+			p.Close()
+			if err := cmd.Context().Err(); err != nil {
+				return err
+			}
+			if a.json {
+				err = report.WriteJSON(a.out, checks)
+			} else {
+				err = report.Doctor(a.out, checks)
+			}
+			if err != nil {
+				return err
+			}
+			for _, c := range checks {
+				if c.Required && !c.OK {
+					return &qemu.InfraError{Op: "check host", Err: fmt.Errorf("%s: %s", c.Name, c.Detail), Hint: c.Fix}
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// logLimit is how much of a log judge reads, in bytes.
+const logLimit = 256 << 20
+
+func (a *app) judgeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "judge LOG…",
+		Short: "say what console logs from anywhere show",
+		Args:  atLeast(1, "a console log, or - for standard input"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			verdicts := []report.JudgedLog{}
+			for _, name := range args {
+				log, err := a.readLog(name)
+				if err != nil {
+					return &userError{fmt.Sprintf("read log: %v", err), ""}
+				}
+				verdicts = append(verdicts, report.JudgedLog{File: name, LogVerdict: qemu.JudgeLog(log)})
+			}
+			if a.json {
+				return report.WriteJSON(a.out, verdicts)
+			}
+			return report.Judge(a.out, verdicts)
+		},
+	}
+}
+
+func (a *app) readLog(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(a.in, logLimit))
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, logLimit))
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seriesctl/seriesctl/internal/report"
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/series"
+)
+
+func (a *app) loadCommand() *cobra.Command {
+	var revision int
+	cmd := &cobra.Command{
+		Use:   "load INPUT…",
+		Short: "read a series from mail and store it",
+		Long: `load reads the mail of a series: mbox files (also .gz), maildirs, patch files or directories of them,
+"-" for standard input, or a git range REPO:A..B. It stores every series it finds; the newest one becomes the
+current one, which the other commands take when none is named.`,
+		Args: atLeast(1, "an mbox, maildir, patch file or git range"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			box, err := series.Read(cmd.Context(), args, a.in)
+			if err != nil {
+				return err
+			}
+			s, err := box.Pick(revision)
+			if err != nil {
+				return err
+			}
+			st, err := a.open(true)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = st.Close() }()
+			// The picked one last: it is the current one from now on.
+			for _, other := range box.Series {
+				if other.ID != s.ID {
+					if err := st.PutSeries(store.SeriesRow{ID: other.ID, Raw: box.Raw, Revision: other.Revision}); err != nil {
+						return err
+					}
+				}
+			}
+			if err := st.PutSeries(store.SeriesRow{ID: s.ID, Raw: box.Raw, Revision: s.Revision}); err != nil {
+				return err
+			}
+			if err := a.printSeries(s); err != nil {
+				return err
+			}
+			return complete("load", s)
+		},
+	}
+	cmd.Flags().IntVar(&revision, "revision", 0, "which `revision` to make the current one, when the mail holds several (default: the newest)")
+	return cmd
+}
+
+// complete returns an error that says which patches of s no message gives.
+func complete(verb string, s *series.Series) error {
+	if len(s.Missing) == 0 {
+		return nil
+	}
+	what := fmt.Sprintf("patch %d/%d is missing", s.Missing[0], s.Total)
+	if n := len(s.Missing); n > 1 {
+		what = fmt.Sprintf("%d of %d patches are missing, the first is %d/%d", n, s.Total, s.Missing[0], s.Total)
+	}
+	return &foundError{fmt.Sprintf("%s %s: %s", verb, s.ID, what),
+		"load it together with the missing mail, or go on with some of it: --patches " + presentPatches(s)}
+}
+
+// presentPatches writes the patches there are as --patches takes them: "1-2,4-9".
+func presentPatches(s *series.Series) string {
+	var out string
+	for i := 0; i < len(s.Patches); {
+		j := i
+		for j+1 < len(s.Patches) && s.Patches[j+1].Index == s.Patches[j].Index+1 {
+			j++
+		}
+		if out != "" {
+			out += ","
+		}
+		out += strconv.Itoa(s.Patches[i].Index)
+		if j > i {
+			out += "-" + strconv.Itoa(s.Patches[j].Index)
+		}
+		i = j + 1
+	}
+	return out
+}
+
+func (a *app) printSeries(s *series.Series) error {
+	if a.json {
+		return report.WriteJSON(a.out, s)
+	}
+	return report.Series(a.out, s, a.options(a.out).Width)
+}
+
+func (a *app) listCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "the series in the workspace",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			st, err := a.open(false)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = st.Close() }()
+			rows, err := st.Series()
+			if err != nil {
+				return err
+			}
+			all := []report.ListEntry{}
+			for i, r := range rows {
+				s, err := find(st, r.ID)
+				if err != nil {
+					return err
+				}
+				all = append(all, report.ListEntry{ID: s.ID, Subject: s.Subject, Revision: s.Revision, Author: s.Author,
+					Date: s.Date, Patches: len(s.Patches), Total: s.Total, Current: i == 0})
+			}
+			if a.json {
+				return report.WriteJSON(a.out, all)
+			}
+			return report.List(a.out, all)
+		},
+	}
+}
+
+func (a *app) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show [SERIES] [N]",
+		Short: "the series: patches, trailers, replies, problems; with N one patch and its replies",
+		Args:  cobra.MaximumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			st, err := a.open(false)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = st.Close() }()
+			n := 0
+			if len(args) > 0 {
+				if v, err := strconv.Atoi(args[len(args)-1]); err == nil {
+					n, args = v, args[:len(args)-1]
+				}
+			}
+			name, rest := seriesAnd(args, 0)
+			if len(rest) > 0 {
+				return &userError{fmt.Sprintf("show patch %s: not a number", rest[0]), "like `seriesctl show 4`"}
+			}
+			s, err := find(st, name)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return a.printSeries(s)
+			}
+			for _, p := range s.Patches {
+				if p.Index != n {
+					continue
+				}
+				if a.json {
+					return report.WriteJSON(a.out, p)
+				}
+				return report.Patch(a.out, s, n)
+			}
+			return &userError{fmt.Sprintf("show patch %d: %s has none of that number", n, s.ID), "it has " + presentPatches(s)}
+		},
+	}
+}
+
+// atLeast is cobra.MinimumNArgs with an error that says what is missing.
+func atLeast(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= n {
+			return nil
+		}
+		return &userError{fmt.Sprintf("%s: needs %s", cmd.Name(), what), fmt.Sprintf("`%s --help`", cmd.CommandPath())}
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/report"
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// lastMatrix opens the series of that name and the Spec of its last run.
+func lastMatrix(st *store.Store, name string) (*lab.Spec, error) {
+	s, err := find(st, name)
+	if err != nil {
+		return nil, err
+	}
+	var spec lab.Spec
+	if err := st.Matrix(s.ID, &spec); errors.Is(err, store.ErrNotFound) {
+		return nil, &userError{fmt.Sprintf("read results of %s: it was not run yet", s.ID), "`seriesctl run --source DIR`"}
+	} else if err != nil {
+		return nil, err
+	}
+	return &spec, nil
+}
+
+func (a *app) reportCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "report [SERIES]",
+		Short: "the matrix and what each patch does, as text, Markdown or JSON",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			st, err := a.open(false)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = st.Close() }()
+			name, _ := seriesAnd(args, 0)
+			spec, err := lastMatrix(st, name)
+			if err != nil {
+				return err
+			}
+			r, err := lab.Load(st, spec)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				format = "json"
+			}
+			return report.Write(a.out, format, r, a.options(a.out))
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text, markdown or json")
+	return cmd
+}
+
+func (a *app) logCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "log [SERIES] PREFIX CASE",
+		Short: "a cell's runs: evidence, output, stacks, console",
+		Args:  cobra.RangeArgs(2, 3),
+		RunE: func(_ *cobra.Command, args []string) error {
+			name, rest := seriesAnd(args, 2)
+			prefix, err := strconv.Atoi(rest[0])
+			if err != nil {
+				return &userError{fmt.Sprintf("log: %q is not a prefix", rest[0]), "like `seriesctl log 4 gfs2/read-self`"}
+			}
+			st, err := a.open(false)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = st.Close() }()
+			spec, err := lastMatrix(st, name)
+			if err != nil {
+				return err
+			}
+			r, err := lab.Load(st, spec)
+			if err != nil {
+				return err
+			}
+			cell, err := cellOf(r, prefix, rest[1])
+			if err != nil {
+				return err
+			}
+			runs, err := lab.Runs(st, spec, prefix, cell.Case)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				if runs == nil {
+					runs = []lab.Run{}
+				}
+				return report.WriteJSON(a.out, runs)
+			}
+			return report.Log(a.out, cell, runs, opener(st), a.options(a.out))
+		},
+	}
+}
+
+// opener opens artefacts by the names the database has for them, and nothing outside the workspace.
+func opener(st *store.Store) func(string) (io.ReadCloser, error) {
+	return func(path string) (io.ReadCloser, error) { return openArtefact(st, path) }
+}
+
+func openArtefact(st *store.Store, path string) (*os.File, error) {
+	if !filepath.IsLocal(path) {
+		return nil, fmt.Errorf("open %s: not in the workspace", path)
+	}
+	return os.Open(filepath.Join(st.Dir, path))
+}
+
+func cellOf(r *lab.Result, prefix int, name string) (lab.Cell, error) {
+	known := false
+	for _, c := range r.Cells {
+		if c.Case == name {
+			known = true
+			if c.Prefix == prefix {
+				return c, nil
+			}
+		}
+	}
+	if known {
+		return lab.Cell{}, &userError{fmt.Sprintf("log: there is no prefix %d", prefix), fmt.Sprintf("the matrix has %d to %d", r.Prefixes[0].Index, r.Prefixes[len(r.Prefixes)-1].Index)}
+	}
+	var names []string
+	for _, c := range r.Cases {
+		names = append(names, c.Name)
+	}
+	return lab.Cell{}, &userError{fmt.Sprintf("log: there is no case %s", name), "one of " + strings.Join(names, ", ")}
+}
+
+func (a *app) planCommand() *cobra.Command {
+	plan := &cobra.Command{Use: "plan", Short: "test plans"}
+	plan.AddCommand(&cobra.Command{
+		Use:   "check [FILE]",
+		Short: "validate a plan file and say what it asks for",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				a.plan = args[0]
+			}
+			p, name, err := a.loadPlan()
+			if err != nil {
+				return err
+			}
+			return a.printPlan(name, p)
+		},
+	})
+	return plan
+}
+
+func (a *app) printPlan(name string, p *testplan.Plan) error {
+	_, err := fmt.Fprintf(a.out, "%s: %s: %d cases, %d file systems, kernel %s + %s\n", name, p.Name, len(p.Cases),
+		len(p.Filesystems), p.Kernel.Config, strings.Join(append(append([]string{}, p.Kernel.Fragments...), p.Kernel.Options...), " + "))
+	if err != nil {
+		return err
+	}
+	for _, c := range p.Cases {
+		if _, err := fmt.Fprintf(a.out, "  %s\n", c.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

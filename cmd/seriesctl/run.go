@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/report"
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/internal/xec"
+	"github.com/seriesctl/seriesctl/qemu"
+	"github.com/seriesctl/seriesctl/series"
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// runFlags are the flags of run beside the source's.
+type runFlags struct {
+	prefixes  string
+	cases     []string
+	jobs      int
+	runs      int
+	accel     string
+	noSandbox bool
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f sourceFlags
+	var r runFlags
+	cmd := &cobra.Command{
+		Use:   "run [SERIES]",
+		Short: "build and boot every prefix, run every case, say what each patch does",
+		Long: `run fills the matrix: it applies the series, builds every prefix, boots each in a virtual machine and runs
+every case of the plan on it, each from a fresh state. Every result is kept the moment it is known: interrupt it
+at any time, the same command goes on where it was. Without --source it takes that of the last run.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			st, err := a.open(false)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = st.Close() }()
+			name, _ := seriesAnd(args, 0)
+			s, err := find(st, name)
+			if err != nil {
+				return err
+			}
+			return a.runMatrix(cmd.Context(), st, s, &f, &r)
+		},
+	}
+	f.add(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&r.prefixes, "prefixes", "", "only these prefixes: 0,4-9")
+	fl.StringSliceVar(&r.cases, "cases", nil, "only the cases that match a `glob`: 'gfs2/*'; may be repeated")
+	fl.IntVar(&r.jobs, "jobs", runtime.NumCPU(), "compiler processes and virtual machines at once")
+	fl.IntVar(&r.runs, "runs", 0, "least runs of each cell (default: the plan's)")
+	fl.StringVar(&r.accel, "accel", "auto", "auto, kvm or tcg; auto takes KVM when a guest really boots with it")
+	fl.BoolVar(&r.noSandbox, "no-sandbox", false, "build without bubblewrap: a patch's Makefile can then do what you can")
+	return cmd
+}
+
+// spaceNeeded is the room that a kernel's source and object tree and its images take, in bytes.
+const spaceNeeded = 4 << 30
+
+func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags) error {
+	unlock, err := st.Lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if r.jobs < 1 {
+		return &userError{"read --jobs: must be at least 1", ""}
+	}
+	f.defaults(st, s)
+	if a.plan == "" {
+		a.plan = f.Plan
+	}
+	plan, planName, err := a.loadPlan()
+	if err != nil {
+		return err
+	}
+	if plan, err = plan.Select(r.cases); err != nil {
+		return err
+	}
+	if r.runs > 0 {
+		plan.Runs = r.runs
+	}
+	if err := preflight(st, plan); err != nil {
+		return err
+	}
+
+	p := a.progress()
+	defer p.Close()
+	ap, err := f.apply(ctx, st, s, p)
+	if err != nil {
+		return err
+	}
+	defer ap.close()
+	variants, err := chosen(ap, r.prefixes)
+	if err != nil {
+		return err
+	}
+	p.Step(report.Step{What: "compiling the reproducers"})
+	host, err := lab.NewHost(ctx, st, ap.source, plan, r.jobs, !r.noSandbox)
+	if err != nil {
+		return err
+	}
+	if host.Machine.Accel, err = accel(ctx, st, host, plan, variants, r.accel, p); err != nil {
+		return err
+	}
+	spec, err := host.Spec(ctx, plan, variants)
+	if err != nil {
+		return err
+	}
+	spec.Series, spec.Subject = s.ID, s.Subject
+	spec.Base = string(ap.variants[0].Commit)
+	spec.Asked = f.Asked
+	if spec.Asked.Plan = planName; strings.ContainsAny(planName, "/.") {
+		if spec.Asked.Plan, err = filepath.Abs(planName); err != nil {
+			return err
+		}
+	}
+	if err := st.PutMatrix(s.ID, spec); err != nil {
+		return err
+	}
+
+	w := newWatcher(st, p, spec)
+	defer w.close()
+	engine := &lab.Engine{Store: st, Spec: spec, Maker: host, Workers: r.jobs, Notify: w.event, Watch: w.status}
+	result, err := engine.Run(ctx)
+	w.close()
+	p.Close()
+	if err != nil {
+		return err
+	}
+	format := "text"
+	if a.json {
+		format = "json"
+	}
+	if err := report.Write(a.out, format, result, a.options(a.out)); err != nil {
+		return err
+	}
+	if err := conflict(s, ap.patches, ap.variants); err != nil {
+		return err
+	}
+	return verdictOf(result)
+}
+
+// chosen are the variants of --prefixes, all of them by default, with their patches' numbers.
+func chosen(ap *applied, prefixes string) ([]lab.Variant, error) {
+	var all []lab.Variant
+	for i, v := range ap.variants {
+		patch := 0
+		if i > 0 {
+			patch = ap.patches[i-1].Index
+		}
+		all = append(all, lab.Variant{Variant: v, Patch: patch})
+	}
+	if prefixes == "" {
+		return all, nil
+	}
+	list, err := parseList("prefixes", prefixes, 0, len(all)-1)
+	if err != nil {
+		return nil, err
+	}
+	var out []lab.Variant
+	last := -1
+	for _, i := range list {
+		if i <= last {
+			return nil, &userError{fmt.Sprintf("read --prefixes: %d after %d: prefixes go up", i, last), ""}
+		}
+		last = i
+		out = append(out, all[i])
+	}
+	return out, nil
+}
+
+// verdictOf ends a run: errFound when a prefix has no kernel or a patch breaks a case.
+func verdictOf(r *lab.Result) error {
+	for _, p := range r.Prefixes {
+		switch p.Status {
+		case lab.PrefixConflict, lab.PrefixBlocked, lab.PrefixBuildFailed, lab.PrefixBootFailed:
+			return errFound
+		}
+	}
+	for _, at := range r.Attributions {
+		if at.Effect == testplan.Regresses {
+			return errFound
+		}
+	}
+	for _, c := range r.Cells {
+		if c.Outcome == testplan.Infra {
+			return &qemu.InfraError{Op: fmt.Sprintf("run %s on prefix %d", c.Case, c.Prefix), Err: fmt.Errorf("%s", c.Signature)}
+		}
+	}
+	return nil
+}
+
+// preflight finds out before any work what would stop it later: a missing program, a full disk.
+func preflight(st *store.Store, plan *testplan.Plan) error {
+	type need struct{ program, pkg string }
+	needs := []need{{"git", "git"}, {"gcc", "gcc"}, {"ld", "binutils"}, {"make", "make"}, {"flex", "flex"}, {"bison", "bison"},
+		{"bc", "bc"}, {"qemu-system-x86_64", "qemu-system-x86"}}
+	for _, fs := range plan.Filesystems {
+		if len(fs.Mkfs) > 0 {
+			needs = append(needs, need{fs.Mkfs[0], ""})
+		}
+	}
+	for _, n := range needs {
+		if _, err := xec.Find(n.program); err != nil {
+			hint := "`seriesctl doctor` says which package has it"
+			if n.pkg != "" {
+				hint = fmt.Sprintf("install it (on Debian: apt-get install %s); `seriesctl doctor` checks everything", n.pkg)
+			}
+			return &qemu.InfraError{Op: "find " + n.program, Err: fmt.Errorf("not installed"), Hint: hint}
+		}
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(st.Dir, &fs); err != nil {
+		return fmt.Errorf("check free space of %s: %w", st.Dir, err)
+	}
+	if _, err := os.Stat(filepath.Join(st.Worker(0), "obj")); err == nil {
+		return nil // the room is taken already
+	}
+	if free := int64(fs.Bavail) * int64(fs.Bsize); free < spaceNeeded {
+		return &qemu.InfraError{Op: "check free space of " + st.Dir, Err: fmt.Errorf("%.1f GiB free, a kernel's trees need about %d", float64(free)/(1<<30), spaceNeeded>>30),
+			Hint: "free some, or put the workspace elsewhere with --workspace"}
+	}
+	return nil
+}
+
+// accel decides between KVM and TCG. KVM is taken only when a guest really boots with it; the finding holds until
+// the host is booted again.
+func accel(ctx context.Context, st *store.Store, host *lab.Host, plan *testplan.Plan, variants []lab.Variant, asked string, p *report.Progress) (qemu.Accel, error) {
+	switch asked {
+	case "tcg":
+		return qemu.TCG, nil
+	case "auto", "kvm":
+	default:
+		return "", &userError{fmt.Sprintf("read --accel: %q is not known", asked), "one of auto, kvm, tcg"}
+	}
+	why, err := kvmTrouble(ctx, st, p)
+	switch {
+	case err != nil:
+		return "", err
+	case why == "":
+		return qemu.KVM, nil
+	case asked == "kvm":
+		return "", &qemu.InfraError{Op: "start with KVM", Err: fmt.Errorf("%s", why), Hint: "--accel tcg works without KVM"}
+	}
+	p.Finished("no KVM, using TCG: " + why)
+	return qemu.TCG, nil
+}
+
+// kvmTrouble says why KVM can't be used, "" when it can.
+func kvmTrouble(ctx context.Context, st *store.Store, p *report.Progress) (string, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("probe KVM: %w", err)
+	}
+	key := "kvm " + strings.TrimSpace(string(boot))
+	if fact, err := st.Fact(key); err == nil {
+		return fact, nil
+	}
+	p.Step(report.Step{What: "booting a canary with KVM"})
+	ok, why := qemu.ProbeKVM(ctx)
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if ok {
+		why = ""
+	}
+	return why, st.PutFact(key, why)
+}

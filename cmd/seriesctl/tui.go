@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/internal/tui"
+)
+
+// pollEvery is how often the TUI looks for news in the workspace; looking costs one pragma and one stat.
+const pollEvery = 250 * time.Millisecond
+
+func (a *app) runTUI(ctx context.Context) error {
+	o := a.options(a.out)
+	st, err := a.open(false)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = st.Close() }()
+	s, err := find(st, "")
+	if err != nil {
+		return err
+	}
+	src := &workspace{st: st, series: s.ID, subject: s.Subject, changes: make(chan struct{}, 1)}
+	if err := src.refresh(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { src.poll(ctx) })
+	err = tui.Run(ctx, src, tui.Options{Color: o.Color, ASCII: o.ASCII})
+	cancel()
+	wg.Wait()
+	return err
+}
+
+// workspace is the TUI's view of a workspace: the results in the database, and what a run in this or another
+// process says it does.
+type workspace struct {
+	st              *store.Store
+	series, subject string
+	changes         chan struct{}
+
+	mu     sync.Mutex
+	spec   *lab.Spec
+	result *lab.Result
+	status lab.Status
+	busy   bool
+	err    error
+}
+
+// poll refreshes the view whenever the workspace changed, until ctx ends.
+func (w *workspace) poll(ctx context.Context) {
+	t := time.NewTicker(pollEvery)
+	defer t.Stop()
+	var version int64
+	var stamp time.Time
+	wasBusy := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		v, err := w.st.Version()
+		busy := w.st.Busy()
+		var now time.Time
+		if fi, serr := os.Stat(w.st.Status()); serr == nil {
+			now = fi.ModTime()
+		}
+		if err == nil && v == version && now.Equal(stamp) && busy == wasBusy {
+			continue
+		}
+		version, stamp, wasBusy = v, now, busy
+		if err == nil {
+			err = w.refresh()
+		}
+		w.mu.Lock()
+		w.err = err
+		w.mu.Unlock()
+		select {
+		case w.changes <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// refresh reads the matrix and lays over it what is going on.
+func (w *workspace) refresh() error {
+	var spec lab.Spec
+	result := &lab.Result{Series: w.series, Subject: w.subject}
+	if err := w.st.Matrix(w.series, &spec); err == nil {
+		if result, err = lab.Load(w.st, &spec); err != nil {
+			return err
+		}
+	}
+	busy := w.st.Busy()
+	status, err := lab.ReadStatus(w.st.Status())
+	if err != nil || status.Series != w.series {
+		status, busy = lab.Status{}, false
+	}
+	if busy {
+		lab.Overlay(result, status)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.spec, w.result, w.status, w.busy = &spec, result, status, busy
+	return nil
+}
+
+func (w *workspace) Result() *lab.Result {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.result
+}
+
+func (w *workspace) Changes() <-chan struct{} { return w.changes }
+
+func (w *workspace) Status() tui.Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.busy {
+		return tui.Status{Err: w.err}
+	}
+	return tui.Status{Running: true, Line: statusLine(w.status), Done: w.status.CellsDone, Total: w.status.CellsTotal, Err: w.err}
+}
+
+func (w *workspace) Runs(prefix int, caseName string) ([]lab.Run, error) {
+	w.mu.Lock()
+	spec := w.spec
+	w.mu.Unlock()
+	return lab.Runs(w.st, spec, prefix, caseName)
+}
+
+func (w *workspace) Open(path string) (tui.File, error) { return openArtefact(w.st, path) }

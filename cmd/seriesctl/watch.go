@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/report"
+	"github.com/seriesctl/seriesctl/internal/store"
+)
+
+// statusEvery is how often the status file is written at most: what another terminal's TUI sees.
+const statusEvery = 250 * time.Millisecond
+
+// watcher shows what an engine does: on standard error, and in the status file for other processes.
+type watcher struct {
+	st   *store.Store
+	p    *report.Progress
+	spec *lab.Spec
+
+	mu     sync.Mutex
+	latest lab.Status
+	dirty  bool
+	stop   chan struct{}
+	done   sync.WaitGroup
+	once   sync.Once
+}
+
+func newWatcher(st *store.Store, p *report.Progress, spec *lab.Spec) *watcher {
+	w := &watcher{st: st, p: p, spec: spec, stop: make(chan struct{})}
+	w.done.Go(func() {
+		t := time.NewTicker(statusEvery)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				w.flush()
+			case <-w.stop:
+				return
+			}
+		}
+	})
+	return w
+}
+
+// status takes the engine's state; it must not block.
+func (w *watcher) status(s lab.Status) {
+	w.mu.Lock()
+	w.latest, w.dirty = s, true
+	w.mu.Unlock()
+	w.p.Step(report.Step{What: statusLine(s), Stage: "cells", Done: s.CellsDone, Total: s.CellsTotal})
+}
+
+func (w *watcher) flush() {
+	w.mu.Lock()
+	s, dirty := w.latest, w.dirty
+	w.dirty = false
+	w.mu.Unlock()
+	if dirty {
+		// Only for watching: a full disk shows elsewhere.
+		_ = lab.WriteStatus(w.st.Status(), s)
+	}
+}
+
+// event prints one finished step.
+func (w *watcher) event(ev lab.Event) {
+	if ev.Case == "" {
+		w.p.Finished(fmt.Sprintf("prefix %d: %s", ev.Prefix, ev.Text))
+		return
+	}
+	w.p.Finished(fmt.Sprintf("prefix %d: %s: %s", ev.Prefix, ev.Case, ev.Text))
+}
+
+func (w *watcher) close() {
+	w.once.Do(func() {
+		close(w.stop)
+		w.done.Wait()
+		w.flush()
+	})
+}
+
+// statusLine says in one line what a run does now.
+func statusLine(s lab.Status) string {
+	var line string
+	add := func(part string) {
+		if line != "" {
+			line += " · "
+		}
+		line += part
+	}
+	if b := s.Build; b != nil {
+		part := fmt.Sprintf("prefix %d: %s", b.Prefix, b.Step)
+		if b.File != "" {
+			part += " " + b.File
+		}
+		switch {
+		case b.Total > 0:
+			part += fmt.Sprintf(" %d/%d", b.Done, b.Total)
+		case b.Done > 0:
+			part += fmt.Sprintf(" %d", b.Done)
+		}
+		add(part)
+	}
+	for _, r := range s.Running {
+		what := r.Case
+		if what == "" {
+			what = r.Step
+		}
+		add(fmt.Sprintf("prefix %d: %s", r.Prefix, what))
+	}
+	return line
+}
