@@ -73,8 +73,11 @@ func bootCanary(ctx context.Context, accel Accel) error {
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("the guest printed %d bytes in %v and did not end", console.Len(), canaryTime)
+	case exit != nil && exit.Stderr != "":
+		first, _, _ := strings.Cut(exit.Stderr, "\n")
+		return fmt.Errorf("qemu: %w: %s", exit.Err, strings.TrimPrefix(first, filepath.Base(emulator)+": "))
 	case err != nil:
 		return err
 	}
-	return fmt.Errorf("the guest ended without a word")
+	return errors.New("the guest ended without a word")
 }
