@@ -32,7 +32,7 @@ var (
 	// Kconfig: "fs/gfs2/Kconfig:3:warning: text", "fs/Kconfig:7: syntax error"
 	kconfigLine = regexp.MustCompile(`^([^\s:]*Kconfig[^\s:]*):(\d+): ?(?:(warning|error): ?)?(.*)$`)
 	// ld: "file.c:(.text+0x1f): undefined reference to `f'"
-	linkerLine = regexp.MustCompile("^(?:[^\\s:]*ld: )?([^\\s:]+):\\(([^)]+)\\): (undefined reference to .*|multiple definition of .*)$")
+	linkerLine = regexp.MustCompile(`^(?:[^\s:]*ld: )?([^\s:]+):\(([^)]+)\): (undefined reference to .*|multiple definition of .*)$`)
 	// ld: "ld: fs/x.o:(.bss+0x0): multiple definition of ..." is linkerLine; "ld: text" of the rest
 	linkerError = regexp.MustCompile(`^(?:[^\s:]*/)?ld(?:\.bfd|\.lld|\.gold)?: (.*)$`)
 	// modpost: `ERROR: modpost: "f" [m.ko] undefined!`

@@ -183,8 +183,11 @@ func checkStatic(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("a static program does not link: %w", err)
 	}
 	out, err := xec.Cmd{Name: bin, Grace: -1}.Output(ctx)
-	if err != nil || string(out) != "hello\n" {
-		return "", fmt.Errorf("a static program does not run: %q, %v", out, err)
+	if err != nil {
+		return "", fmt.Errorf("a static program does not run: %w", err)
+	}
+	if string(out) != "hello\n" {
+		return "", fmt.Errorf("a static program does not work: it printed %q", out)
 	}
 	return "a static program links and runs", nil
 }

@@ -81,7 +81,6 @@ var (
 	offsetRE  = regexp.MustCompile(`\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?`)
 	addressRE = regexp.MustCompile(`\b0x[0-9a-fA-F]+\b|\b[0-9a-f]{8}(?:[0-9a-f]{8})?\b|\(ptrval\)`)
 	numberRE  = regexp.MustCompile(`\b\d+\b`)
-	procRE    = regexp.MustCompile(`\b[\w.:/-]+[:/]\d+(?:/\d+)*\b`)
 	spacesRE  = regexp.MustCompile(`\s+`)
 )
 

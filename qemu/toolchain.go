@@ -3,7 +3,6 @@ package qemu
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 
@@ -40,7 +39,7 @@ func Toolchain(ctx context.Context) (string, error) {
 func checkBuildTools(sandbox bool) error {
 	var missing []string
 	for _, tool := range buildTools {
-		path, err := exec.LookPath(tool)
+		path, err := xec.Find(tool)
 		switch {
 		case err != nil:
 			missing = append(missing, tool)

@@ -160,10 +160,10 @@ func (p *parser) plan(root *yaml.Node) *Plan {
 		plan.VM = p.vm(n, plan.VM)
 	}
 	if n := f["runs"]; n != nil {
-		plan.Runs = p.integer(n, "runs", 1, 1000)
+		plan.Runs = p.integer(n, "runs", 1000)
 	}
 	if n := f["confirm"]; n != nil {
-		plan.Confirm = p.integer(n, "confirm", 1, 1000)
+		plan.Confirm = p.integer(n, "confirm", 1000)
 	}
 	timeout := 10 * time.Second
 	if n := f["timeout"]; n != nil {
@@ -226,7 +226,7 @@ func (p *parser) existing(n *yaml.Node, what, path string) string {
 func (p *parser) vm(n *yaml.Node, vm VM) VM {
 	f := p.fields(n, "vm", "cpus", "memory")
 	if n := f["cpus"]; n != nil {
-		vm.CPUs = p.integer(n, "cpus", 1, 64)
+		vm.CPUs = p.integer(n, "cpus", 64)
 	}
 	if n := f["memory"]; n != nil {
 		vm.MemoryMB = int(p.size(n, "memory", 64<<20, 64<<30) >> 20)
@@ -324,7 +324,7 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 		c.Run.Timeout = p.timeout(n)
 	}
 	if n := f["runs"]; n != nil {
-		c.Runs = p.integer(n, "runs", 1, 1000)
+		c.Runs = p.integer(n, "runs", 1000)
 	}
 	if n := f["expect"]; n != nil {
 		e, err := ParseExpect(p.text(n, "expect"))

@@ -170,11 +170,11 @@ func (p *parser) word(n *yaml.Node, what string, re *regexp.Regexp, shape string
 	return s
 }
 
-// integer returns a number in [least, most].
-func (p *parser) integer(n *yaml.Node, what string, least, most int) int {
+// integer returns a number in [1, most].
+func (p *parser) integer(n *yaml.Node, what string, most int) int {
 	v, err := strconv.Atoi(p.text(n, what))
-	if err != nil || v < least || v > most {
-		p.failAt(n, "", "%s: %q: want a number from %d to %d", what, n.Value, least, most)
+	if err != nil || v < 1 || v > most {
+		p.failAt(n, "", "%s: %q: want a number from 1 to %d", what, n.Value, most)
 	}
 	return v
 }

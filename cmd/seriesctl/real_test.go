@@ -108,7 +108,7 @@ func (b *bench) killed(n int, args ...string) {
 	if err := cmd.Process.Kill(); err != nil {
 		b.t.Fatal(err)
 	}
-	<-ended
+	_ = <-ended
 	time.Sleep(500 * time.Millisecond)
 	if out, err := exec.Command("pgrep", "-af", b.work).Output(); err == nil {
 		b.t.Fatalf("alive after kill -9:\n%s", out)

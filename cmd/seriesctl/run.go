@@ -111,7 +111,7 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 	if err != nil {
 		return err
 	}
-	if host.Machine.Accel, err = accel(ctx, st, host, plan, variants, r.accel, p); err != nil {
+	if host.Machine.Accel, err = accel(ctx, st, r.accel, p); err != nil {
 		return err
 	}
 	spec, err := host.Spec(ctx, plan, variants)
@@ -228,7 +228,7 @@ func preflight(st *store.Store, plan *testplan.Plan) error {
 	if _, err := os.Stat(filepath.Join(st.Worker(0), "obj")); err == nil {
 		return nil // the room is taken already
 	}
-	if free := int64(fs.Bavail) * int64(fs.Bsize); free < spaceNeeded {
+	if free := int64(fs.Bavail) * fs.Bsize; free < spaceNeeded {
 		return &qemu.InfraError{Op: "check free space of " + st.Dir, Err: fmt.Errorf("%.1f GiB free, a kernel's trees need about %d", float64(free)/(1<<30), spaceNeeded>>30),
 			Hint: "free some, or put the workspace elsewhere with --workspace"}
 	}
@@ -237,7 +237,7 @@ func preflight(st *store.Store, plan *testplan.Plan) error {
 
 // accel decides between KVM and TCG. KVM is taken only when a guest really boots with it; the finding holds until
 // the host is booted again.
-func accel(ctx context.Context, st *store.Store, host *lab.Host, plan *testplan.Plan, variants []lab.Variant, asked string, p *report.Progress) (qemu.Accel, error) {
+func accel(ctx context.Context, st *store.Store, asked string, p *report.Progress) (qemu.Accel, error) {
 	switch asked {
 	case "tcg":
 		return qemu.TCG, nil

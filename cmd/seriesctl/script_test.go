@@ -63,7 +63,7 @@ git tag base
 sed -i 's/^10$/ten/' fs/a.c; git commit -qam 'fs: write ten as a word'
 sed -i 's/^20$/twenty/' fs/a.c; git commit -qam 'fs: write twenty as a word'
 sed -i 's/^120$/hundred and twenty/' lib/b.c; git commit -qam 'lib: spell it out'
-git format-patch -q --stdout --subject-prefix='RFC PATCH' --cover-letter --cover-from-description=none base > ../three.mbox
+git format-patch -q --stdout --thread=shallow --subject-prefix='RFC PATCH' --cover-letter --cover-from-description=none base > ../three.mbox
 git branch -q done
 git checkout -q base
 git checkout -q -b work

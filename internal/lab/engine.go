@@ -327,7 +327,7 @@ func (e *Engine) test(ctx context.Context, j job) (err error) {
 			}
 			run := Activity{Prefix: j.variant.Index, Case: w.c.Name, Started: time.Now()}
 			e.running(run, +1)
-			o, err := m.Run(ctx, w.c.Case.Run)
+			o, err := m.Run(ctx, w.c.Run)
 			e.running(run, -1)
 			var trouble *qemu.InfraError
 			switch {

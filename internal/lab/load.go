@@ -160,7 +160,7 @@ func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run,
 				return nil, err
 			}
 			for _, s := range stored {
-				runs = append(runs, Run{ID: s.ID, Judgement: judge(s), Observation: s.Observation, Command: strings.Join(c.Case.Run.Argv, " ")})
+				runs = append(runs, Run{ID: s.ID, Judgement: judge(s), Observation: s.Observation, Command: strings.Join(c.Run.Argv, " ")})
 			}
 		}
 	}

@@ -72,9 +72,9 @@ func patchTable(out *bufio.Writer, s *series.Series, width int) {
 	fmt.Fprintf(out, "%*s  %6s %6s %5s %4s %4s  %s\n", digits, "#", "+", "-", "files", "tags", "re", "subject")
 	last := 0
 	gap := func(next int) {
-		switch {
-		case next == last+1:
-		case next == last+2:
+		switch next {
+		case last + 1:
+		case last + 2:
 			fmt.Fprintf(out, "%*d  %29s(missing)\n", digits, last+1, "")
 		default:
 			fmt.Fprintf(out, "%*s  %29s(%d-%d missing)\n", digits, ":", "", last+1, next-1)

@@ -13,7 +13,6 @@ type grid struct {
 	label         int // width of the labels
 	cell          int // width of a column without the blank before it
 	headers       int // lines of headers beside the line of groups
-	more          bool
 }
 
 // gridSource gives the grid its content, each text safe and of exactly the width asked for.
@@ -31,12 +30,6 @@ const groupGap = 2 // columns between groups
 
 // bodyRows is how many rows fit under the headers.
 func (g *grid) bodyRows() int { return max(g.height-g.headers-1, 1) }
-
-// resize fits the grid into a part of the screen.
-func (g *grid) resize(width, height int) {
-	g.width, g.height = width, height
-	g.move(0, 0, nil)
-}
 
 // move moves the cursor and scrolls so that it is visible.
 func (g *grid) move(rows, cols int, src gridSource) { g.moveTo(g.row+rows, g.col+cols, src) }

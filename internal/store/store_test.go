@@ -1,0 +1,161 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/seriesctl/seriesctl/qemu"
+)
+
+func open(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestOpen(t *testing.T) {
+	// The characters that SQLite's URI names give a meaning to are only characters here.
+	dir := filepath.Join(t.TempDir(), "a?b#c%41 d")
+	if _, err := Open(dir, false); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("got %v, want fs.ErrNotExist", err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Fatal("looking made the workspace")
+	}
+	s := open(t, dir)
+	if _, err := os.Stat(filepath.Join(dir, "seriesctl.db")); err != nil {
+		t.Fatal(err)
+	}
+	if s.Rel(s.Images()) != "images" {
+		t.Fatalf("got %s", s.Rel(s.Images()))
+	}
+}
+
+func TestNewerWorkspaceIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if _, err := s.db.Exec("PRAGMA user_version = 99"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, true); err == nil {
+		t.Fatal("a workspace of a newer program was opened")
+	}
+}
+
+func TestWhatIsPutIsThereForTheNextProcess(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	id, err := s.PutRun("image", "cell", Run{Observation: qemu.Observation{Exited: true, Output: "result: pass\n"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.PutRun("image", "cell", Run{Infra: "qemu is gone"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutBuild("key", Build{Image: "image", Compiled: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutMatrix("s", map[string]int{"a": 1}); err == nil {
+		t.Fatal("a matrix of a series that is not stored")
+	}
+	for _, r := range []SeriesRow{{ID: "one", Raw: []byte("1")}, {ID: "two", Raw: []byte("2")}, {ID: "one", Raw: []byte("1'"), Revision: 3}} {
+		if err := s.PutSeries(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.PutMatrix("one", map[string]int{"a": 1}); err != nil {
+		t.Fatal(err)
+	}
+
+	other := open(t, dir)
+	runs, err := other.Runs("image", "cell")
+	if err != nil || len(runs) != 2 || runs[0].ID != id || runs[0].Observation.Output != "result: pass\n" || runs[1].Infra != "qemu is gone" {
+		t.Fatalf("got %+v %v", runs, err)
+	}
+	if b, err := other.Build("key"); err != nil || b.Compiled != 3 {
+		t.Fatalf("got %+v %v", b, err)
+	}
+	if _, err := other.Build("other"); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("got %v", err)
+	}
+	rows, err := other.Series()
+	if err != nil || len(rows) != 2 || rows[0].ID != "one" || string(rows[0].Raw) != "1'" || rows[0].Revision != 3 {
+		t.Fatalf("got %+v %v: the one loaded last comes first", rows, err)
+	}
+	var spec map[string]int
+	if err := other.Matrix("one", &spec); err != nil || spec["a"] != 1 {
+		t.Fatalf("got %v %v", spec, err)
+	}
+	if err := other.Matrix("two", &spec); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestVersionTellsOfOtherProcesses(t *testing.T) {
+	dir := t.TempDir()
+	s, other := open(t, dir), open(t, dir)
+	before, err := s.Version()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if same, err := s.Version(); err != nil || same != before {
+		t.Fatalf("got %d %v, want %d", same, err, before)
+	}
+	if err := other.PutFact("k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := s.Version(); err != nil || after == before {
+		t.Fatalf("got %d %v", after, err)
+	}
+	if v, err := s.Fact("k"); err != nil || v != "v" {
+		t.Fatalf("got %q %v", v, err)
+	}
+}
+
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	s, other := open(t, dir), open(t, dir)
+	if s.Busy() {
+		t.Fatal("busy before anybody came")
+	}
+	unlock, err := s.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var busy *BusyError
+	if _, err := other.Lock(); !errors.As(err, &busy) || busy.PID != os.Getpid() || busy.Hint() == "" {
+		t.Fatalf("got %v", err)
+	}
+	if !other.Busy() {
+		t.Fatal("not busy while locked")
+	}
+	unlock()
+	if other.Busy() {
+		t.Fatal("busy after the end")
+	}
+	if unlock, err = other.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}
+
+// A commit must survive a power cut, not only the end of the process.
+func TestDatabaseIsSynchronous(t *testing.T) {
+	s := open(t, t.TempDir())
+	var level int
+	var mode string
+	if err := errors.Join(s.db.QueryRow("PRAGMA synchronous").Scan(&level), s.db.QueryRow("PRAGMA journal_mode").Scan(&mode)); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		t.Fatal(err)
+	}
+	if level != 2 || mode != "wal" {
+		t.Fatalf("synchronous %d, journal %s", level, mode)
+	}
+}
