@@ -1,6 +1,9 @@
 package qemu
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // maxIncidents bounds how many incidents of one console are told apart; a kernel in an endless loop of
 // warnings says nothing new after that many.
@@ -59,9 +62,14 @@ type LogVerdict struct {
 	Report       string   `json:"report"`    // the log's lines from the incident's first to its last
 }
 
+// collectionHeader is "TITLE: …", "TYPE: …" and the like, up to a blank line.
+var collectionHeader = regexp.MustCompile(`\A(?:TITLE|ALT|TYPE|FRAME|EXECUTOR|CORRUPTED|SUPPRESSED|START|END|REPORT)\b:?[^\n]*\n(?:[A-Z][A-Z-]*:?[^\n]*\n)*\n`)
+
 // JudgeLog says what a console log from anywhere shows: its first incident in the order of the log (what comes later
-// is most often its consequence), or, when there is none, the first complaint of a file system.
+// is most often its consequence), or, when there is none, the first complaint of a file system. A header as
+// collections of such logs have it, which tells the answer, is not part of the console and is not read.
 func JudgeLog(console []byte) LogVerdict {
+	console = console[len(collectionHeader.Find(console)):]
 	v := LogVerdict{Alternatives: []string{}}
 	for in := range incidents(console) {
 		if in.rule.complaint && v.Title != "" {

@@ -215,3 +215,14 @@ func FuzzJudge(f *testing.F) {
 		}
 	})
 }
+
+// A collection's header names the title; what is judged is the console.
+func TestJudgeDoesNotReadTheAnswer(t *testing.T) {
+	header := "TITLE: BUG: unable to handle kernel paging request in corrupted\nTYPE: MEMORY_SAFETY_BUG\nCORRUPTED: Y\n\n"
+	if v := JudgeLog([]byte(header + "[    1.0] all is well\n")); v.Title != "" {
+		t.Fatalf("got %q from the header", v.Title)
+	}
+	if v := JudgeLog([]byte(header + "[    1.0] kernel BUG at fs/gfs2/glock.c:1088!\n")); v.Type != "BUG" {
+		t.Fatalf("got %+v", v)
+	}
+}

@@ -205,7 +205,7 @@ func TestSentence(t *testing.T) {
 		{rfc, 6, 0, "patch 6 does not build: lib/iov_iter.c:1472:6: error: implicit declaration of function 'fault_in_writeable'"},
 		{rfc, 7, 0, "prefix 7: gfs2/read-self: fail (read EFAULT); the prefix before has no verdict to compare with (1 run)"},
 		{rfc, 8, 8, "patch 8 regresses gfs2/sanity: pass → warn (WARNING in iomap_dio_complete) (1 run)"},
-		{rfc, 8, 16, "patch 8 may change (undetermined) ext4/cross-two-files: pass → timeout (71% sure) (3 of 5 runs, 71% sure)"},
+		{rfc, 8, 16, "patch 8 may change (undetermined) ext4/cross-two-files: pass → timeout (71% sure) (3 of 5 runs)"},
 		{live, 3, 4, "gfs2/direct-write-self is running on prefix 3"},
 		{live, 3, 6, "gfs2/writev-self is queued on prefix 3"},
 		{live, 4, 0, "gfs2/read-self waits for prefix 4, which is being built"},

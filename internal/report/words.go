@@ -40,6 +40,10 @@ func (m *Matrix) Sentence(row, col int) string {
 		return fmt.Sprintf("the base: %s: %s%s", name, cellOutcome(c), evidence)
 	}
 	if a := m.Effect(row, col); a != nil {
+		// One probability a sentence: the claim's, not the cell's.
+		bare := *c
+		bare.Confidence = 0
+		evidence = " (" + cellEvidence(&bare) + ")"
 		return fmt.Sprintf("patch %d %s %s: %s → %s%s", p.Patch, effectVerb(a.Effect, a.First, a.Patch), name,
 			outcomeText(a.Before), outcomeText(a.After), sure(a.Probability)+evidence)
 	}
