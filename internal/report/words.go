@@ -79,7 +79,7 @@ func statusText(s lab.PrefixStatus) string {
 	case lab.PrefixConflict:
 		return "does not apply"
 	case lab.PrefixBlocked:
-		return "is blocked, a patch before it does not apply"
+		return "not applied, a patch before does not apply"
 	case lab.PrefixBuildFailed:
 		return "does not build"
 	case lab.PrefixBootFailed:
