@@ -126,7 +126,7 @@ func (w *workspace) Status() tui.Status {
 	if !w.busy {
 		return tui.Status{Err: w.err}
 	}
-	return tui.Status{Running: true, Line: statusLine(w.status), Done: w.status.CellsDone, Total: w.status.CellsTotal, Err: w.err}
+	return tui.Status{Running: true, Elsewhere: true, Line: statusLine(w.status), Done: w.status.CellsDone, Total: w.status.CellsTotal, Err: w.err}
 }
 
 func (w *workspace) Runs(prefix int, caseName string) ([]lab.Run, error) {

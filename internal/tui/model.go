@@ -219,7 +219,7 @@ func (m *model) table() []binding {
 }
 
 func (m *model) quit() tea.Cmd {
-	if m.status = m.src.Status(); m.status.Running {
+	if m.status = m.src.Status(); m.status.Running && !m.status.Elsewhere {
 		m.leaving = true
 		m.fit()
 		return nil

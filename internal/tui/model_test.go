@@ -311,6 +311,13 @@ func TestListensAtMostTwentyTimesASecond(t *testing.T) {
 	}
 }
 
+// elsewhere is a world in which another process runs.
+func elsewhere() *world {
+	w := live()
+	w.status.Elsewhere = true
+	return w
+}
+
 func TestQuit(t *testing.T) {
 	tests := []struct {
 		name string
@@ -323,6 +330,7 @@ func TestQuit(t *testing.T) {
 		{"q in a cell goes back", rfc(), []string{"enter", "q"}, false},
 		{"Q in a cell", rfc(), []string{"enter", "Q"}, true},
 		{"asks", live(), []string{"Q"}, false},
+		{"runs elsewhere", elsewhere(), []string{"Q"}, true},
 		{"no", live(), []string{"Q", "n"}, false},
 		{"yes", live(), []string{"Q", "y"}, true},
 		{"^C twice", live(), []string{"ctrl+c", "ctrl+c"}, true},

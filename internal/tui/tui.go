@@ -44,10 +44,12 @@ type File interface {
 // Status is what runs now.
 type Status struct {
 	Running bool
-	Line    string // "building prefix 3: compiling fs/gfs2/file.c"
-	Done    int    // of Total cells; Total 0 is not known
-	Total   int
-	Err     error // why the run ended early
+	// Elsewhere says that the run is another process's: it goes on when the TUI is left.
+	Elsewhere bool
+	Line      string // "building prefix 3: compiling fs/gfs2/file.c"
+	Done      int    // of Total cells; Total 0 is not known
+	Total     int
+	Err       error // why the run ended early
 }
 
 // Options is how to draw.
