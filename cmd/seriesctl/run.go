@@ -120,6 +120,10 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 	}
 	spec.Series, spec.Subject = s.ID, s.Subject
 	spec.Base = string(ap.variants[0].Commit)
+	spec.Patches = []int{0}
+	for _, patch := range ap.patches {
+		spec.Patches = append(spec.Patches, patch.Index)
+	}
 	spec.Asked = f.Asked
 	if spec.Asked.Plan = planName; strings.ContainsAny(planName, "/.") {
 		if spec.Asked.Plan, err = filepath.Abs(planName); err != nil {
@@ -152,15 +156,11 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 	return verdictOf(result)
 }
 
-// chosen are the variants of --prefixes, all of them by default, with their patches' numbers.
+// chosen are the variants of --prefixes, all of them by default.
 func chosen(ap *applied, prefixes string) ([]lab.Variant, error) {
 	var all []lab.Variant
-	for i, v := range ap.variants {
-		patch := 0
-		if i > 0 {
-			patch = ap.patches[i-1].Index
-		}
-		all = append(all, lab.Variant{Variant: v, Patch: patch})
+	for _, v := range ap.variants {
+		all = append(all, lab.Variant{Variant: v})
 	}
 	if prefixes == "" {
 		return all, nil

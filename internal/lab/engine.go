@@ -309,7 +309,6 @@ func (e *Engine) test(ctx context.Context, j job) (err error) {
 			err = errors.Join(err, m.Close())
 		}
 	}()
-	boots := 0
 	for _, w := range j.cells {
 		runs, err := e.Store.Runs(j.image, w.c.Key)
 		if err != nil {
@@ -320,7 +319,7 @@ func (e *Engine) test(ctx context.Context, j job) (err error) {
 				return err
 			}
 			if m == nil {
-				m, err = e.boot(ctx, j, &boots)
+				m, err = e.boot(ctx, j)
 				if err != nil || m == nil {
 					return err
 				}
@@ -354,13 +353,13 @@ func (e *Engine) test(ctx context.Context, j job) (err error) {
 	return nil
 }
 
-// boot boots j's image; (nil, nil) when it is the kernel that does not boot, which is stored.
-func (e *Engine) boot(ctx context.Context, j job, boots *int) (Machine, error) {
+// boot boots j's image; (nil, nil) when it is the kernel that does not boot, which is stored. An image that ran a
+// case before does boot: when it does not now, that is the lab's trouble.
+func (e *Engine) boot(ctx context.Context, j job) (Machine, error) {
 	run := Activity{Prefix: j.variant.Index, Step: "booting", Started: time.Now()}
 	e.running(run, +1)
 	defer e.running(run, -1)
-	for {
-		*boots++
+	for try := 1; ; try++ {
 		m, err := e.Maker.Boot(ctx, j.variant.Key)
 		var kernel *qemu.BootError
 		var trouble *qemu.InfraError
@@ -374,13 +373,20 @@ func (e *Engine) boot(ctx context.Context, j job, boots *int) (Machine, error) {
 			return nil, ctx.Err()
 		case errors.As(err, &kernel):
 			// Once may be bad luck of a loaded host.
-			if *boots < 2 {
+			if try < 2 {
 				continue
+			}
+			booted, err := e.Store.HasRuns(j.image)
+			if err != nil {
+				return nil, err
+			}
+			if booted {
+				return nil, &qemu.InfraError{Op: fmt.Sprintf("boot prefix %d again", j.variant.Index), Err: kernel}
 			}
 			e.notify(Event{Prefix: j.variant.Index, Text: kernel.Error(), Bad: true})
 			e.activity(func(s *Status) { s.CellsTotal -= len(j.cells) })
 			return nil, e.Store.PutBoot(bootKey(j.image, e.Spec.Machine), store.Boot{Detail: kernel.Error(), Log: e.Store.Rel(kernel.Log)})
-		case errors.As(err, &trouble) && *boots < infraTries:
+		case errors.As(err, &trouble) && try < infraTries:
 			continue
 		default:
 			return nil, err

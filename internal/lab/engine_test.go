@@ -109,7 +109,8 @@ func newFake(t *testing.T, n int, cases ...string) (*Engine, *fakeLab) {
 		outcome: func(string, string, int) string { return "pass" }}
 	spec := &Spec{Series: "s", Accel: "tcg", Machine: "m", Runs: 1, Confirm: 2}
 	for i := range n {
-		spec.Variants = append(spec.Variants, Variant{Variant: series.Variant{Index: i, Status: series.Applied, Tree: series.Hash(fmt.Sprint("t", i))}, Patch: i, Key: fmt.Sprint("k", i)})
+		spec.Patches = append(spec.Patches, i)
+		spec.Variants = append(spec.Variants, Variant{Variant: series.Variant{Index: i, Status: series.Applied, Tree: series.Hash(fmt.Sprint("t", i))}, Key: fmt.Sprint("k", i)})
 	}
 	for _, c := range cases {
 		spec.Cases = append(spec.Cases, Case{Case: testplan.Case{Name: c, Run: qemu.Case{Argv: []string{c}}}, Key: "cell " + c})
@@ -265,5 +266,42 @@ func TestConflictsHaveNoImage(t *testing.T) {
 	r := mustRun(t, e)
 	if len(f.builds) != 1 || r.Prefixes[1].Status != PrefixConflict || r.Prefixes[2].Status != PrefixBlocked {
 		t.Fatalf("builds %v prefixes %+v", f.builds, r.Prefixes)
+	}
+}
+
+func TestImageThatRanIsNotPutDownAsUnbootable(t *testing.T) {
+	e, f := newFake(t, 1, "read")
+	mustRun(t, e)
+	f.unbooted["k0"] = true
+	e.Spec.Runs = 2
+	_, err := (&Engine{Store: e.Store, Spec: e.Spec, Maker: f, Workers: 1}).Run(context.Background())
+	var infra *qemu.InfraError
+	if !errors.As(err, &infra) {
+		t.Fatalf("got %v", err)
+	}
+	if r, err := Load(e.Store, e.Spec); err != nil || r.Prefixes[0].Status != PrefixOK || r.Cells[0].Outcome != testplan.Pass {
+		t.Fatalf("got %+v %v", r, err)
+	}
+}
+
+// With prefixes left out, a change is put down to the patches between two prefixes, not to the last of them.
+func TestChangeBetweenChosenPrefixesIsARange(t *testing.T) {
+	e, f := newFake(t, 5, "read")
+	e.Spec.Variants = []Variant{e.Spec.Variants[0], e.Spec.Variants[4]}
+	f.outcome = func(key, _ string, _ int) string { return map[bool]string{true: "EFAULT", false: "pass"}[key == "k0"] }
+	r := mustRun(t, e)
+	if len(r.Attributions) != 1 || r.Attributions[0].Effect != testplan.Undetermined || r.Attributions[0].First != 1 || r.Attributions[0].Patch != 4 {
+		t.Fatalf("got %+v", r.Attributions)
+	}
+}
+
+// With a subset of the patches, what a prefix does is put down to its patch's own number.
+func TestSubsetKeepsThePatchesNumbers(t *testing.T) {
+	e, f := newFake(t, 3, "read")
+	e.Spec.Patches = []int{0, 3, 7}
+	f.outcome = func(key, _ string, _ int) string { return map[bool]string{true: "pass", false: "EFAULT"}[key == "k2"] }
+	r := mustRun(t, e)
+	if len(r.Attributions) != 1 || r.Attributions[0].Effect != testplan.Fixes || r.Attributions[0].Patch != 7 {
+		t.Fatalf("got %+v", r.Attributions)
 	}
 }

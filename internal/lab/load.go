@@ -43,13 +43,9 @@ func Load(st *store.Store, spec *Spec) (*Result, error) {
 		columns = append(columns, column)
 		r.Prefixes = append(r.Prefixes, p)
 	}
-	patch := map[int]int{}
-	for _, v := range spec.Variants {
-		patch[v.Index] = v.Patch
-	}
 	for _, a := range testplan.Attribute(columns, r.Cases) {
 		// Columns are known by their prefix; with a subset of the patches that is not the patch's number.
-		a.Patch, a.First = patch[a.Patch], patch[a.First]
+		a.Patch, a.First = spec.Patches[a.Patch], spec.Patches[a.First]
 		r.Attributions = append(r.Attributions, a)
 	}
 	return r, nil
@@ -57,7 +53,7 @@ func Load(st *store.Store, spec *Spec) (*Result, error) {
 
 // prefix reads how far a variant is.
 func prefix(st *store.Store, spec *Spec, v Variant) (Prefix, error) {
-	p := Prefix{Index: v.Index, Patch: v.Patch, Subject: v.Subject, Tree: string(v.Tree), Warnings: noWarnings, Status: PrefixPending}
+	p := Prefix{Index: v.Index, Patch: spec.Patches[v.Index], Subject: v.Subject, Tree: string(v.Tree), Warnings: noWarnings, Status: PrefixPending}
 	switch v.Status {
 	case series.Conflict:
 		p.Status = PrefixConflict

@@ -15,6 +15,7 @@ type Spec struct {
 	Accel    string    `json:"accel"`
 	Machine  string    `json:"machine"` // key of the VM settings
 	Variants []Variant `json:"variants"`
+	Patches  []int     `json:"patches"` // by prefix, of all prefixes: the number in the series of its last patch; 0 for the base
 	Cases    []Case    `json:"cases"`
 	Runs     int       `json:"runs"`    // least runs of a cell
 	Confirm  int       `json:"confirm"` // runs of the cells on both sides of a change
@@ -35,8 +36,7 @@ type Asked struct {
 // Variant is one line of the matrix: a tree and the key of its image.
 type Variant struct {
 	series.Variant
-	Patch int    `json:"patch,omitempty"` // the number in the series of its last patch; 0 for the base
-	Key   string `json:"key,omitempty"`   // of its build; "" without a tree
+	Key string `json:"key,omitempty"` // of its build; "" without a tree
 }
 
 // Case is a case and the key of its cells, which holds everything but the image.

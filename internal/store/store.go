@@ -269,6 +269,12 @@ func (s *Store) Runs(image, cell string) ([]Run, error) {
 	}, "SELECT id, observation, infra FROM runs WHERE image = ? AND cell = ? ORDER BY id", image, cell)
 }
 
+// HasRuns says whether an image ran a case, ever.
+func (s *Store) HasRuns(image string) (ran bool, err error) {
+	err = s.db.QueryRow("SELECT EXISTS (SELECT 1 FROM runs WHERE image = ? AND infra = '')", image).Scan(&ran)
+	return ran, wrap("read runs", err)
+}
+
 // Fact returns what was probed under key, or ErrNotFound.
 func (s *Store) Fact(key string) (value string, err error) {
 	err = s.db.QueryRow("SELECT value FROM facts WHERE key = ?", key).Scan(&value)
