@@ -19,8 +19,8 @@ import (
 	"github.com/seriesctl/seriesctl/testplan"
 )
 
-// The tests in this file build and boot real kernels. They take minutes and run when SERIESCTL_REAL is set, on
-// the sources that SERIESCTL_LINUX_6_1 and SERIESCTL_LINUX_5_10 name: `make test` does both.
+// The tests in this file build and boot real kernels. They take minutes and run when SERIESCTL_REAL names a directory
+// for their workspaces, on the sources that SERIESCTL_LINUX_6_1 and SERIESCTL_LINUX_5_10 name: `make test` does both.
 
 // bench is a built seriesctl with a workspace of its own.
 type bench struct {
@@ -30,10 +30,14 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	if os.Getenv("SERIESCTL_REAL") == "" {
+	top := os.Getenv("SERIESCTL_REAL")
+	if top == "" {
 		t.Skip("SERIESCTL_REAL is not set: real kernels are built and booted by `make test`")
 	}
-	b := &bench{t: t, bin: filepath.Join(t.TempDir(), "seriesctl"), work: t.TempDir()}
+	b := &bench{t: t, bin: filepath.Join(t.TempDir(), "seriesctl"), work: filepath.Join(top, t.Name())}
+	if err := errors.Join(os.RemoveAll(b.work), os.MkdirAll(b.work, 0o755)); err != nil {
+		t.Fatal(err)
+	}
 	if out, err := exec.Command("go", "build", "-o", b.bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
