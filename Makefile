@@ -30,8 +30,10 @@ unit: setup
 test: unit
 	@sh .ci/kernel.sh 6.1 $(LINUX_6_1)
 	@if [ -d ../shared/data ]; then sh .ci/kernel.sh 5.10=5.10.223-1 $(LINUX_5_10); fi
-	SERIESCTL_REAL=$(abspath $(BUILD)/real) SERIESCTL_LINUX_6_1=$(abspath $(LINUX_6_1)) SERIESCTL_LINUX_5_10=$(abspath $(LINUX_5_10)) \
-		$(GO) test -count=1 -timeout 60m -v -run '^TestReal' ./cmd/seriesctl ./series
+	for package in series cmd/seriesctl; do \
+		SERIESCTL_REAL=$(abspath $(BUILD)/real) SERIESCTL_LINUX_6_1=$(abspath $(LINUX_6_1)) SERIESCTL_LINUX_5_10=$(abspath $(LINUX_5_10)) \
+			$(GO) test -count=1 -timeout 60m -v -run '^TestReal' ./$$package || exit 1; \
+	done
 	SERIESCTL_KERNEL=$$(ls $(abspath $(BUILD))/real/*/.seriesctl/images/*/vmlinux | head -n 1) \
 		$(GO) test -count=1 -timeout 20m -v -run '^(TestRun|TestSlowDisk|TestBoot|TestNotAKernel)' ./qemu
 
