@@ -22,12 +22,21 @@ type Options struct {
 }
 
 // FormatError is a format that Write does not know.
-type FormatError struct{ Format string }
+type FormatError struct {
+	Format  string
+	formats []string // those there are; nil for those of Write
+}
 
 func (e *FormatError) Error() string { return fmt.Sprintf("write report: unknown format %q", e.Format) }
 
 // Hint lists the formats.
-func (e *FormatError) Hint() string { return "formats: " + strings.Join(formats, ", ") }
+func (e *FormatError) Hint() string {
+	known := e.formats
+	if known == nil {
+		known = formats
+	}
+	return "formats: " + strings.Join(known, ", ")
+}
 
 var formats = []string{"text", "markdown", "json"}
 
@@ -47,7 +56,7 @@ func Write(w io.Writer, format string, r *lab.Result, o Options) error {
 	case "json":
 		p = jsonPrinter{}
 	default:
-		return &FormatError{format}
+		return &FormatError{Format: format}
 	}
 	var b bytes.Buffer
 	if err := p.print(&b, r); err != nil {
