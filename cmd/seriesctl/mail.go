@@ -128,11 +128,17 @@ func (a *app) listCommand() *cobra.Command {
 }
 
 func (a *app) showCommand() *cobra.Command {
-	return &cobra.Command{
+	var f sourceFlags
+	var deps bool
+	var format string
+	cmd := &cobra.Command{
 		Use:   "show [SERIES] [N]",
 		Short: "the series: patches, trailers, replies, problems; with N one patch and its replies",
-		Args:  cobra.MaximumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Long: `show prints the series, or with N one patch of it and the replies to it. With --deps it prints what each
+patch needs of the ones before it: what it uses of what they introduce, and whose lines it changes. With
+--source too, patches are applied there without each other, in memory, to prove it.`,
+		Args: cobra.MaximumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			st, err := a.open(false)
 			if err != nil {
 				return err
@@ -152,6 +158,9 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if deps {
+				return a.showDeps(cmd.Context(), st, s, &f, format)
+			}
 			if n == 0 {
 				return a.printSeries(s)
 			}
@@ -167,6 +176,10 @@ func (a *app) showCommand() *cobra.Command {
 			return &userError{fmt.Sprintf("show patch %d: %s has none of that number", n, s.ID), "it has " + presentPatches(s)}
 		},
 	}
+	cmd.Flags().BoolVar(&deps, "deps", false, "what the patches need of each other")
+	cmd.Flags().StringVar(&format, "format", "text", "`format` of --deps: text, json or dot")
+	f.add(cmd)
+	return cmd
 }
 
 // atLeast is cobra.MinimumNArgs with an error that says what is missing.
