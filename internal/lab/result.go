@@ -17,7 +17,7 @@ type Result struct {
 	Series       string                 `json:"series"`
 	Subject      string                 `json:"subject"`
 	Base         string                 `json:"base"`   // commit of prefix 0
-	Config       string                 `json:"config"` // hash of the resulting .config of prefix 0
+	Config       string                 `json:"config"` // hash of what the plan asks of the kernel config
 	Accel        string                 `json:"accel"`  // "kvm" or "tcg"
 	Prefixes     []Prefix               `json:"prefixes"`
 	Cases        []testplan.Case        `json:"cases"`
