@@ -42,13 +42,17 @@ var (
 
 // Read reads every input and returns all series found in them. An input is an mbox (plain or gzip), a
 // maildir, a directory of patch files, a patch file, "-" for stdin, or a git range "REPO:A..B". Patch files
-// are read in the order of their names. Nothing is fetched from a network. Errors are *InputError, or the
-// context's.
+// are read in the order of their names. Nothing is fetched from a network; Archive.Read can. Errors are
+// *InputError, or the context's.
 func Read(ctx context.Context, inputs []string, stdin io.Reader) (*Mailbox, error) {
+	return readInputs(ctx, inputs, stdin, nil)
+}
+
+func readInputs(ctx context.Context, inputs []string, stdin io.Reader, archive *Archive) (*Mailbox, error) {
 	if len(inputs) == 0 {
 		return nil, &InputError{Verb: "read", Object: "mail", Reason: "no input given", hint: "give an mbox, a maildir, patch files, or - for standard input"}
 	}
-	r := &reader{left: maxInput}
+	r := &reader{left: maxInput, archive: archive}
 	for _, input := range inputs {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -66,7 +70,8 @@ func Read(ctx context.Context, inputs []string, stdin io.Reader) (*Mailbox, erro
 
 type reader struct {
 	messages [][]byte
-	left     int64 // of maxInput
+	left     int64    // of maxInput
+	archive  *Archive // nil: nothing is fetched
 }
 
 func (r *reader) input(ctx context.Context, input string, stdin io.Reader) error {
@@ -90,9 +95,12 @@ func (r *reader) input(ctx context.Context, input string, stdin io.Reader) error
 	if m := gitRange.FindStringSubmatch(input); m != nil && !strings.Contains(input, "://") {
 		return r.git(ctx, input, m[1], m[2])
 	}
-	if strings.HasPrefix(input, "http://") || strings.HasPrefix(input, "https://") || onlineID.MatchString(input) {
-		return &InputError{Verb: "read", Object: input, Reason: "fetching mail from an archive is not supported",
-			hint: "download the thread (…/t.mbox.gz at lore.kernel.org) and give the file"}
+	if isOnline(input) {
+		if r.archive != nil {
+			return r.online(ctx, input)
+		}
+		return &InputError{Verb: "read", Object: input, Reason: "mail from an archive is not fetched here",
+			hint: "`seriesctl load` fetches it; or download the thread (…/t.mbox.gz) and give the file"}
 	}
 	return &InputError{Verb: "read", Object: input, Reason: "no such file or directory", Err: err,
 		hint: "give an mbox, a maildir, patch files, REPO:A..B, or - for standard input"}

@@ -135,8 +135,8 @@ func TestReadErrors(t *testing.T) {
 		filepath.Join(dir, "replies.mbox"): "no patch in 1 message (0 cover letters, 1 reply)",
 		filepath.Join(dir, "cut.gz"):       "unexpected EOF",
 		filepath.Join(dir, "emptydir"):     "there is no mail in it",
-		"https://lore.kernel.org/all/a@b/": "fetching mail from an archive is not supported",
-		"20210531170123.243771-1-a@b.c":    "fetching mail from an archive is not supported",
+		"https://lore.kernel.org/all/a@b/": "mail from an archive is not fetched here",
+		"20210531170123.243771-1-a@b.c":    "mail from an archive is not fetched here",
 	} {
 		_, err := Read(context.Background(), []string{input}, nil)
 		checkInputError(t, input, err)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -13,15 +16,17 @@ import (
 
 func (a *app) loadCommand() *cobra.Command {
 	var revision int
+	var lore string
 	cmd := &cobra.Command{
 		Use:   "load INPUT…",
 		Short: "read a series from mail and store it",
 		Long: `load reads the mail of a series: mbox files (also .gz), maildirs, patch files or directories of them,
-"-" for standard input, or a git range REPO:A..B. It stores every series it finds; the newest one becomes the
+"-" for standard input, a git range REPO:A..B, or a thread of a mail archive: a link to lore.kernel.org or a
+message-id. Only these two use the network. It stores every series it finds; the newest one becomes the
 current one, which the other commands take when none is named.`,
 		Args: atLeast(1, "an mbox, maildir, patch file or git range"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			box, err := series.Read(cmd.Context(), args, a.in)
+			box, err := a.readMail(cmd.Context(), args, lore)
 			if err != nil {
 				return err
 			}
@@ -52,7 +57,36 @@ current one, which the other commands take when none is named.`,
 		},
 	}
 	cmd.Flags().IntVar(&revision, "revision", 0, "which `revision` to make the current one, when the mail holds several (default: the newest)")
+	cmd.Flags().StringVar(&lore, "lore", "", "`URL` of the mail archive, a public-inbox server (default: $SERIESCTL_LORE, else "+series.DefaultArchive+")")
 	return cmd
+}
+
+// readMail reads the inputs of load. A thread fetched from the archive at lore is kept in the workspace, and
+// progress is shown while it comes.
+func (a *app) readMail(ctx context.Context, inputs []string, lore string) (*series.Mailbox, error) {
+	if lore == "" {
+		lore = os.Getenv("SERIESCTL_LORE")
+	}
+	dir, err := a.workspaceDir()
+	if err != nil {
+		return nil, err
+	}
+	var p *report.Progress
+	archive := series.Archive{URL: lore, Cache: filepath.Join(dir, "mail"), Progress: func(what string, done, total int64) {
+		if p == nil {
+			p = a.progress()
+		}
+		if done == total {
+			p.Finished(fmt.Sprintf("%s: %d KiB", what, (done+1023)>>10))
+			return
+		}
+		p.Step(report.Step{What: fmt.Sprintf("%s: %d KiB", what, done>>10), Stage: "fetch"})
+	}}
+	box, err := archive.Read(ctx, inputs, a.in)
+	if p != nil {
+		p.Close()
+	}
+	return box, err
 }
 
 // complete returns an error that says which patches of s no message gives.

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,13 +20,20 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the commands as a person would. In each script: tree is a small git repository, three.mbox a
-// series of three patches to it made by git format-patch, and the tools are those of the host.
+// series of three patches to it made by git format-patch, and the tools are those of the host. $ARCHIVE is a
+// mail archive on this machine that has three.mbox as the thread of <three@example.org>.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
-			return makeSeries(env.WorkDir)
+			if err := makeSeries(env.WorkDir); err != nil {
+				return err
+			}
+			archive := httptest.NewServer(mailArchive(filepath.Join(env.WorkDir, "three.mbox")))
+			env.Defer(archive.Close)
+			env.Setenv("ARCHIVE", archive.URL)
+			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			// only-tools NAME…: from here on PATH holds nothing but these of the host's programs.
@@ -42,6 +52,20 @@ func TestScript(t *testing.T) {
 				ts.Setenv("PATH", dir)
 			},
 		},
+	})
+}
+
+// mailArchive serves an mbox as public-inbox does.
+func mailArchive(mbox string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, err := os.ReadFile(mbox)
+		if err != nil || r.URL.Path != "/all/three@example.org/t.mbox.gz" {
+			http.NotFound(w, r)
+			return
+		}
+		pack := gzip.NewWriter(w)
+		_, _ = pack.Write(data)
+		_ = pack.Close()
 	})
 }
 
