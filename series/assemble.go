@@ -7,8 +7,10 @@ import (
 	"strings"
 )
 
-// Bounds: dispositions kept over all series of a Mailbox, unreadable messages listed in a series.
+// Bounds: dispositions kept over all series of a Mailbox, unreadable messages listed in a series, older
+// revisions whose trailers are looked at.
 const (
+	mostOlder        = 30
 	mostDispositions = 1 << 20
 	mostUnreadable   = 20
 )
@@ -90,6 +92,7 @@ func (t *threads) assemble(p *posting) *Series {
 	if letter != nil {
 		s.Subject = letter.sub.title
 		s.Cover = strings.TrimSpace(letter.body)
+		s.Problems = append(s.Problems, letter.problems...)
 		t.depends(s, letter)
 	}
 
@@ -109,6 +112,7 @@ func (t *threads) assemble(p *posting) *Series {
 	}
 	t.doubts(s, p)
 	t.attach(s, p, used)
+	t.inherit(s, p, used)
 	return s
 }
 
@@ -125,12 +129,20 @@ func (t *threads) usedPatches(p *posting) map[int]*entry {
 	return used
 }
 
+// depends adds what one message of a series says it stands on.
 func (t *threads) depends(s *Series, e *entry) {
-	base, needs := dependencies(e.body)
-	if s.BaseCommit == "" {
-		s.BaseCommit = base
+	switch n := e.needs; {
+	case s.BaseCommit != "":
+	case n.base != "":
+		s.BaseCommit = n.base
+	case n.words != "" && e.patch == nil:
+		s.BaseCommit = n.wordsBase
+		s.Problems = append(s.Problems, Problem{"base-in-words", fmt.Sprintf("there is no base-commit line, but %q", n.words)})
 	}
-	for _, n := range needs {
+	if s.ChangeID == "" {
+		s.ChangeID = e.needs.changeID
+	}
+	for _, n := range e.needs.prerequisites {
 		if !slices.Contains(s.Prerequisites, n) {
 			s.Prerequisites = append(s.Prerequisites, n)
 		}
@@ -159,7 +171,21 @@ func (t *threads) doubts(s *Series, p *posting) {
 		for _, index := range p.indices() {
 			list = append(list, index)
 		}
-		add("partial-reroll", "v%d gives %s of %d only; the others are those of v%d", p.revision, spans(list), p.total, p.base.revision)
+		add("partial-reroll", "v%d gives patch %s of %d only; the others are those of v%d", p.revision, spans(list), p.total, p.base.revision)
+	}
+	if p.extra > 0 {
+		add("extra-patch", "%d more than the %d the series says it has", p.extra, p.total-p.extra)
+	}
+	if p.mixed {
+		add("mixed-versions", "cover and patches do not say the same version; taken for one posting, v%d", p.revision)
+	}
+	for _, e := range p.unplaced {
+		add("unplaced-patch", "%s has a patch, but nothing says where in the series; it is a series of its own", e)
+	}
+	for _, e := range t.answers[p] {
+		if e.isPatch() {
+			add("unplaced-patch", "%s has a patch, but nothing says where in the series; it is taken for a reply", e)
+		}
 	}
 	for i, old := range p.replaced {
 		e := p.mended[i]
@@ -213,6 +239,9 @@ func (t *threads) attach(s *Series, p *posting, used map[int]*entry) {
 		reply := Reply{From: e.m.from, Date: e.m.date, MessageID: e.m.id, Depth: e.depth, Body: e.body}
 		own, others := replyTrailers(e.body, e.m.from)
 		for _, o := range others {
+			if slices.ContainsFunc(s.Patches, func(p *Patch) bool { return hasTrailer(p.Trailers, o) }) {
+				continue // quoted, without a mark
+			}
 			s.Problems = append(s.Problems, Problem{"trailer-identity",
 				fmt.Sprintf("not taken: \"%s: %s\" in a mail from %s", o.Key, o.Value, e.m.from)})
 		}
@@ -226,6 +255,68 @@ func (t *threads) attach(s *Series, p *posting, used map[int]*entry) {
 		for _, patch := range targets {
 			for _, trailer := range own {
 				patch.Trailers = addTrailer(patch.Trailers, trailer)
+			}
+		}
+	}
+}
+
+// inherit adds the trailers that replies gave to older revisions of the patches. They hold for a patch that is
+// unchanged, and are stale for one that was changed.
+func (t *threads) inherit(s *Series, p *posting, used map[int]*entry) {
+	byID, byTitle, byEntry := map[string]*Patch{}, map[string]*Patch{}, map[*entry]bool{}
+	byIndex := map[int]*Patch{}
+	for _, patch := range s.Patches {
+		e := used[patch.Index]
+		byEntry[e] = true
+		byIndex[patch.Index] = patch
+		byTitle[e.sub.title] = patch
+		if patch.PatchID != "" {
+			byID[patch.PatchID] = patch
+		}
+	}
+	match := func(old *entry, sameSeries bool) *Patch {
+		switch {
+		case byEntry[old]:
+			return nil
+		case byID[old.patch.PatchID] != nil:
+			return byID[old.patch.PatchID]
+		case byTitle[old.sub.title] != nil:
+			return byTitle[old.sub.title]
+		case sameSeries:
+			return byIndex[old.sub.index]
+		}
+		return nil
+	}
+	var older []*posting
+	for _, o := range t.members[p.root()] {
+		if o == p || o.revision < p.revision || o.revision == p.revision && o.date().Before(p.date()) {
+			older = append(older, o)
+		}
+	}
+	for _, o := range older[max(0, len(older)-mostOlder):] {
+		// What the cover of the older revision was told, all its patches were told.
+		var all []*entry
+		for _, index := range o.indices() {
+			all = append(all, o.patches[index])
+		}
+		all = append(all, o.replaced...)
+		// The replies to the letter of a partial re-roll's base are those of the series itself.
+		fromLetter := o != p && o.cover != nil && o.cover != p.letter()
+		for _, old := range all {
+			patch := match(old, o == p || p.base == o)
+			if patch == nil {
+				continue
+			}
+			replies := slices.Clone(t.direct[old])
+			if fromLetter {
+				replies = append(replies, t.direct[o.cover]...)
+			}
+			for _, e := range t.threadOrder(replies) {
+				own, _ := replyTrailers(e.body, e.m.from)
+				for _, trailer := range own {
+					trailer.Stale = patch.PatchID == "" || patch.PatchID != old.patch.PatchID
+					patch.Trailers = addTrailer(patch.Trailers, trailer)
+				}
 			}
 		}
 	}

@@ -50,6 +50,10 @@ func cutDiff(patch []byte) cut {
 			c.gitFile()
 		case c.startsTraditional():
 			c.traditionalFile()
+		case c.startsBroken():
+			c.file = FileStat{Name: stripFirst(markedName(string(line[4:])))}
+			c.out.stats = append(c.out.stats, c.file)
+			c.damaged(c.line, "no hunk header where one must be")
 		case isHunk(line):
 			c.damaged(c.line, "it belongs to no file")
 		default:
@@ -106,6 +110,16 @@ func (c *cutter) startsTraditional() bool {
 	}
 	rest = rest[lineLen(rest):]
 	return isHunk(rest[:lineLen(rest)])
+}
+
+// startsBroken says whether what starts here can only be meant as a diff: --- a/…, +++ b/… and a line that
+// starts like a hunk header.
+func (c *cutter) startsBroken() bool {
+	if !bytes.HasPrefix(c.rest, []byte("--- a/")) {
+		return false
+	}
+	rest := c.rest[lineLen(c.rest):]
+	return bytes.HasPrefix(rest, []byte("+++ ")) && bytes.HasPrefix(rest[lineLen(rest):], []byte("@@"))
 }
 
 // extended are the lines that may follow "diff --git" before the hunks; git-apply knows the same.

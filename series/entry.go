@@ -17,6 +17,7 @@ type entry struct {
 	patch    *Patch // nil without a diff of its own
 	problems []Problem
 	body     string // of covers and replies
+	needs    needs  // of covers and patches
 
 	copyOf  *entry   // it is a duplicate of this one
 	posting *posting // it is a patch or the cover of this one
@@ -33,6 +34,9 @@ type posting struct {
 	patches         map[int]*entry
 	replaced        []*entry // patches of it that a later mail replaces
 	mended          []*entry // the patches that replaced them
+	extra           int      // patches beyond the M of N/M
+	unplaced        []*entry // patches that answer it and say nothing of their place
+	mixed           bool     // cover and patches do not say the same revision
 	base            *posting // the posting a partial re-roll completes itself from
 	family          *posting // representative of the postings that are revisions of each other
 	sequence        int      // in order of first message
@@ -49,27 +53,40 @@ func newEntry(m *message, at int) *entry {
 	}
 	if e.patch == nil {
 		e.body = m.text()
-	} else if base := afterDiff(m); base != "" {
-		e.body = base
+		if !e.sub.reply {
+			e.needs = readNeeds(e.body)
+			for _, p := range m.parts {
+				if doubt := wrongCharset(p.text, p.charset); doubt != "" {
+					e.problems = append(e.problems, Problem{"wrong-charset", fmt.Sprintf("%q: %s", m.subject, doubt)})
+				}
+			}
+		}
+	} else {
+		e.needs = readNeeds(besideDiff(m, e.patch))
 	}
 	m.parts = nil
 	return e
 }
 
-// afterDiff keeps of a patch mail only the lines that say what it depends on.
-func afterDiff(m *message) string {
-	var b strings.Builder
-	for _, p := range m.parts {
-		if !bytes.Contains(p.text, []byte("base-commit:")) && !bytes.Contains(p.text, []byte("prerequisite-")) {
-			continue
+// besideDiff is the text of a patch mail that may say what it stands on: its message, and the lines below the
+// diff.
+func besideDiff(m *message, p *Patch) string {
+	text := p.CommitMessage
+	for _, part := range m.parts {
+		_, after, ok := bytes.Cut(part.text, p.Diff[max(0, len(p.Diff)-200):])
+		if !ok {
+			after = part.text
 		}
-		for line := range bytes.Lines(p.text) {
-			if bytes.HasPrefix(line, []byte("base-commit:")) || bytes.HasPrefix(line, []byte("prerequisite-")) {
-				b.Write(line)
+		for line := range bytes.Lines(after) {
+			if n := line[0] | 0x20; n != 'b' && n != 'p' && n != 'c' {
+				continue
+			}
+			if baseLine.Match(line) || prerequisiteLine.Match(line) || changeLine.Match(line) {
+				text += string(line)
 			}
 		}
 	}
-	return b.String()
+	return text
 }
 
 // isCover says whether the subject is that of a numbered cover letter.

@@ -93,13 +93,19 @@ func decodeWords(s string) string {
 // charsetOf finds an encoding by the name a mail gives it; Latin-1 for one nobody knows, as it keeps
 // every byte.
 func charsetOf(name string) encoding.Encoding {
+	e, _ := knownCharset(name)
+	return e
+}
+
+// knownCharset is charsetOf, and whether the name is known.
+func knownCharset(name string) (encoding.Encoding, bool) {
 	if e, err := ianaindex.MIME.Encoding(name); err == nil && e != nil {
-		return e
+		return e, true
 	}
 	if e, err := htmlindex.Get(name); err == nil && e != nil {
-		return e
+		return e, true
 	}
-	return charmap.ISO8859_1
+	return charmap.ISO8859_1, false
 }
 
 // toUTF8 converts text in a charset. Mail that declares UTF-8, US-ASCII or nothing, and text that is UTF-8

@@ -2,6 +2,7 @@ package series
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -90,14 +91,16 @@ func plural(n int, noun string) string {
 // that is returned has a Problem "several-series" or "several-revisions" that says what was chosen and why.
 // An unknown revision is an *InputError.
 func (m *Mailbox) Pick(revision int) (*Series, error) {
-	patches := map[*posting]int{}
+	// Of two families with as many patches, the one that should have more.
+	patches, totals := map[*posting]int{}, map[*posting]int{}
 	for _, s := range m.Series {
 		root := m.postings[s].root()
-		patches[root] = max(patches[root], len(s.Patches))
+		patches[root], totals[root] = max(patches[root], len(s.Patches)), max(totals[root], s.Total)
 	}
 	var family *posting
 	for _, s := range m.Series {
-		if root := m.postings[s].root(); family == nil || patches[root] >= patches[family] {
+		if root := m.postings[s].root(); family == nil ||
+			cmp.Or(cmp.Compare(patches[root], patches[family]), cmp.Compare(totals[root], totals[family])) >= 0 {
 			family = root
 		}
 	}

@@ -2,8 +2,10 @@ package series
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // mailInfo is what git-mailinfo(1) draws from a mail with its default options, which are those of `git am`.
@@ -12,6 +14,7 @@ type mailInfo struct {
 	author  string // name; the address where there is no usable name
 	email   string
 	date    string // as written
+	charset string // why its text is not in the charset it names, "" when it is
 	inBody  bool   // the author is from a From: line in the body
 	log     []byte // the lines between header and patch
 	patch   []byte // from the line that starts the patch to the end of the mail
@@ -95,6 +98,9 @@ func readMailInfo(m *message) *mailInfo {
 				}
 				break
 			}
+			if mi.charset == "" {
+				mi.charset = wrongCharset(line, p.charset)
+			}
 			mi.log = append(mi.log, convertLine(line, p.charset)...)
 			text = text[n:]
 		}
@@ -121,6 +127,31 @@ func convertLine(line []byte, charset string) []byte {
 		return line
 	}
 	return []byte(toUTF8(line, charset))
+}
+
+// wrongCharset says why text is not in the charset the mail names, "" when it is.
+func wrongCharset(text []byte, charset string) string {
+	if isASCII(text) {
+		return ""
+	}
+	switch name := strings.ToLower(charset); name {
+	case "", "utf-8", "utf8", "us-ascii", "ascii", "unknown-8bit", "x-unknown":
+		if !utf8.Valid(text) {
+			if name == "" {
+				name = "utf-8"
+			}
+			return fmt.Sprintf("its text is not %s; taken for iso-8859-1", name)
+		}
+		return ""
+	}
+	e, known := knownCharset(charset)
+	if !known {
+		return fmt.Sprintf("its charset %q is not known; taken for iso-8859-1", charset)
+	}
+	if out, err := e.NewDecoder().Bytes(text); err != nil || bytes.Contains(out, []byte("\uFFFD")) {
+		return fmt.Sprintf("its text is not %s; what cannot be read is replaced", strings.ToLower(charset))
+	}
+	return ""
 }
 
 func isASCII(b []byte) bool {

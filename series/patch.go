@@ -46,11 +46,20 @@ func readPatch(m *message) (*Patch, []Problem) {
 	if diff.damage != "" {
 		problems = append(problems, Problem{"damaged-patch", fmt.Sprintf("%q: %s", p.Subject, diff.damage)})
 	}
+	if mi.charset != "" {
+		problems = append(problems, Problem{"wrong-charset", fmt.Sprintf("%q: %s", p.Subject, mi.charset)})
+	}
+	if scissors.Match(mi.log) {
+		problems = append(problems, Problem{"scissors", fmt.Sprintf("%q: its message has a scissors line; all of it is kept, as git am does without --scissors", p.Subject)})
+	}
 	if p.Date.IsZero() {
 		problems = append(problems, Problem{"no-date", fmt.Sprintf("%q: its date %q is not readable", p.Subject, mi.date)})
 	}
 	return p, problems
 }
+
+// scissors is a line that git-mailinfo --scissors takes for one, as people write it.
+var scissors = regexp.MustCompile(`(?m)^[-\t ]*-[-\t ]*(?:8<|>8|%<|>%)[-\t ]*-[-\t 8<>%]*$`)
 
 var viaList = regexp.MustCompile(`^['"]?(.*?)['"]? (?i:via) [^ ].*$`)
 
@@ -73,18 +82,46 @@ func realAuthor(m *message, author, email string) (name, address string, ok bool
 	return "", "", false
 }
 
+// needs is what a mail says its series stands on.
+type needs struct {
+	base          string   // of a base-commit line, any revision; "" without one
+	words         string   // "based on v6.1-rc2" in the text, where there is no such line
+	wordsBase     string   // the revision of words
+	prerequisites []string // patch-ids, message-ids and change-ids
+	changeID      string
+}
+
 var (
-	baseLine         = regexp.MustCompile(`(?m)^base-commit:[ \t]*(\S+)`)
-	prerequisiteLine = regexp.MustCompile(`(?m)^prerequisite-(?:patch-id|message-id|change-id):[ \t]*<?([^\s<>]+)>?`)
+	baseLine         = regexp.MustCompile(`(?im)^base-commit:[ \t]*(\S+)`)
+	changeLine       = regexp.MustCompile(`(?im)^change-id:[ \t]*(\S+)`)
+	prerequisiteLine = regexp.MustCompile(`(?im)^prerequisite-(?:patch-id|message-id|change-id):[ \t]*<?([^\s<>]+)>?`)
+	// Depends-on is patchwork's, Based-on is QEMU's: a message-id, or a link that has one.
+	dependsLine = regexp.MustCompile(`(?im)^(?:depends-on|based-on):[ \t]*(\S.*)$`)
+	linkedID    = regexp.MustCompile(`([^\s<>/]+@[^\s<>/]+)`)
+	baseWords   = regexp.MustCompile(`(?i)\bbased (?:on top of|on|off(?: of)?):?\s+(?:[\w/.'-]+\s+){0,4}?` +
+		`(v\d+\.\d+(?:\.\d+)*(?:-rc\d+)?|next-\d{8}|[0-9a-f]{12,40})\b`)
 )
 
-// dependencies reads the base-commit and prerequisite lines `git format-patch --base` and b4 write.
-func dependencies(body string) (base string, prerequisites []string) {
+// readNeeds reads the base-commit and prerequisite lines `git format-patch --base` and b4 write, and what
+// people write instead.
+func readNeeds(body string) needs {
+	var n needs
 	if m := baseLine.FindStringSubmatch(body); m != nil {
-		base = m[1]
+		n.base = m[1]
+	}
+	if m := changeLine.FindStringSubmatch(body); m != nil {
+		n.changeID = m[1]
 	}
 	for _, m := range prerequisiteLine.FindAllStringSubmatch(body, 1000) {
-		prerequisites = append(prerequisites, m[1])
+		n.prerequisites = append(n.prerequisites, m[1])
 	}
-	return base, prerequisites
+	for _, m := range dependsLine.FindAllStringSubmatch(body, 1000) {
+		if id := linkedID.FindString(m[1]); id != "" {
+			n.prerequisites = append(n.prerequisites, id)
+		}
+	}
+	if m := baseWords.FindStringSubmatch(body); m != nil && n.base == "" {
+		n.words, n.wordsBase = collapse(m[0]), m[1]
+	}
+	return n
 }

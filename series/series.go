@@ -20,7 +20,8 @@ type Series struct {
 	Patches       []*Patch  `json:"patches"`
 	CoverReplies  []Reply   `json:"cover_replies"` // replies to the cover letter
 	Missing       []int     `json:"missing"`       // indices 1..Total that no message gives
-	BaseCommit    string    `json:"base_commit"`
+	BaseCommit    string    `json:"base_commit"`   // as written: any revision; "" where nothing says
+	ChangeID      string    `json:"change_id"`     // b4's, the same for all revisions; "" without one
 	Prerequisites []string  `json:"prerequisites"` // patch-ids and message-ids it says it needs
 	Problems      []Problem `json:"problems"`
 	Messages      []Message `json:"messages"` // every message of the input, in its order
@@ -51,6 +52,8 @@ type Trailer struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
 	From  string `json:"from"` // "patch" or "reply"
+	// Stale: a reply gave it for an older revision of a patch that was changed since.
+	Stale bool `json:"stale,omitempty"`
 }
 
 // Reply is a message that answers a patch or the cover letter.

@@ -15,7 +15,7 @@ type subject struct {
 	resend   bool
 	revision int // 0 when it gives none
 	minor    int // the 1 of "v1.1", which replaces single patches of v1; 0 when it gives none
-	index    int // the N of N/M
+	index    int // the N of N/M; above M for a patch added later
 	total    int // the M of N/M; 0 when it is not numbered
 }
 
@@ -100,11 +100,14 @@ func (s *subject) group(text string) (string, bool) {
 	return strings.Join(words, " "), found
 }
 
+// mostExtra is how far N of "N/M" may be above M: "3/2" is a patch sent after the two of a series.
+const mostExtra = 9
+
 // number takes N and M of "N/M"; false when that is no place in a series.
 func (s *subject) number(n, m string) bool {
 	index, err1 := strconv.Atoi(n)
 	total, err2 := strconv.Atoi(m)
-	if err1 != nil || err2 != nil || total == 0 || index > total {
+	if err1 != nil || err2 != nil || total == 0 || index > total+mostExtra {
 		return false
 	}
 	s.index, s.total = index, total

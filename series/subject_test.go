@@ -28,7 +28,8 @@ func TestParseSubject(t *testing.T) {
 		{"[PATCH] [PATCH v2 1/2] x", subject{title: "x", prefix: "PATCH PATCH v2", marked: true, revision: 2, index: 1, total: 2}},
 		{"[PATCH][next] x", subject{title: "x", prefix: "PATCH", marked: true}},
 		{"[RESEND PATCH v4 2/2] x", subject{title: "x", prefix: "RESEND PATCH v4", marked: true, resend: true, revision: 4, index: 2, total: 2}},
-		{"[PATCH 3/2] x", subject{title: "x", prefix: "PATCH 3/2", marked: true}},
+		{"[PATCH 3/2] x", subject{title: "x", prefix: "PATCH", marked: true, index: 3, total: 2}},
+		{"[PATCH 19/4] x", subject{title: "x", prefix: "PATCH 19/4", marked: true}},
 		{"[PATCH V2] x", subject{title: "x", prefix: "PATCH V2", marked: true, revision: 2}},
 		{"x86/mm: 1/2 of the [PATCH 1/2] story", subject{title: "x86/mm: 1/2 of the [PATCH 1/2] story"}},
 		{"[unclosed 1/2", subject{title: "[unclosed 1/2"}},
@@ -54,7 +55,7 @@ func FuzzSubject(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		sub := parseSubject(s)
-		if sub.index < 0 || sub.index > sub.total {
+		if sub.index < 0 || sub.index > sub.total+mostExtra {
 			t.Errorf("patch %d of %d", sub.index, sub.total)
 		}
 		if again := parseSubject(s); again != sub {

@@ -21,6 +21,7 @@ type threads struct {
 	members  map[*posting][]*posting // by family
 	related  map[*posting][]*entry   // the messages of a family, in their order
 	answers  map[*posting][]*entry   // the replies to a posting
+	direct   map[*entry][]*entry     // the replies to a patch or cover
 	lost     []*entry                // numbered patches without a diff
 	bad      []*entry                // unreadable messages
 	attached map[*entry]*posting     // the posting of the patches a message has attached
@@ -35,6 +36,8 @@ func arrange(raw [][]byte) *threads {
 	t.numbered()
 	t.unnumbered()
 	t.rerolls()
+	t.widen()
+	t.unmarked()
 	t.emptyCovers()
 	t.families()
 	t.replies()
@@ -47,6 +50,7 @@ func arrange(raw [][]byte) *threads {
 func (t *threads) index() {
 	t.members, t.related, t.answers = map[*posting][]*posting{}, map[*posting][]*entry{}, map[*posting][]*entry{}
 	t.attached = map[*entry]*posting{}
+	t.direct = map[*entry][]*entry{}
 	for _, p := range t.postings {
 		t.members[p.root()] = append(t.members[p.root()], p)
 	}
@@ -56,6 +60,7 @@ func (t *threads) index() {
 		}
 		if e.answers != nil {
 			t.answers[e.answers.posting] = append(t.answers[e.answers.posting], e)
+			t.direct[e.answers] = append(t.direct[e.answers], e)
 		}
 	}
 	for _, e := range t.messages {
@@ -212,6 +217,10 @@ func (t *threads) numbered() {
 			p = runs[run]
 		case root.root != "" && roots[root] != nil:
 			p = roots[root]
+		case t.mixedVersions(e) != nil:
+			p = t.mixedVersions(e)
+			p.mixed = true
+			p.revision = max(p.revision, e.revision())
 		default:
 			p = t.fallback(e)
 		}
@@ -225,6 +234,51 @@ func (t *threads) numbered() {
 		if root.root != "" && roots[root] == nil {
 			roots[root] = p
 		}
+	}
+}
+
+// mixedVersions finds the posting of a cover that e answers, where one of the two says a version and the other
+// none, and both were sent together.
+func (t *threads) mixedVersions(e *entry) *posting {
+	up, _ := t.parent(e)
+	if up == nil || up.posting == nil || up.posting.cover != up || up.sub.total != e.sub.total || up.sender() != e.sender() ||
+		(up.sub.revision == 0) == (e.sub.revision == 0) || up.posting.patches[e.sub.index] != nil || !near(up, e, 10*time.Minute) {
+		return nil
+	}
+	return up.posting
+}
+
+// widen makes room for patches numbered beyond the total: "3/2".
+func (t *threads) widen() {
+	for _, p := range t.postings {
+		for index := range p.patches {
+			if index > p.total {
+				p.extra += index - p.total
+				p.total = index
+			}
+		}
+	}
+}
+
+// unmarked makes a series of its own of a patch that answers one of the same sender with nothing in its
+// subject to say where it belongs.
+func (t *threads) unmarked() {
+	for _, e := range t.entries {
+		if !e.isPatch() || e.posting != nil || e.copyOf != nil || e.sub.marked {
+			continue
+		}
+		up := t.ancestor(e, func(a *entry) bool { return a.posting != nil })
+		if up == nil || up.sender() != e.sender() {
+			continue
+		}
+		if have := up.posting.copyAmong(e); have != nil {
+			e.copyOf = have
+			continue
+		}
+		up.posting.unplaced = append(up.posting.unplaced, e)
+		p := t.newPosting(e)
+		p.total = 1
+		p.put(e, 1)
 	}
 }
 
@@ -245,13 +299,18 @@ func (t *threads) fallback(e *entry) *posting {
 	sender := e.sender()
 	for i := len(t.postings) - 1; i >= 0; i-- {
 		p := t.postings[i]
-		if p.sender != sender || p.revision != e.revision() || p.total != e.sub.total {
+		if p.revision != e.revision() || p.total != e.sub.total {
+			continue
+		}
+		// Files of git format-patch have no ids, and the letter is from who ran it, not from the author.
+		files := e.m.id == "" && p.first() != nil && p.first().m.id == ""
+		if p.sender != sender && !files {
 			continue
 		}
 		if have := p.patches[e.sub.index]; have != nil && !have.sameContent(e) {
 			continue
 		}
-		if first := p.first(); first == nil || near(first, e, 24*time.Hour) && first.sub.resend == e.sub.resend {
+		if first := p.first(); files || first == nil || near(first, e, 24*time.Hour) && first.sub.resend == e.sub.resend {
 			return p
 		}
 	}
@@ -435,8 +494,29 @@ func (t *threads) rerolls() {
 		})
 		if up != nil {
 			p.base = up.posting
+		} else if p.revision > 1 {
+			p.base = t.completed(p)
 		}
 	}
+}
+
+// completed finds the posting that has what a later revision of the same sender lacks, when no thread ties
+// the two.
+func (t *threads) completed(p *posting) *posting {
+	var best *posting
+	for _, o := range t.postings {
+		if o.sender != p.sender || o.total != p.total || o.revision >= p.revision || best != nil && o.revision <= best.revision {
+			continue
+		}
+		all := true
+		for index := 1; index <= p.total && all; index++ {
+			all = p.patches[index] != nil || o.patches[index] != nil
+		}
+		if all && o.first().m.date.Before(p.first().m.date) {
+			best = o
+		}
+	}
+	return best
 }
 
 // emptyCovers takes a cover that no patch hangs from for a copy, when the same sender sent one with the same
@@ -473,10 +553,12 @@ func (t *threads) rerolled(e *entry) *posting {
 	return nil
 }
 
-// families joins the postings that are revisions of one series: the same sender with the same subject, or
-// one sent in answer to the other.
+// families joins the postings that are revisions of one series: the same change-id, the same sender with the
+// same subject or most of the patches, or one sent in answer to the other, or completed by it.
 func (t *threads) families() {
 	byTitle := map[string]*posting{}
+	byChange := map[string]*posting{}
+	byPatch := map[string]*posting{}
 	for _, p := range t.postings {
 		first := p.first()
 		if first == nil {
@@ -487,6 +569,30 @@ func (t *threads) families() {
 			join(have, p)
 		} else {
 			byTitle[key] = p
+		}
+		if id := p.changeID(); id != "" {
+			if have := byChange[id]; have != nil {
+				join(have, p)
+			} else {
+				byChange[id] = p
+			}
+		}
+		if p.base != nil {
+			join(p.base, p)
+		}
+		shared := map[*posting]int{}
+		for _, index := range p.indices() {
+			key := p.sender + "\n" + p.patches[index].sub.title
+			if have := byPatch[key]; have != nil {
+				shared[have]++
+			} else {
+				byPatch[key] = p
+			}
+		}
+		for o, n := range shared {
+			if n > 1 && 2*n >= min(len(o.patches), len(p.patches)) {
+				join(o, p)
+			}
 		}
 		for _, index := range append([]int{0}, p.indices()...) {
 			e := p.patches[index]
@@ -502,6 +608,20 @@ func (t *threads) families() {
 			}
 		}
 	}
+}
+
+// changeID is the id b4 gives all revisions of a series, "" without one.
+func (p *posting) changeID() string {
+	for _, index := range append([]int{0}, p.indices()...) {
+		e := p.patches[index]
+		if index == 0 {
+			e = p.cover
+		}
+		if e != nil && e.needs.changeID != "" {
+			return e.needs.changeID
+		}
+	}
+	return ""
 }
 
 func (p *posting) root() *posting {

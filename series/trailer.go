@@ -3,6 +3,7 @@ package series
 import (
 	"net/mail"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -32,7 +33,7 @@ func messageTrailers(message string) []Trailer {
 		switch {
 		case m != nil:
 			signed = signed || strings.EqualFold(m[1], "Signed-off-by")
-			trailers = append(trailers, Trailer{m[1], strings.TrimSpace(m[2]), "patch"})
+			trailers = append(trailers, Trailer{Key: m[1], Value: strings.TrimSpace(m[2]), From: "patch"})
 		case pickedBy.MatchString(line):
 			signed = true
 		default:
@@ -45,61 +46,154 @@ func messageTrailers(message string) []Trailer {
 	return trailers
 }
 
-// replyTrailers returns the trailers a reply gives: "…-by" lines that are not quoted and carry an address.
-// Those in the name of somebody other than the sender are returned apart: b4 refuses them too.
+var (
+	// citedKey are trailers that name no person; anybody may add them.
+	citedKey = regexp.MustCompile(`^(?i)(?:link|buglink|closes|obsoleted-by)$`)
+	fixesKey = regexp.MustCompile(`^(?i)fixes$`)
+	fixed    = regexp.MustCompile(`^[0-9a-f]{6,}\b`)
+	// mailto is what a mail program makes of an address on its way through HTML.
+	mailto = regexp.MustCompile(`<mailto:[^<>]*>`)
+	// remark is what people add behind an address: "# on arm64".
+	remark = regexp.MustCompile(`\s+#[^#]*$`)
+	// angled is an address at the end of a line; names in trailers follow no rule.
+	angled = regexp.MustCompile(`^(.*?)\s*<([^<>\s]+@[^<>\s]+)>`)
+)
+
+// replyTrailers returns the trailers a reply gives, outside of quotes, signature and diffs, by the rules b4
+// documents: those of a person ("…-by", Cc) when the person is the sender, and Fixes, Link, Closes and the like
+// from anybody. "…-by" lines in the name of somebody else are returned apart.
 func replyTrailers(body, from string) (own, others []Trailer) {
-	for line := range strings.SplitSeq(body, "\n") {
-		if strings.HasPrefix(line, "diff --git ") || strings.HasPrefix(line, "--- a/") {
+	lines := strings.Split(body, "\n")
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		if strings.HasPrefix(line, "diff --git ") || strings.HasPrefix(line, "--- a/") || strings.TrimRight(line, "\r") == "-- " {
 			break
 		}
 		if !strings.Contains(line, ":") {
 			continue
 		}
-		line = strings.TrimSpace(line)
-		m := trailerLine.FindStringSubmatch(line)
-		if m == nil || !personKey.MatchString(m[1]) || strings.EqualFold(m[1], "Signed-off-by") {
+		m := trailerLine.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
 			continue
 		}
-		value := strings.TrimSpace(m[2])
-		address, err := mail.ParseAddress(value)
-		if err != nil {
-			name, email := splitAuthor(value)
-			if !strings.Contains(email, "@") {
-				continue
+		key, value := m[1], strings.TrimSpace(m[2])
+		t := Trailer{Key: key, Value: value, From: "reply"}
+		switch {
+		case citedKey.MatchString(key):
+			if strings.Contains(value, "://") || strings.EqualFold(key, "obsoleted-by") {
+				own = append(own, t)
 			}
-			address = &mail.Address{Name: name, Address: email}
-		}
-		t := Trailer{m[1], value, "reply"}
-		if samePerson(address, from) {
-			own = append(own, t)
-		} else {
-			others = append(others, t)
+		case fixesKey.MatchString(key):
+			if fixed.MatchString(value) {
+				own = append(own, t)
+			}
+		case personKey.MatchString(key) || strings.EqualFold(key, "cc"):
+			if next := i + 1; !strings.Contains(value, "@") && next < len(lines) {
+				// "Reviewed-by: A Very Long Name", and the address on the next line.
+				if below := strings.TrimSpace(lines[next]); strings.HasPrefix(below, "<") && strings.HasSuffix(below, ">") {
+					value += " " + below
+					i = next
+				}
+			}
+			t.Value = mailto.ReplaceAllString(value, "")
+			person, ok := trailerPerson(t.Value)
+			switch {
+			case !ok:
+			case samePerson(person, from):
+				own = append(own, t)
+			case personKey.MatchString(key):
+				others = append(others, t)
+			}
 		}
 	}
 	return own, others
 }
 
-// samePerson says whether a trailer's person is the sender: same address, or same name, whatever the case.
+// trailerPerson reads the value of a trailer that names a person; false when there is no address.
+func trailerPerson(value string) (*mail.Address, bool) {
+	value = remark.ReplaceAllString(value, "")
+	if m := angled.FindStringSubmatch(value); m != nil {
+		return &mail.Address{Name: strings.Trim(m[1], `"`), Address: m[2]}, true
+	}
+	if address, err := mail.ParseAddress(value); err == nil {
+		return address, true
+	}
+	name, email := splitAuthor(value)
+	return &mail.Address{Name: name, Address: email}, strings.Contains(email, "@")
+}
+
+// samePerson says whether a trailer's person is the sender: the same address but for a +tag or one more
+// component of the domain, or the same name, "Last, First" too. Case does not count.
 func samePerson(p *mail.Address, from string) bool {
 	name, email := splitAuthor(from)
-	return strings.EqualFold(p.Address, email) || p.Name != "" && strings.EqualFold(collapse(p.Name), name)
+	if sameAddress(p.Address, email) {
+		return true
+	}
+	have, want := strings.ToLower(collapse(p.Name)), strings.ToLower(name)
+	if have == "" || want == "" {
+		return false
+	}
+	if have == want {
+		return true
+	}
+	return strings.Contains(want, ",") && sameWords(have, want)
+}
+
+// sameWords says whether two names have the same words, in any order.
+func sameWords(a, b string) bool {
+	split := func(s string) []string {
+		w := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+		slices.Sort(w)
+		return w
+	}
+	return slices.Equal(split(a), split(b))
+}
+
+// sameAddress compares addresses as b4 does: ann+linux@example.org is ann@example.org, and so is
+// ann@mail.example.org.
+func sameAddress(a, b string) bool {
+	localA, domainA, okA := strings.Cut(strings.ToLower(a), "@")
+	localB, domainB, okB := strings.Cut(strings.ToLower(b), "@")
+	if !okA || !okB {
+		return false
+	}
+	localA, _, _ = strings.Cut(localA, "+")
+	localB, _, _ = strings.Cut(localB, "+")
+	if localA != localB {
+		return false
+	}
+	if len(domainA) < len(domainB) {
+		domainA, domainB = domainB, domainA
+	}
+	return domainA == domainB ||
+		strings.HasSuffix(domainA, "."+domainB) && strings.Count(domainA, ".") == strings.Count(domainB, ".")+1
 }
 
 // addTrailer appends t unless the list has it, whatever the case.
 func addTrailer(list []Trailer, t Trailer) []Trailer {
-	for _, have := range list {
-		if strings.EqualFold(have.Key, t.Key) && sameValue(have.Value, t.Value) {
-			return list
-		}
+	if hasTrailer(list, t) {
+		return list
 	}
 	return append(list, t)
 }
 
+// hasTrailer says whether the list has t.
+func hasTrailer(list []Trailer, t Trailer) bool {
+	return slices.ContainsFunc(list, func(have Trailer) bool {
+		return strings.EqualFold(have.Key, t.Key) && sameValue(have.Value, t.Value)
+	})
+}
+
+// sameValue compares the values of trailers: persons by name and address, where one may lack the name.
 func sameValue(a, b string) bool {
-	_, ea := splitAuthor(a)
-	_, eb := splitAuthor(b)
-	if ea != "" && strings.EqualFold(ea, eb) {
+	if strings.EqualFold(collapse(a), collapse(b)) {
 		return true
 	}
-	return strings.EqualFold(collapse(a), collapse(b))
+	pa, okA := trailerPerson(a)
+	pb, okB := trailerPerson(b)
+	if !okA || !okB || !strings.EqualFold(pa.Address, pb.Address) {
+		return false
+	}
+	na, nb := collapse(pa.Name), collapse(pb.Name)
+	return na == "" || nb == "" || strings.EqualFold(na, nb) || strings.EqualFold(na, pa.Address) || strings.EqualFold(nb, pb.Address)
 }

@@ -2,8 +2,22 @@ package series
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
+
+// trailerText writes trailers as tests expect them: "[{Key Value from} {Key Value from stale}]".
+func trailerText(list []Trailer) string {
+	out := []string{}
+	for _, t := range list {
+		s := "{" + t.Key + " " + t.Value + " " + t.From
+		if t.Stale {
+			s += " stale"
+		}
+		out = append(out, s+"}")
+	}
+	return fmt.Sprint(out)
+}
 
 func TestMessageTrailers(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
@@ -15,7 +29,7 @@ func TestMessageTrailers(t *testing.T) {
 		{"x\n\nSigned-off-by: A <a@b>\n[B: mended]\nSigned-off-by: B <b@c>\n", "[{Signed-off-by A <a@b> patch} {Signed-off-by B <b@c> patch}]"},
 		{"x\n\nOne sentence.\nAnother: with a colon\n", "[]"},
 	} {
-		if got := fmt.Sprint(messageTrailers(c.in)); got != c.want {
+		if got := trailerText(messageTrailers(c.in)); got != c.want {
 			t.Errorf("%q: got %s, want %s", c.in, got, c.want)
 		}
 	}
@@ -28,11 +42,20 @@ func TestReplyTrailers(t *testing.T) {
 		{"> Reviewed-by: A B <a@b.c>\n", "[]", "[]"},
 		{"acked-BY: A B <other@b.c>\n", "[{acked-BY A B <other@b.c> reply}]", "[]"},
 		{"Tested-by: O P <o@p.q>\n", "[]", "[{Tested-by O P <o@p.q> reply}]"},
-		{"Signed-off-by: A B <a@b.c>\nFixes: 12\nReviewed-by: nobody\n", "[]", "[]"},
+		{"Signed-off-by: A B <a@b.c>\nFixes: 12\nReviewed-by: nobody\n", "[{Signed-off-by A B <a@b.c> reply}]", "[]"},
+		{"Fixes: 0123456789ab (\"x\")\nFixes: what was broken\nLink: https://a.b/c\nLink: no\n", "[{Fixes 0123456789ab (\"x\") reply} {Link https://a.b/c reply}]", "[]"},
+		{"Tested-by: A B <a+test@b.c> # on arm64\n", "[{Tested-by A B <a+test@b.c> # on arm64 reply}]", "[]"},
+		{"Tested-by: Another Name <a@mail.b.c>\n", "[{Tested-by Another Name <a@mail.b.c> reply}]", "[]"},
+		{"Tested-by: Another Name <a@x.mail.b.c>\n", "[]", "[{Tested-by Another Name <a@x.mail.b.c> reply}]"},
+		{"Tested-by: Another Name <a@xb.c>\n", "[]", "[{Tested-by Another Name <a@xb.c> reply}]"},
+		{"Reviewed-by: A B (corp) <a@b.c<mailto:a@b.c>>\n", "[{Reviewed-by A B (corp) <a@b.c> reply}]", "[]"},
+		{"Reviewed-by: A B\n<a@b.c>\n", "[{Reviewed-by A B <a@b.c> reply}]", "[]"},
+		{"Cc: stable@vger.kernel.org\nFrom: A B <a@b.c>\n", "[]", "[]"},
+		{"hello\n-- \nReviewed-by: A B <a@b.c>\n", "[]", "[]"},
 		{"diff --git a/x b/x\n+Reviewed-by: A B <a@b.c>\nReviewed-by: A B <a@b.c>\n", "[]", "[]"},
 	} {
 		own, others := replyTrailers(c.in, me)
-		if fmt.Sprint(own) != c.own || fmt.Sprint(others) != c.others {
+		if trailerText(own) != c.own || trailerText(others) != c.others {
 			t.Errorf("%q: got %v and %v", c.in, own, others)
 		}
 	}
@@ -50,7 +73,7 @@ func TestCoverTrailers(t *testing.T) {
 	}
 	s := box.Series[0]
 	for _, p := range s.Patches {
-		if got := fmt.Sprint(p.Trailers); got != "[{Signed-off-by A B <a@b.c> patch} {Reviewed-by O P <o@p.q> reply}]" {
+		if got := trailerText(p.Trailers); got != "[{Signed-off-by A B <a@b.c> patch} {Reviewed-by O P <o@p.q> reply}]" {
 			t.Errorf("patch %d: %s", p.Index, got)
 		}
 	}
@@ -75,5 +98,36 @@ func TestDependencies(t *testing.T) {
 	}
 	if got := box.Series[0].BaseCommit; got != "abc123" {
 		t.Errorf("base %q", got)
+	}
+}
+
+// TestStaleTrailers checks that what a reply gave to an older revision is kept for a patch that is the same,
+// and shown as stale for one that was changed.
+func TestStaleTrailers(t *testing.T) {
+	changed := strings.NewReplacer("\n+b\n", "\n+bb\n").Replace
+	review := func(id, to, subject, key string) string {
+		return from(testMail(id, to, subject, key+": O P <o@p.q>\n"), "O P <o@p.q>")
+	}
+	box, err := ParseMbox(mboxOf([]string{
+		testMail("0", "", "[PATCH 0/2] all", "x"), testMail("1", "0", "[PATCH 1/2] one", "diff"), testMail("2", "0", "[PATCH 2/2] two", "diff"),
+		review("r1", "1", "Re: [PATCH 1/2] one", "Reviewed-by"), review("r2", "2", "Re: [PATCH 2/2] two", "Reviewed-by"),
+		review("r0", "0", "Re: [PATCH 0/2] all", "Tested-by"),
+		testMail("v0", "", "[PATCH v2 0/2] all", "x"), testMail("v1", "v0", "[PATCH v2 1/2] one", "diff"), changed(testMail("v2", "v0", "[PATCH v2 2/2] two", "diff")),
+		review("r3", "v2", "Re: [PATCH v2 2/2] two", "Acked-by"),
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := box.Pick(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{
+		"[{Signed-off-by A B <a@b.c> patch} {Reviewed-by O P <o@p.q> reply} {Tested-by O P <o@p.q> reply}]",
+		"[{Signed-off-by A B <a@b.c> patch} {Acked-by O P <o@p.q> reply} {Reviewed-by O P <o@p.q> reply stale} {Tested-by O P <o@p.q> reply stale}]",
+	} {
+		if got := trailerText(s.Patches[i].Trailers); got != want {
+			t.Errorf("patch %d:\n got %s\nwant %s", i+1, got, want)
+		}
 	}
 }
