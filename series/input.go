@@ -136,10 +136,16 @@ func (r *reader) all(from io.Reader) ([]byte, error) {
 }
 
 func (r *reader) bounded(from io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(from, r.left+1))
-	if err != nil {
+	var buf bytes.Buffer
+	if f, ok := from.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			buf.Grow(int(min(max(info.Size(), 0), r.left)) + bytes.MinRead)
+		}
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(from, r.left+1)); err != nil {
 		return nil, err
 	}
+	data := buf.Bytes()
 	if int64(len(data)) > r.left {
 		return nil, fmt.Errorf("more than %d MiB of mail", maxInput>>20)
 	}

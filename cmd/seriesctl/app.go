@@ -172,16 +172,30 @@ func find(st *store.Store, name string) (*series.Series, error) {
 	if match == nil {
 		return nil, &userError{fmt.Sprintf("open series %s: the workspace has none of that name", name), "`seriesctl list` shows those there are"}
 	}
-	box, err := series.ParseMbox(match.Raw)
+	box, err := mailOf(st, *match)
 	if err != nil {
 		return nil, err
 	}
+	return seriesOf(box, *match)
+}
+
+// mailOf reads the mail a stored series came with.
+func mailOf(st *store.Store, r store.SeriesRow) (*series.Mailbox, error) {
+	raw, err := st.Mail(r.Mail)
+	if err != nil {
+		return nil, err
+	}
+	return series.ParseMbox(raw)
+}
+
+// seriesOf finds a stored series in its mail.
+func seriesOf(box *series.Mailbox, r store.SeriesRow) (*series.Series, error) {
 	for _, s := range box.Series {
-		if s.ID == match.ID {
+		if s.ID == r.ID {
 			return s, nil
 		}
 	}
-	return nil, fmt.Errorf("open series %s: its stored mail no longer gives it", match.ID)
+	return nil, fmt.Errorf("open series %s: its stored mail no longer gives it", r.ID)
 }
 
 // seriesAnd splits "[SERIES] REST…" where n arguments follow the series.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ message-id. Only these two use the network. It stores every series it finds; the
 current one, which the other commands take when none is named.`,
 		Args: atLeast(1, "an mbox, maildir, patch file or git range"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// Large mailboxes are one big allocation after another: without this, half of the memory is garbage.
+			defer debug.SetGCPercent(debug.SetGCPercent(20))
 			box, err := a.readMail(cmd.Context(), args, lore)
 			if err != nil {
 				return err
@@ -40,14 +43,13 @@ current one, which the other commands take when none is named.`,
 			}
 			defer func() { _ = st.Close() }()
 			// The picked one last: it is the current one from now on.
+			var rows []store.SeriesRow
 			for _, other := range box.Series {
 				if other.ID != s.ID {
-					if err := st.PutSeries(store.SeriesRow{ID: other.ID, Raw: box.Raw, Revision: other.Revision}); err != nil {
-						return err
-					}
+					rows = append(rows, store.SeriesRow{ID: other.ID, Raw: box.Raw, Revision: other.Revision})
 				}
 			}
-			if err := st.PutSeries(store.SeriesRow{ID: s.ID, Raw: box.Raw, Revision: s.Revision}); err != nil {
+			if err := st.PutSeries(append(rows, store.SeriesRow{ID: s.ID, Raw: box.Raw, Revision: s.Revision})...); err != nil {
 				return err
 			}
 			if err := a.printSeries(s); err != nil {
@@ -145,8 +147,14 @@ func (a *app) listCommand() *cobra.Command {
 				return err
 			}
 			all := []report.ListEntry{}
+			boxes := map[string]*series.Mailbox{}
 			for i, r := range rows {
-				s, err := find(st, r.ID)
+				if boxes[r.Mail] == nil {
+					if boxes[r.Mail], err = mailOf(st, r); err != nil {
+						return err
+					}
+				}
+				s, err := seriesOf(boxes[r.Mail], r)
 				if err != nil {
 					return err
 				}

@@ -6,10 +6,15 @@
 package store
 
 import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,12 +29,16 @@ import (
 var ErrNotFound = errors.New("not found")
 
 // schemaVersion is the user_version of the databases this program reads and writes.
-const schemaVersion = 1
+const schemaVersion = 2
 
 const schema = `
+CREATE TABLE mails (
+	hash TEXT PRIMARY KEY,          -- of raw
+	raw  BLOB NOT NULL              -- the mail of one load, as one mboxrd, gzipped
+);
 CREATE TABLE series (
 	id       TEXT PRIMARY KEY,
-	raw      BLOB NOT NULL,         -- the mail, as one mboxrd
+	mail     TEXT NOT NULL REFERENCES mails(hash),
 	revision INTEGER NOT NULL,      -- which of the mail's revisions
 	loaded   INTEGER NOT NULL       -- order of loading: the highest is the current one
 );
@@ -144,7 +153,7 @@ func (s *Store) migrate() error {
 	}
 	defer func() { _ = tx.Rollback() }()
 	var version int
-	if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+	if err = tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
 	switch {
@@ -153,7 +162,12 @@ func (s *Store) migrate() error {
 	case version > schemaVersion:
 		return fmt.Errorf("made by a newer seriesctl (schema %d, this one knows %d)", version, schemaVersion)
 	}
-	if _, err := tx.Exec(schema); err != nil {
+	if version == 1 {
+		err = shareMails(tx)
+	} else {
+		_, err = tx.Exec(schema)
+	}
+	if err != nil {
 		return err
 	}
 	if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", schemaVersion)); err != nil {
@@ -173,22 +187,110 @@ func (s *Store) Version() (v int64, err error) {
 // SeriesRow is one stored series.
 type SeriesRow struct {
 	ID       string
-	Raw      []byte
+	Raw      []byte // what PutSeries stores; Series leaves it empty
+	Mail     string // the hash of Raw; PutSeries sets it
 	Revision int
 }
 
-// PutSeries stores a series and makes it the current one.
-func (s *Store) PutSeries(r SeriesRow) error {
-	_, err := s.db.Exec(`INSERT INTO series (id, raw, revision, loaded)
-		VALUES (?1, ?2, ?3, (SELECT coalesce(max(loaded),0)+1 FROM series))
-		ON CONFLICT (id) DO UPDATE SET raw = ?2, revision = ?3, loaded = excluded.loaded`, r.ID, r.Raw, r.Revision)
-	return wrap("store series "+r.ID, err)
+// shareMails makes schema 2 of schema 1, where every series had the mail it came with for itself.
+func shareMails(tx *sql.Tx) error {
+	rows, err := tx.Query("SELECT id, raw FROM series")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	mails := map[string]string{}
+	raws := map[string][]byte{}
+	for rows.Next() {
+		var id string
+		var raw []byte
+		if err := rows.Scan(&id, &raw); err != nil {
+			return err
+		}
+		mails[id] = mailHash(raw)
+		raws[mails[id]] = raw
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	if _, err := tx.Exec("CREATE TABLE mails (hash TEXT PRIMARY KEY, raw BLOB NOT NULL); ALTER TABLE series ADD COLUMN mail TEXT NOT NULL DEFAULT ''; ALTER TABLE series DROP COLUMN raw"); err != nil {
+		return err
+	}
+	for hash, raw := range raws {
+		if _, err := tx.Exec("INSERT INTO mails (hash, raw) VALUES (?, ?)", hash, pack(raw)); err != nil {
+			return err
+		}
+	}
+	for id, hash := range mails {
+		if _, err := tx.Exec("UPDATE series SET mail = ? WHERE id = ?", hash, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// Series returns the stored series, the current one first.
+func mailHash(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// PutSeries stores series that came with one mail, whose Raw all of them have; the last becomes the current
+// one. All are stored, or none.
+func (s *Store) PutSeries(list ...SeriesRow) (err error) {
+	if len(list) == 0 {
+		return nil
+	}
+	defer func() { err = wrap("store series "+list[len(list)-1].ID, err) }()
+	tx, err := s.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	hash := mailHash(list[0].Raw)
+	if _, err := tx.Exec("INSERT OR IGNORE INTO mails (hash, raw) VALUES (?, ?)", hash, pack(list[0].Raw)); err != nil {
+		return err
+	}
+	for _, r := range list {
+		if _, err := tx.Exec(`INSERT INTO series (id, mail, revision, loaded)
+			VALUES (?1, ?2, ?3, (SELECT coalesce(max(loaded),0)+1 FROM series))
+			ON CONFLICT (id) DO UPDATE SET mail = ?2, revision = ?3, loaded = excluded.loaded`, r.ID, hash, r.Revision); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec("DELETE FROM mails WHERE hash NOT IN (SELECT mail FROM series)"); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// Series returns the stored series, the current one first, without their mail.
 func (s *Store) Series() ([]SeriesRow, error) {
-	return query(s, "read series", func(rows *sql.Rows, r *SeriesRow) error { return rows.Scan(&r.ID, &r.Raw, &r.Revision) },
-		"SELECT id, raw, revision FROM series ORDER BY loaded DESC")
+	return query(s, "read series", func(rows *sql.Rows, r *SeriesRow) error { return rows.Scan(&r.ID, &r.Mail, &r.Revision) },
+		"SELECT id, mail, revision FROM series ORDER BY loaded DESC")
+}
+
+// Mail returns the mail of a SeriesRow, by its Mail.
+func (s *Store) Mail(hash string) ([]byte, error) {
+	var packed []byte
+	err := s.db.QueryRow("SELECT raw FROM mails WHERE hash = ?", hash).Scan(&packed)
+	if err != nil {
+		return nil, wrap("read mail", err)
+	}
+	unpack, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, wrap("read mail", err)
+	}
+	raw, err := io.ReadAll(unpack)
+	return raw, wrap("read mail", err)
+}
+
+// pack compresses mail fast: it costs less than to write it out.
+func pack(raw []byte) []byte {
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level is valid
+	_, _ = w.Write(raw)                             // to memory
+	_ = w.Close()
+	return b.Bytes()
 }
 
 // PutMatrix stores what was last asked for a series, as JSON.

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -87,7 +88,7 @@ func TestWhatIsPutIsThereForTheNextProcess(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	rows, err := other.Series()
-	if err != nil || len(rows) != 2 || rows[0].ID != "one" || string(rows[0].Raw) != "1'" || rows[0].Revision != 3 {
+	if err != nil || len(rows) != 2 || rows[0].ID != "one" || mailText(t, s, rows[0]) != "1'" || mailText(t, s, rows[1]) != "2" || rows[0].Revision != 3 {
 		t.Fatalf("got %+v %v: the one loaded last comes first", rows, err)
 	}
 	var spec map[string]int
@@ -157,5 +158,62 @@ func TestDatabaseIsSynchronous(t *testing.T) {
 	}
 	if level != 2 || mode != "wal" {
 		t.Fatalf("synchronous %d, journal %s", level, mode)
+	}
+}
+
+func mailText(t *testing.T, s *Store, r SeriesRow) string {
+	t.Helper()
+	raw, err := s.Mail(r.Mail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// Series of one load share its mail; mail of no series goes away.
+func TestMailIsShared(t *testing.T) {
+	s := open(t, t.TempDir())
+	count := func() (n int) {
+		if err := s.db.QueryRow("SELECT count(*) FROM mails").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for i, raw := range []string{"x", "y"} {
+		if err := s.PutSeries(SeriesRow{ID: "one", Raw: []byte(raw)}, SeriesRow{ID: "two", Raw: []byte(raw)}); err != nil || count() != 1 {
+			t.Fatalf("load %d: %d mails, %v", i+1, count(), err)
+		}
+	}
+	rows, err := s.Series()
+	if err != nil || len(rows) != 2 || rows[0].ID != "two" || mailText(t, s, rows[1]) != "y" {
+		t.Fatalf("got %+v, %v", rows, err)
+	}
+}
+
+// A workspace of schema 1, where every series has its mail for itself, is read.
+func TestSchema1(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	_, err := s.db.Exec(`DROP TABLE series; DROP TABLE mails; CREATE TABLE series (id TEXT PRIMARY KEY, raw BLOB NOT NULL,
+		revision INTEGER NOT NULL, loaded INTEGER NOT NULL); INSERT INTO series VALUES ('a', x'61', 1, 1), ('b', x'62', 2, 2), ('c', x'62', 1, 3);
+		PRAGMA user_version = 1`)
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	rows, err := s.Series()
+	if err != nil || len(rows) != 3 {
+		t.Fatalf("got %+v, %v", rows, err)
+	}
+	for i, want := range []string{"c b 1", "b b 2", "a a 1"} {
+		if got := fmt.Sprintf("%s %s %d", rows[i].ID, mailText(t, s, rows[i]), rows[i].Revision); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if err := s.PutSeries(SeriesRow{ID: "d", Raw: []byte("d")}); err != nil {
+		t.Error(err)
 	}
 }
