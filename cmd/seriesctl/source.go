@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -21,7 +22,7 @@ type sourceFlags struct {
 func (f *sourceFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.Source, "source", "", "git repository or unpacked source tree in `dir` to apply on; never written to (default: that of the last run)")
-	fl.StringVar(&f.Base, "base", "", "`revision` to apply on (default: HEAD; a plain tree has none)")
+	fl.StringVar(&f.Base, "base", "", "`revision` to apply on, or auto: the commit whose files are most as the patches expect them (default: HEAD; a plain tree has none)")
 	fl.StringSliceVar(&f.Prerequisites, "prerequisite", nil, "`mbox` of patches that go on before the series; may be repeated")
 	fl.StringVar(&f.Patches, "patches", "", "only these patches, in this order: 1-4,7")
 	fl.StringVar(&f.Resolutions, "resolutions", "", "`dir`ectory of patches resolved by hand")
@@ -78,6 +79,18 @@ func (f *sourceFlags) apply(ctx context.Context, st *store.Store, s *series.Seri
 	}
 	if err := f.absolute(); err != nil {
 		return nil, err
+	}
+	if f.Base == "auto" {
+		p.Step(report.Step{What: "looking for the base", Stage: "base"})
+		best, err := series.GuessBase(ctx, f.Source, s)
+		if err != nil {
+			return nil, err
+		}
+		if len(best) == 0 || best[0].Matches == 0 {
+			return nil, &userError{"guess base of " + s.ID + ": no commit of " + f.Source + " has a file as the patches expect it", "name the commit with --base REV"}
+		}
+		p.Finished("base " + best[0].String() + " (" + best[0].Why + ")")
+		f.Base = string(best[0].Commit)
 	}
 	out := &applied{series: s, patches: s.Patches}
 	if f.Patches != "" {
@@ -163,6 +176,25 @@ func conflict(s *series.Series, patches []*series.Patch, variants []series.Varia
 	return nil
 }
 
+// betterBase is a hint that names the commit the series was more likely made on than head, or else the hint
+// there is.
+func (f *sourceFlags) betterBase(ctx context.Context, s *series.Series, head series.Hash, hint string) string {
+	list, err := series.GuessBase(ctx, f.Source, s)
+	if err != nil || len(list) == 0 {
+		return hint // only a hint is lost
+	}
+	matches := 0
+	for _, g := range list {
+		if g.Commit == head {
+			matches = g.Matches
+		}
+	}
+	if list[0].Matches <= matches {
+		return hint
+	}
+	return fmt.Sprintf("--base %s may be what it was made on: %s (HEAD: %d)", list[0].Name, list[0].String(), matches)
+}
+
 func (a *app) applyCommand() *cobra.Command {
 	var f sourceFlags
 	cmd := &cobra.Command{
@@ -199,7 +231,11 @@ on, its commit and its tree. Commits live in the workspace's own repository; the
 			if err != nil {
 				return err
 			}
-			return conflict(s, ap.patches, ap.variants)
+			err = conflict(s, ap.patches, ap.variants)
+			if found := (*foundError)(nil); f.Base == "" && errors.As(err, &found) {
+				found.hint = f.betterBase(cmd.Context(), s, commit, found.hint)
+			}
+			return err
 		},
 	}
 	f.add(cmd)
