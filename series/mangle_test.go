@@ -165,3 +165,120 @@ func (m *mangler) reencode(mail []byte) []byte {
 	}
 	return mail
 }
+
+// TestRerolledThreads adds a next revision to real threads, whole or of some patches only, in the thread of
+// the first or in one of its own, and checks that each revision is found with its patches.
+func TestRerolledThreads(t *testing.T) {
+	const rounds = 12
+	for _, file := range dataFiles(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			whole, err := ParseMbox(readFile(t, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := whole.Pick(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(s.Missing) > 0 || s.Total < 2 {
+				t.Skip("needs all of several patches")
+			}
+			for seed := range uint64(rounds) {
+				reroll(t, rand.New(rand.NewPCG(seed, 11)), whole, s)
+			}
+		})
+	}
+}
+
+// reroll makes the next revision of s: every patch that is sent again has one line changed.
+func reroll(t *testing.T, r *rand.Rand, whole *Mailbox, s *Series) {
+	t.Helper()
+	next := s.Revision + 1
+	partial, threaded := r.IntN(2) == 0, r.IntN(2) == 0
+	var letter string
+	for _, m := range s.Messages {
+		if m.Disposition == IsCover {
+			letter = m.MessageID
+		}
+	}
+	day := s.Date.AddDate(0, 1, 0).Format(dateLayouts[0])
+	box := bytes.Clone(whole.Raw)
+	send := func(id, parent string, index int, title, body string) {
+		mail := fmt.Sprintf("From: %s\nDate: %s\nMessage-ID: <%s>\nSubject: [PATCH v%d %d/%d] %s\n", s.Author, day, id, next, index, s.Total, title)
+		if parent != "" {
+			mail += "In-Reply-To: <" + parent + ">\n"
+		}
+		box = appendMboxrd(box, []byte(mail+"\n"+body))
+	}
+	root := ""
+	if threaded || partial {
+		root = letter
+	}
+	if !partial {
+		send("next-0@x.y", root, 0, s.Subject, "what changed\n")
+		root = "next-0@x.y"
+	}
+	changed := map[int]bool{}
+	for _, p := range s.Patches {
+		if partial && (changed[p.Index-1] || r.IntN(3) > 0 && p.Index < s.Total) || len(p.Files) == 0 {
+			continue
+		}
+		at := bytes.Index(p.Diff, []byte("\n+++ "))
+		end := at + 1 + lineLen(p.Diff[at+1:])
+		if at < 0 || !isHunk(p.Diff[end:end+lineLen(p.Diff[end:])]) {
+			continue
+		}
+		// The same change with another context.
+		hunk := end + lineLen(p.Diff[end:])
+		diff := string(p.Diff[:hunk]) + string(p.Diff[hunk:hunk+1]) + "changed" + string(p.Diff[hunk+1:])
+		parent := root
+		if partial {
+			parent = p.MessageID
+		}
+		send(fmt.Sprintf("next-%d@x.y", p.Index), parent, p.Index, p.Subject, "From: "+p.Author+"\n\n"+p.CommitMessage+"---\n"+diff)
+		changed[p.Index] = true
+	}
+	if len(changed) == 0 || len(changed) < s.Total && !partial {
+		return
+	}
+	got, err := ParseMbox(box)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	old, err := got.Pick(s.Revision)
+	if err != nil || !slices.Equal(patchIDs(old), patchIDs(s)) {
+		t.Errorf("v%d is another one when v%d is there (partial %v, threaded %v): %v", s.Revision, next, partial, threaded, err)
+	}
+	rerolled, err := got.Pick(next)
+	if err != nil {
+		t.Errorf("partial %v, threaded %v: %v", partial, threaded, err)
+		return
+	}
+	if len(rerolled.Missing) > 0 || len(rerolled.Patches) != len(s.Patches) {
+		t.Errorf("partial %v, threaded %v: v%d has %d patches, %v missing", partial, threaded, next, len(rerolled.Patches), rerolled.Missing)
+		return
+	}
+	for i, p := range rerolled.Patches {
+		if changed[p.Index] == (p.PatchID == s.Patches[i].PatchID) {
+			t.Errorf("partial %v, threaded %v: patch %d of v%d is not the one sent", partial, threaded, p.Index, next)
+		}
+		for _, trailer := range p.Trailers {
+			if trailer.Stale && !changed[p.Index] {
+				t.Errorf("patch %d is unchanged, but %s: %s is stale", p.Index, trailer.Key, trailer.Value)
+			}
+		}
+	}
+	if len(rerolled.Messages) != len(whole.Series[0].Messages)+len(changed)+map[bool]int{true: 0, false: 1}[partial] {
+		t.Errorf("%d dispositions", len(rerolled.Messages))
+	}
+}
+
+func patchIDs(s *Series) []string {
+	var ids []string
+	for _, p := range s.Patches {
+		ids = append(ids, p.PatchID)
+	}
+	return ids
+}

@@ -498,6 +498,22 @@ func (t *threads) rerolls() {
 			p.base = t.completed(p)
 		}
 	}
+	for _, p := range t.postings {
+		if p.base != nil {
+			t.newestBefore(p)
+		}
+	}
+}
+
+// newestBefore moves the base of a partial re-roll up to the newest revision before it: "v3 3/4" may answer
+// patch 3 of v1, but stands on what v2 made of the others.
+func (t *threads) newestBefore(p *posting) {
+	for _, o := range t.postings {
+		if o != p && o.sender == p.sender && o.total == p.total && o.revision > p.base.revision && o.revision < p.revision &&
+			(o.base != nil || len(o.patches) == o.total) {
+			p.base = o
+		}
+	}
 }
 
 // completed finds the posting that has what a later revision of the same sender lacks, when no thread ties

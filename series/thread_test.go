@@ -99,6 +99,10 @@ var threadCases = []struct {
 		testMail("0", "", "[PATCH 0/2] all", "x"), testMail("1", "0", "[PATCH 1/2] one", "diff"), testMail("2", "0", "[PATCH 2/2] two", "diff"),
 		later(testMail("v2", "2", "[PATCH v2 2/2] two again", "diff"), 2)},
 		"all-v2 1:one 2:two again | cover patch superseded patch | partial-reroll several-revisions"},
+	{"v3 of one patch, in answer to v1, after v2 of another", []string{ // as if <156022833285.3227089.11990489625041926920.stgit@magnolia> went on
+		testMail("0", "", "[PATCH 0/2] all", "x"), testMail("1", "0", "[PATCH 1/2] one", "diff"), testMail("2", "0", "[PATCH 2/2] two", "diff"),
+		later(testMail("v1", "1", "[PATCH v2 1/2] one again", "diff"), 2), later(testMail("v2", "2", "[PATCH v3 2/2] two again", "diff"), 3)},
+		"all-v3 1:one again 2:two again | cover superseded superseded patch patch | partial-reroll several-revisions"},
 	{"re-roll as v1.1", []string{
 		testMail("0", "", "[PATCH 0/2] all", "x"), testMail("1", "0", "[PATCH 1/2] one", "diff"), testMail("2", "0", "[PATCH 2/2] two", "diff"),
 		testMail("2.1", "2", "[PATCH v1.1 2/2] two again", "diff")},
