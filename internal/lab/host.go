@@ -80,8 +80,14 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 		}
 		spec.Variants = append(spec.Variants, v)
 	}
+	with := map[string]string{} // file system → the machine's key with that one only
 	for _, c := range p.Cases {
-		key, err := h.cellKey(c)
+		if _, ok := with[c.Filesystem]; !ok {
+			if with[c.Filesystem], err = h.machineFor(c.Filesystem).Key(); err != nil {
+				return nil, err
+			}
+		}
+		key, err := cellKey(c, with[c.Filesystem])
 		if err != nil {
 			return nil, err
 		}
@@ -90,20 +96,21 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 	return spec, nil
 }
 
-// cellKey hashes what a run of c depends on beside the image: the case, its own file system, the VM's settings.
-// The other programs and disks of the VM are left out: adding a case must not make the others run again.
-func (h *Host) cellKey(c testplan.Case) (string, error) {
+// machineFor is the machine as a case on one file system sees it. The other programs and disks are left out: adding
+// a case must not make the others run again.
+func (h *Host) machineFor(filesystem string) qemu.Machine {
 	m := h.Machine
 	m.Programs, m.Filesystems = nil, nil
 	for _, fs := range h.Machine.Filesystems {
-		if fs.Name == c.Filesystem {
+		if fs.Name == filesystem {
 			m.Filesystems = []qemu.Filesystem{fs}
 		}
 	}
-	machine, err := m.Key()
-	if err != nil {
-		return "", err
-	}
+	return m
+}
+
+// cellKey hashes what a run of c depends on beside the image: the case, its own file system, the VM's settings.
+func cellKey(c testplan.Case, machine string) (string, error) {
 	doc, err := json.Marshal([]string{c.Hash, machine})
 	if err != nil {
 		return "", err
