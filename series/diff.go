@@ -131,9 +131,11 @@ var extended = []string{
 func (c *cutter) gitFile() {
 	start := len(c.out.text)
 	c.file = FileStat{}
-	name := gitName(string(bytes.TrimRight(c.peek(), "\r\n")))
+	header := string(bytes.TrimRight(c.peek(), "\r\n"))
+	name := gitName(header)
+	namesFile := strings.HasPrefix(header, "diff --git a/") || strings.HasPrefix(header, `diff --git "a/`)
 	c.keep()
-	known := false
+	known, change := false, false
 	for len(c.rest) > 0 {
 		line := string(bytes.TrimRight(c.peek(), "\r\n"))
 		i := slices.IndexFunc(extended, func(p string) bool { return strings.HasPrefix(line, p) })
@@ -146,6 +148,7 @@ func (c *cutter) gitFile() {
 			name = plainName(to)
 		}
 		known = true
+		change = change || !strings.HasPrefix(line, "index ") && !strings.Contains(line, "similarity index ")
 		c.keep()
 	}
 	switch {
@@ -166,6 +169,11 @@ func (c *cutter) gitFile() {
 	case bytes.HasPrefix(c.rest, []byte("--- ")):
 		known = true
 		c.damaged(c.line, "no hunk header where one must be")
+	case known && !change:
+		c.damaged(c.line, "no change follows the file's header")
+	case !known && name == "" && namesFile:
+		known = true
+		c.damaged(c.line-1, "the file's header does not name it")
 	}
 	if !known {
 		// The words "diff --git" in a text, no diff.

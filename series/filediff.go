@@ -162,14 +162,14 @@ func (p *diffParser) gitHeader() (*fileDiff, error) {
 		any = true
 		p.skip(line)
 	}
-	if !any {
-		return nil, nil
-	}
 	if f.oldName == "" && f.newName == "" {
 		if defName == "" {
 			return nil, p.errorf("header does not name the file")
 		}
 		f.oldName, f.newName = defName, defName
+	}
+	if !any {
+		return nil, nil
 	}
 	if f.newName == "" && f.isDelete == no || f.oldName == "" && f.isNew == no {
 		return nil, p.errorf("header does not name the file")
