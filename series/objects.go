@@ -6,13 +6,11 @@ import (
 	"crypto/sha1"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"strconv"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/storage/memory"
 )
 
 // maxBlob is the largest file, in bytes, that a patch may make or touch.
@@ -54,23 +52,32 @@ type gitObject struct {
 // objects is all objects there are: those of a source, those in the workspace's repository, and new ones
 // that are only in memory until flush. Its methods may be called from several goroutines.
 type objects struct {
-	repo *Repo
+	repo *Repo // nil where new objects are never stored
 	base backend
+	own  *catFiles // of repo; nil without one
 
-	mu      sync.Mutex
-	pending map[plumbing.Hash]gitObject
-	cache   map[plumbing.Hash]gitObject
-	size    int // bytes in cache
-	trees   map[plumbing.Hash][]treeEntry
+	mu       sync.Mutex
+	pending  map[plumbing.Hash]gitObject
+	newBytes int                        // in pending
+	stored   map[plumbing.Hash]struct{} // what flush has stored
+	cache    map[plumbing.Hash]gitObject
+	size     int // bytes in cache
+	trees    map[plumbing.Hash][]treeEntry
+	entries  int // in trees
 }
 
 func newObjects(r *Repo, b backend) *objects {
-	return &objects{
+	o := &objects{
 		repo: r, base: b,
 		pending: map[plumbing.Hash]gitObject{},
+		stored:  map[plumbing.Hash]struct{}{},
 		cache:   map[plumbing.Hash]gitObject{},
 		trees:   map[plumbing.Hash][]treeEntry{},
 	}
+	if r != nil {
+		o.own = newCatFiles(context.Background(), r.dir) // git starts when it is needed
+	}
+	return o
 }
 
 // put adds a new object; it is in memory only until flush.
@@ -79,10 +86,19 @@ func (o *objects) put(kind plumbing.ObjectType, data []byte) plumbing.Hash {
 	id := plumbing.ComputeHash(kind, data)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, ok := o.pending[id]; !ok {
-		o.pending[id] = gitObject{kind, data}
-	}
+	o.add(id, gitObject{kind, data})
 	return id
+}
+
+// add is put for an object whose id is known; o.mu is held.
+func (o *objects) add(id plumbing.Hash, obj gitObject) {
+	if _, ok := o.stored[id]; ok {
+		return
+	}
+	if _, ok := o.pending[id]; !ok {
+		o.pending[id] = obj
+		o.newBytes += len(obj.data)
+	}
 }
 
 // get reads an object of the kind.
@@ -90,18 +106,9 @@ func (o *objects) get(ctx context.Context, id plumbing.Hash, kind plumbing.Objec
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	o.mu.Lock()
-	obj, ok := o.pending[id]
-	if !ok {
-		obj, ok = o.cache[id]
-	}
-	o.mu.Unlock()
-	if !ok {
-		var err error
-		if obj, err = o.read(ctx, id); err != nil {
-			return nil, fmt.Errorf("read %s %s: %w", kind, id, err)
-		}
-		o.remember(id, obj)
+	obj, err := o.load(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("read %s %s: %w", kind, id, err)
 	}
 	if obj.kind != kind {
 		return nil, fmt.Errorf("read %s %s: it is a %s", kind, id, obj.kind)
@@ -109,50 +116,44 @@ func (o *objects) get(ctx context.Context, id plumbing.Hash, kind plumbing.Objec
 	return obj.data, nil
 }
 
-// read reads an object from where it is stored, keeping nothing.
-func (o *objects) read(ctx context.Context, id plumbing.Hash) (gitObject, error) {
-	if o.repo.hasLoose(id) {
-		return o.readOwn(id)
+// load gives an object from memory or from where it is stored.
+func (o *objects) load(ctx context.Context, id plumbing.Hash) (gitObject, error) {
+	o.mu.Lock()
+	obj, ok := o.pending[id]
+	if !ok {
+		obj, ok = o.cache[id]
 	}
-	kind, data, err := o.base.object(ctx, id)
-	if errors.Is(err, errNoObject) {
-		// Somebody may have packed the workspace's repository.
-		if own, ownErr := o.readOwn(id); ownErr == nil {
-			return own, nil
-		}
+	o.mu.Unlock()
+	if ok {
+		return obj, nil
 	}
-	return gitObject{kind, data}, err
+	obj, err := o.read(ctx, id)
+	if err == nil {
+		o.remember(id, obj)
+	}
+	return obj, err
 }
 
-func (o *objects) readOwn(id plumbing.Hash) (gitObject, error) {
-	st := o.repo.storage()
-	defer st.Close()
-	// Has comes first because EncodedObject goes on to the alternates, with go-git's reader.
-	if st.HasEncodedObject(id) != nil {
-		return gitObject{}, errNoObject
+// read reads an object from where it is stored, keeping nothing.
+func (o *objects) read(ctx context.Context, id plumbing.Hash) (gitObject, error) {
+	kind, data, err := o.base.object(ctx, id)
+	if !errors.Is(err, errNoObject) || o.own == nil {
+		return gitObject{kind, data}, err
 	}
-	eo, err := st.EncodedObject(plumbing.AnyObject, id)
-	if err != nil {
-		return gitObject{}, err
+	kind, data, err = o.own.object(ctx, id)
+	if err == nil && plumbing.ComputeHash(kind, data) != id {
+		err = fmt.Errorf("object in %s is damaged", o.repo.dir)
 	}
-	r, err := eo.Reader()
-	if err != nil {
-		return gitObject{}, err
-	}
-	defer r.Close()
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return gitObject{}, err
-	}
-	if plumbing.ComputeHash(eo.Type(), data) != id {
-		return gitObject{}, fmt.Errorf("object in %s is damaged", o.repo.dir)
-	}
-	return gitObject{eo.Type(), data}, nil
+	return gitObject{kind, data}, err
 }
 
 func (o *objects) remember(id plumbing.Hash, obj gitObject) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.rememberLocked(id, obj)
+}
+
+func (o *objects) rememberLocked(id plumbing.Hash, obj gitObject) {
 	if len(obj.data) > cachedBytes/4 {
 		return
 	}
@@ -166,106 +167,44 @@ func (o *objects) remember(id plumbing.Hash, obj gitObject) {
 	}
 }
 
-// flush stores what put added: blobs first, then trees, then commits, so that an object that is there
-// means that all it refers to is.
+// flush stores what put added, as one pack: a file for each object takes ten times as long.
 func (o *objects) flush(ctx context.Context) error {
-	for _, kind := range []plumbing.ObjectType{plumbing.BlobObject, plumbing.TreeObject, plumbing.CommitObject} {
-		var todo []storedObject
-		o.mu.Lock()
-		for id, obj := range o.pending {
-			if obj.kind == kind {
-				todo = append(todo, storedObject{id, obj})
-			}
-		}
-		o.mu.Unlock()
-		if len(todo) >= packFrom {
-			pack := memory.NewStorage()
-			ids := make([]plumbing.Hash, len(todo))
-			for i, it := range todo {
-				if err := putIn(pack, it.obj.kind, it.obj.data); err != nil {
-					return fmt.Errorf("store %s objects in %s: %w", kind, o.repo.dir, err)
-				}
-				ids[i] = it.id
-			}
-			if err := o.repo.writePack(pack, ids); err != nil {
-				return fmt.Errorf("store %s objects in %s: %w", kind, o.repo.dir, err)
-			}
-			o.stored(todo)
-			continue
-		}
-		err := inParallel(ctx, len(todo), func() func(int) error {
-			st := o.repo.storage()
-			return func(i int) error {
-				if o.repo.hasLoose(todo[i].id) {
-					return nil
-				}
-				return putIn(st, todo[i].obj.kind, todo[i].obj.data)
-			}
-		})
-		if err != nil {
-			return fmt.Errorf("store %s objects in %s: %w", kind, o.repo.dir, err)
-		}
-		o.stored(todo)
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.pending) == 0 {
+		return nil
+	}
+	if err := o.repo.writePack(o.pending); err != nil {
+		return fmt.Errorf("store objects in %s: %w", o.repo.dir, err)
+	}
+	for id, obj := range o.pending {
+		o.stored[id] = struct{}{}
+		o.rememberLocked(id, obj)
+	}
+	clear(o.pending)
+	o.newBytes = 0
 	return nil
 }
 
-// packFrom is from how many objects on they are stored as one pack instead of a file each: a source's trees.
-const packFrom = 512
-
-type storedObject struct {
-	id  plumbing.Hash
-	obj gitObject
-}
-
-// stored notes that objects are on the disk.
-func (o *objects) stored(all []storedObject) {
-	for _, it := range all {
-		o.mu.Lock()
-		delete(o.pending, it.id)
-		o.mu.Unlock()
-		o.remember(it.id, it.obj)
+// isStored notes that the repository has these objects.
+func (o *objects) isStored(ids []plumbing.Hash) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, id := range ids {
+		if obj, ok := o.pending[id]; ok {
+			o.rememberLocked(id, obj)
+			o.newBytes -= len(obj.data)
+			delete(o.pending, id)
+		}
+		o.stored[id] = struct{}{}
 	}
 }
 
 // workers is how many goroutines share work that is bound by the processor and the disk at once.
 func workers() int { return min(max(runtime.GOMAXPROCS(0), 2), 8) }
-
-// inParallel calls do(0) to do(n-1) from several goroutines, each with a function of its own made by
-// worker, until one fails or ctx ends.
-func inParallel(ctx context.Context, n int, worker func() func(i int) error) error {
-	k := min(workers(), n)
-	if k == 0 {
-		return ctx.Err()
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		next int
-	)
-	for range k {
-		wg.Go(func() {
-			do := worker()
-			for ctx.Err() == nil {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= n {
-					return
-				}
-				if err := do(i); err != nil {
-					cancel(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return context.Cause(ctx)
-}
 
 // hashLocalBlob is the id of a blob that comes from the user's own disk; faster than plumbing's hash.
 func hashLocalBlob(data []byte) plumbing.Hash { return hashLocal("blob", data) }

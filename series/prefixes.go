@@ -62,6 +62,17 @@ func (c ConflictedHunk) place() string {
 // A patch that does not apply is a Variant, not an error. Errors are a *PrerequisiteError, and what is not
 // the patches' fault: a source or directory of resolutions that cannot be read, a disk that is full.
 func (s *Source) Prefixes(ctx context.Context, patches []*Patch, o ApplyOptions) ([]Variant, error) {
+	variants, err := s.prefixes(ctx, patches, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.objects.flush(ctx); err != nil {
+		return nil, err
+	}
+	return variants, nil
+}
+
+func (s *Source) prefixes(ctx context.Context, patches []*Patch, o ApplyOptions) ([]Variant, error) {
 	var resolutions []resolution
 	if o.Resolutions != "" {
 		var err error
@@ -71,7 +82,7 @@ func (s *Source) Prefixes(ctx context.Context, patches []*Patch, o ApplyOptions)
 	}
 	head := Variant{Status: Applied, Commit: hashOf(s.commit), Tree: hashOf(s.tree)}
 	for _, p := range o.Prerequisites {
-		v, err := s.next(ctx, head, p, resolutions, o.Fuzz)
+		v, err := s.next(ctx, head, p, resolutions, o)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +96,7 @@ func (s *Source) Prefixes(ctx context.Context, patches []*Patch, o ApplyOptions)
 		v := Variant{Status: Blocked}
 		if head.Status == Applied {
 			var err error
-			if v, err = s.next(ctx, head, p, resolutions, o.Fuzz); err != nil {
+			if v, err = s.next(ctx, head, p, resolutions, o); err != nil {
 				return nil, err
 			}
 		}
@@ -93,16 +104,16 @@ func (s *Source) Prefixes(ctx context.Context, patches []*Patch, o ApplyOptions)
 		head = v
 		variants = append(variants, v)
 	}
-	if err := s.objects.flush(ctx); err != nil {
-		return nil, err
-	}
 	return variants, nil
 }
 
 // next applies p on top of head, by a resolution where it does not go by itself.
-func (s *Source) next(ctx context.Context, head Variant, p *Patch, resolutions []resolution, fuzz int) (Variant, error) {
+func (s *Source) next(ctx context.Context, head Variant, p *Patch, resolutions []resolution, o ApplyOptions) (Variant, error) {
 	tree := plumbing.NewHash(string(head.Tree))
-	out, err := s.step(ctx, tree, p.Diff, fuzz)
+	out, err := s.step(ctx, tree, p.Diff, 0)
+	if err == nil && out.conflicts != nil && o.Fuzz > 0 {
+		out, err = s.step(ctx, tree, p.Diff, o.Fuzz)
+	}
 	if err != nil {
 		return Variant{}, fmt.Errorf("apply %q: %w", oneLine(p.Subject), err)
 	}
@@ -138,13 +149,18 @@ const maxSteps = 10_000
 
 // step is applyDiff with a memory. Its conflicts are the caller's own.
 func (s *Source) step(ctx context.Context, tree plumbing.Hash, diff []byte, fuzz int) (outcome, error) {
-	key := stepKey{tree, sha256.Sum256(diff), fuzz}
+	return s.remembered(stepKey{tree, sha256.Sum256(diff), fuzz}, func() (outcome, error) {
+		return s.objects.applyDiff(ctx, tree, diff, fuzz)
+	})
+}
+
+func (s *Source) remembered(key stepKey, do func() (outcome, error)) (outcome, error) {
 	s.mu.Lock()
 	out, ok := s.steps[key]
 	s.mu.Unlock()
 	if !ok {
 		var err error
-		if out, err = s.objects.applyDiff(ctx, tree, diff, fuzz); err != nil {
+		if out, err = do(); err != nil {
 			return outcome{}, err
 		}
 		s.mu.Lock()

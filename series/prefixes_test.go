@@ -181,7 +181,7 @@ func BenchmarkApplyRealPatch(b *testing.B) {
 				}
 			}
 			for _, p := range patches {
-				if head, err = s.next(b.Context(), head, p, nil, 0); err != nil || head.Status != Applied {
+				if head, err = s.next(b.Context(), head, p, nil, ApplyOptions{}); err != nil || head.Status != Applied {
 					b.Fatal(head, err)
 				}
 			}

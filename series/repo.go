@@ -1,19 +1,15 @@
 package series
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
-	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
@@ -63,35 +59,4 @@ func (r *Repo) create() error {
 // storage gives a go-git view of the repository. Each is for one goroutine.
 func (r *Repo) storage() *filesystem.Storage {
 	return filesystem.NewStorage(osfs.New(r.dir), cache.NewObjectLRU(cache.MiByte))
-}
-
-// hasLoose says whether the object is in the repository as a file of its own, as almost all that
-// this package writes is.
-func (r *Repo) hasLoose(id plumbing.Hash) bool {
-	hex := id.String()
-	_, err := os.Lstat(filepath.Join(r.dir, "objects", hex[:2], hex[2:]))
-	return err == nil
-}
-
-// putIn stores an object.
-func putIn(st storer.EncodedObjectStorer, kind plumbing.ObjectType, data []byte) error {
-	o := &plumbing.MemoryObject{}
-	o.SetType(kind)
-	if _, err := o.Write(data); err != nil {
-		return err
-	}
-	_, err := st.SetEncodedObject(o)
-	return err
-}
-
-// writePack stores objects of from as one pack.
-func (r *Repo) writePack(from storer.EncodedObjectStorer, ids []plumbing.Hash) (err error) {
-	st := r.storage()
-	w, err := st.PackfileWriter()
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(ids, func(a, b plumbing.Hash) int { return bytes.Compare(a[:], b[:]) }) // same objects, same pack
-	_, err = packfile.NewEncoder(w, from, false).Encode(ids, 0)
-	return errors.Join(err, w.Close(), st.Close())
 }

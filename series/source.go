@@ -26,6 +26,7 @@ type Source struct {
 
 	mu    sync.Mutex
 	steps map[stepKey]outcome
+	trial *Source // what Try has made; nil before
 }
 
 // SourceError is a source that cannot be opened.
@@ -126,13 +127,8 @@ func (s *Source) openGit(ctx context.Context, dir, gitDir, rev string) (err erro
 		}
 	}
 	s.commit = plumbing.NewHash(id)
-	var o plumbing.MemoryObject
-	o.SetType(plumbing.CommitObject)
-	if _, err := o.Write(data); err != nil {
-		return &SourceError{Dir: dir, Err: err}
-	}
-	var c object.Commit
-	if err := c.Decode(&o); err != nil {
+	c, err := decodeCommit(data)
+	if err != nil {
 		return &SourceError{Dir: dir, Err: fmt.Errorf("read commit %s: %w", id, err)}
 	}
 	s.tree = c.TreeHash
@@ -141,6 +137,16 @@ func (s *Source) openGit(ctx context.Context, dir, gitDir, rev string) (err erro
 		return fmt.Errorf("note source in object store: %w", err)
 	}
 	return nil
+}
+
+func decodeCommit(data []byte) (*object.Commit, error) {
+	var o plumbing.MemoryObject
+	o.SetType(plumbing.CommitObject)
+	if _, err := o.Write(data); err != nil {
+		return nil, err
+	}
+	c := &object.Commit{}
+	return c, c.Decode(&o)
 }
 
 // objectsDir is the directory of a repository's objects.
@@ -208,13 +214,19 @@ func (s *Source) openPlain(ctx context.Context, dir string, progress func(what s
 	if err != nil {
 		return fmt.Errorf("commit base: %w", err)
 	}
-	if !s.repo.hasLoose(s.commit) {
-		s.objects.mu.Lock()
-		for id, d := range plain.dirs {
-			s.objects.pending[id] = gitObject{plumbing.TreeObject, encodeTree(d.entries())}
-		}
-		s.objects.mu.Unlock()
+	ids := []plumbing.Hash{s.commit}
+	for id := range plain.dirs {
+		ids = append(ids, id)
 	}
+	if wholePack(s.repo.packName(ids)) {
+		s.objects.isStored(ids)
+		return nil
+	}
+	s.objects.mu.Lock()
+	for id, d := range plain.dirs {
+		s.objects.add(id, gitObject{plumbing.TreeObject, encodeTree(d.entries())})
+	}
+	s.objects.mu.Unlock()
 	return s.objects.flush(ctx)
 }
 
@@ -237,7 +249,7 @@ func sameDirs(a, b *plainDir) bool {
 }
 
 // Close ends the processes that read the source. Nothing of the Source may be used after it.
-func (s *Source) Close() error { return s.objects.base.close() }
+func (s *Source) Close() error { return s.objects.close() }
 
 // Base is the commit and tree that patches are applied to. For a plain tree the commit is one made up for
 // it, without parents, that depends on nothing but the tree.

@@ -106,10 +106,7 @@ func (o *objects) tree(ctx context.Context, id plumbing.Hash) ([]treeEntry, erro
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.trees) > 20_000 {
-		clear(o.trees)
-	}
-	o.trees[id] = t
+	o.keepTree(id, t)
 	return t, nil
 }
 
@@ -119,8 +116,23 @@ func (o *objects) putTree(entries []treeEntry) plumbing.Hash {
 	id := o.put(plumbing.TreeObject, encodeTree(entries))
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.trees[id] = entries
+	o.keepTree(id, entries)
 	return id
+}
+
+// keptEntries is how many entries of decoded trees are kept: about 100 MB.
+const keptEntries = 1 << 20
+
+// keepTree remembers a decoded tree; o.mu is held.
+func (o *objects) keepTree(id plumbing.Hash, entries []treeEntry) {
+	if _, ok := o.trees[id]; ok {
+		return
+	}
+	if o.entries += len(entries); o.entries > keptEntries {
+		clear(o.trees)
+		o.entries = len(entries)
+	}
+	o.trees[id] = entries
 }
 
 // find gives the entry at path, a "/"-separated path; ok is false where there is none.

@@ -1,0 +1,218 @@
+package series
+
+import (
+	"bufio"
+	"bytes"
+	"compress/zlib"
+	"crypto/sha1"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// packLevel is how hard objects are compressed: not at all. Most of what is stored are trees, which are hashes
+// and don't get smaller, and compressing takes longer than applying.
+const packLevel = zlib.NoCompression
+
+// writePack stores objects as one pack, in the form of gitformat-pack(5), version 2. It is on the disk when
+// writePack returns. A pack of the same objects that is whole is left as it is; one that a power cut has
+// damaged is replaced.
+func (r *Repo) writePack(all map[plumbing.Hash]gitObject) error {
+	ids := make([]plumbing.Hash, 0, len(all))
+	for id := range all {
+		ids = append(ids, id)
+	}
+	name := r.packName(ids)
+	if wholePack(name) {
+		return nil
+	}
+	dir := filepath.Dir(name)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	p := &packWriter{at: map[plumbing.Hash]packedObject{}}
+	err := writeSynced(name+".pack", func(w io.Writer) error { return p.objects(w, ids, all) })
+	if err != nil {
+		return err
+	}
+	// The index makes the pack known, so it comes last.
+	if err := writeSynced(name+".idx", func(w io.Writer) error { return p.index(w, ids) }); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// packName is the path, without its suffix, of the pack of these objects, whose ids it sorts.
+func (r *Repo) packName(ids []plumbing.Hash) string {
+	slices.SortFunc(ids, func(a, b plumbing.Hash) int { return bytes.Compare(a[:], b[:]) })
+	h := sha1.New()
+	for _, id := range ids {
+		h.Write(id[:])
+	}
+	return filepath.Join(r.dir, "objects", "pack", "pack-"+plumbing.Hash(h.Sum(nil)).String())
+}
+
+// wholePack says whether the pack of that name, and its index, end in the hashes of what they hold.
+func wholePack(name string) bool {
+	for _, suffix := range []string{".idx", ".pack"} {
+		f, err := os.Open(name + suffix)
+		if err != nil {
+			return false
+		}
+		whole := endsInHash(f)
+		_ = f.Close() // read only
+		if !whole {
+			return false
+		}
+	}
+	return true
+}
+
+func endsInHash(f *os.File) bool {
+	fi, err := f.Stat()
+	if err != nil || fi.Size() < sha1.Size {
+		return false
+	}
+	h := sha1.New()
+	if _, err := io.Copy(h, io.LimitReader(f, fi.Size()-sha1.Size)); err != nil {
+		return false
+	}
+	var end [sha1.Size]byte
+	_, err = io.ReadFull(f, end[:])
+	return err == nil && bytes.Equal(h.Sum(nil), end[:])
+}
+
+// writeSynced writes a file that others see as a whole or not at all, also after a power cut.
+func writeSynced(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "tmp_*")
+	if err != nil {
+		return err
+	}
+	b := bufio.NewWriterSize(f, 256<<10)
+	err = write(b)
+	if err == nil {
+		err = b.Flush()
+	}
+	if err == nil {
+		err = f.Chmod(0o444)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the error says it all
+	}
+	return err
+}
+
+type packedObject struct {
+	offset int64
+	crc    uint32
+}
+
+// packWriter writes a pack and then its index.
+type packWriter struct {
+	at  map[plumbing.Hash]packedObject
+	sum [sha1.Size]byte // of the pack
+}
+
+// summing writes through to w, counting and hashing.
+type summing struct {
+	w   io.Writer
+	all hash.Hash
+	crc hash.Hash32
+	n   int64
+}
+
+func (s *summing) Write(b []byte) (int, error) {
+	s.all.Write(b)
+	s.crc.Write(b)
+	n, err := s.w.Write(b)
+	s.n += int64(n)
+	return n, err
+}
+
+func (p *packWriter) objects(w io.Writer, ids []plumbing.Hash, all map[plumbing.Hash]gitObject) error {
+	s := &summing{w: w, all: sha1.New(), crc: crc32.NewIEEE()}
+	head := binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), uint32(len(ids)))
+	if _, err := s.Write(head); err != nil {
+		return err
+	}
+	z, err := zlib.NewWriterLevel(s, packLevel)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		obj := all[id]
+		at := s.n
+		s.crc.Reset()
+		if _, err := s.Write(packedHeader(obj.kind, len(obj.data))); err != nil {
+			return err
+		}
+		z.Reset(s)
+		if _, err := z.Write(obj.data); err != nil {
+			return err
+		}
+		if err := z.Close(); err != nil {
+			return err
+		}
+		p.at[id] = packedObject{at, s.crc.Sum32()}
+	}
+	if s.n > 1<<31-1 {
+		return errors.New("pack of more than 2 GiB")
+	}
+	s.all.Sum(p.sum[:0])
+	_, err = w.Write(p.sum[:])
+	return err
+}
+
+// packedHeader is an object's kind and size.
+func packedHeader(kind plumbing.ObjectType, size int) []byte {
+	c := byte(kind)<<4 | byte(size&15)
+	size >>= 4
+	var b []byte
+	for size > 0 {
+		b = append(b, c|0x80)
+		c = byte(size & 0x7f)
+		size >>= 7
+	}
+	return append(b, c)
+}
+
+func (p *packWriter) index(w io.Writer, ids []plumbing.Hash) error {
+	b := []byte("\xfftOc\x00\x00\x00\x02")
+	for i, n := 0, 0; i < 256; i++ {
+		for n < len(ids) && int(ids[n][0]) <= i {
+			n++
+		}
+		b = binary.BigEndian.AppendUint32(b, uint32(n))
+	}
+	for _, id := range ids {
+		b = append(b, id[:]...)
+	}
+	for _, id := range ids {
+		b = binary.BigEndian.AppendUint32(b, p.at[id].crc)
+	}
+	for _, id := range ids {
+		b = binary.BigEndian.AppendUint32(b, uint32(p.at[id].offset))
+	}
+	b = append(b, p.sum[:]...)
+	sum := sha1.Sum(b)
+	_, err := w.Write(append(b, sum[:]...))
+	return err
+}
