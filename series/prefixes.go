@@ -3,6 +3,7 @@ package series
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net/mail"
@@ -18,6 +19,10 @@ type ApplyOptions struct {
 	Prerequisites []*Patch // applied to the base first, in order
 	Resolutions   string   // directory of patch files that stand in for patches that do not apply; "" for none
 	Fuzz          int      // lines of context that may be left out at either end of a hunk, as patch(1) counts
+
+	// ThreeWay merges a patch that does not apply, as `git am -3` does, from the blobs that its index lines
+	// name. It comes before Fuzz and before Resolutions. A plain tree has no blobs but those of its files.
+	ThreeWay bool
 }
 
 // PrerequisiteError is a prerequisite that does not apply to the base.
@@ -111,8 +116,14 @@ func (s *Source) prefixes(ctx context.Context, patches []*Patch, o ApplyOptions)
 func (s *Source) next(ctx context.Context, head Variant, p *Patch, resolutions []resolution, o ApplyOptions) (Variant, error) {
 	tree := plumbing.NewHash(string(head.Tree))
 	out, err := s.step(ctx, tree, p.Diff, 0)
+	if err == nil && out.conflicts != nil && o.ThreeWay {
+		out, err = s.mergeStep(ctx, head, p.Diff, out)
+	}
 	if err == nil && out.conflicts != nil && o.Fuzz > 0 {
-		out, err = s.step(ctx, tree, p.Diff, o.Fuzz)
+		var fuzzy outcome
+		if fuzzy, err = s.step(ctx, tree, p.Diff, o.Fuzz); fuzzy.conflicts == nil || !o.ThreeWay {
+			out = fuzzy
+		}
 	}
 	if err != nil {
 		return Variant{}, fmt.Errorf("apply %q: %w", oneLine(p.Subject), err)
@@ -130,6 +141,10 @@ func (s *Source) next(ctx context.Context, head Variant, p *Patch, resolutions [
 	}
 	if out.conflicts != nil {
 		return Variant{Status: Conflict, Conflicts: out.conflicts}, nil
+	}
+	if out.how == ThreeWay && out.tree == tree {
+		// It is there already: git am -3 makes no commit either.
+		return Variant{Status: Applied, How: ThreeWay, Commit: head.Commit, Tree: head.Tree}, nil
 	}
 	commit, err := s.commitPatch(p, plumbing.NewHash(string(head.Commit)), out.tree)
 	if err != nil {
@@ -153,6 +168,26 @@ func (s *Source) step(ctx context.Context, tree plumbing.Hash, diff []byte, fuzz
 		return s.objects.applyDiff(ctx, tree, diff, fuzz)
 	})
 }
+
+// mergeStep is threeWay with a memory; where no merge can be tried, the conflicts of direct, and why.
+func (s *Source) mergeStep(ctx context.Context, head Variant, diff []byte, direct outcome) (outcome, error) {
+	// The blobs that can be found depend on head's commits, not on its tree alone.
+	key := stepKey{plumbing.NewHash(string(head.Commit)), sha256.Sum256(diff), byMerge}
+	return s.remembered(key, func() (outcome, error) {
+		out, err := s.threeWay(ctx, head, diff)
+		var none *noMerge
+		if errors.As(err, &none) {
+			for i := range direct.conflicts {
+				direct.conflicts[i].Reason += "; no three-way merge: " + none.reason
+			}
+			return direct, nil
+		}
+		return out, err
+	})
+}
+
+// byMerge stands for the fuzz in the key of a three-way merge.
+const byMerge = -1
 
 func (s *Source) remembered(key stepKey, do func() (outcome, error)) (outcome, error) {
 	s.mu.Lock()

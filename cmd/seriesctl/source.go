@@ -27,6 +27,7 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.Patches, "patches", "", "only these patches, in this order: 1-4,7")
 	fl.StringVar(&f.Resolutions, "resolutions", "", "`dir`ectory of patches resolved by hand")
 	fl.IntVar(&f.Fuzz, "fuzz", 0, "`lines` of context that may differ, as with patch(1)")
+	fl.BoolVar(&f.ThreeWay, "3way", false, "merge a patch that does not apply, as git am -3 does, where the source has the blobs it names")
 }
 
 // applied is a series on its base.
@@ -126,7 +127,7 @@ func (f *sourceFlags) apply(ctx context.Context, st *store.Store, s *series.Seri
 	if err != nil {
 		return nil, err
 	}
-	out.variants, err = out.source.Prefixes(ctx, out.patches, series.ApplyOptions{Prerequisites: before, Resolutions: f.Resolutions, Fuzz: f.Fuzz})
+	out.variants, err = out.source.Prefixes(ctx, out.patches, series.ApplyOptions{Prerequisites: before, Resolutions: f.Resolutions, Fuzz: f.Fuzz, ThreeWay: f.ThreeWay})
 	if err != nil {
 		out.close()
 		return nil, err

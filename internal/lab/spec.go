@@ -30,6 +30,7 @@ type Asked struct {
 	Resolutions   string   `json:"resolutions,omitempty"`
 	Patches       string   `json:"patches,omitempty"`
 	Fuzz          int      `json:"fuzz,omitempty"`
+	ThreeWay      bool     `json:"3way,omitempty"`
 	Plan          string   `json:"plan,omitempty"`
 }
 
