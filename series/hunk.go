@@ -12,6 +12,7 @@ import (
 type image struct {
 	lines   [][]byte // each with its newline; the last may lack it
 	patched []bool   // lines that a hunk has placed: no other hunk may match them
+	drift   int      // how far from where it should be the last hunk went
 }
 
 func newImage(data []byte) *image {
@@ -181,6 +182,7 @@ func (im *image) apply(h *diffHunk, fuzz int, e *effort) (how How, ok bool, err 
 	}
 	if pos >= 0 {
 		im.replace(pos, len(t.pre), t.post)
+		im.drift = pos - want
 		if pos != want {
 			return Offset, true, e.spend(len(im.lines) / 64)
 		}
@@ -193,15 +195,16 @@ func (im *image) apply(h *diffHunk, fuzz int, e *effort) (how How, ok bool, err 
 		atStart, atEnd := head < 0, tail < 0
 		head, tail = max(head, 0), max(tail, 0)
 		pre := t.pre[head : len(t.pre)-tail]
-		if len(pre) == 0 && len(im.lines) > 0 {
-			break
-		}
-		pos, err := im.find(pre, want+head, atStart, atEnd, e)
-		if err != nil {
-			return "", false, err
+		pos := min(want+head+im.drift, len(im.lines))
+		if len(pre) > 0 {
+			// A hunk that only adds lines and has no context left goes where it says, moved as the one before.
+			if pos, err = im.find(pre, want+head, atStart, atEnd, e); err != nil {
+				return "", false, err
+			}
 		}
 		if pos >= 0 {
 			im.replace(pos, len(pre), t.post[head:len(t.post)-tail])
+			im.drift = pos - head - want
 			return Fuzz, true, nil
 		}
 	}

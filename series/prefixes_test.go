@@ -161,42 +161,6 @@ func TestRealSeries(t *testing.T) {
 	}
 }
 
-// Per patch, on the whole kernel: in memory, and stored as objects too. Compare with `git am`.
-func BenchmarkApplyRealPatch(b *testing.B) {
-	source, patches, o := realSeries(b)
-	patches = patches[:5]
-	s := openTestSource(b, source, "")
-	v, err := s.Prefixes(b.Context(), patches, o)
-	if err != nil {
-		b.Fatal(err)
-	}
-	run := func(b *testing.B, store bool) {
-		for b.Loop() {
-			head := v[0]
-			clear(s.steps)
-			if store {
-				s.objects.repo, err = OpenRepo(filepath.Join(b.TempDir(), "objects.git"))
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-			for _, p := range patches {
-				if head, err = s.next(b.Context(), head, p, nil, ApplyOptions{}); err != nil || head.Status != Applied {
-					b.Fatal(head, err)
-				}
-			}
-			if store {
-				if err := s.objects.flush(b.Context()); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
-		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(patches)), "µs/patch")
-	}
-	b.Run("memory", func(b *testing.B) { run(b, false) })
-	b.Run("stored", func(b *testing.B) { run(b, true) })
-}
-
 // What opening a plain kernel source costs when its files are known already.
 func BenchmarkOpenPlainWarm(b *testing.B) {
 	source, _, _ := realSeries(b)
