@@ -508,7 +508,7 @@ func parseRanges(line []byte) (h diffHunk, ok bool) {
 			*to = 1
 			continue
 		}
-		v, err := strconv.ParseInt(string(m[i+1]), 10, 31)
+		v, err := strconv.ParseInt(string(m[i+1]), 10, 32)
 		if err != nil {
 			return h, false
 		}
