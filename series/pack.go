@@ -21,8 +21,8 @@ import (
 // and don't get smaller, and compressing takes longer than applying.
 const packLevel = zlib.NoCompression
 
-// writePack stores objects as one pack, in the form of gitformat-pack(5), version 2. It is on the disk when
-// writePack returns. A pack of the same objects that is whole is left as it is; one that a power cut has
+// writePack stores objects as one pack, in the form of gitformat-pack(5), version 2. Its contents are on
+// the disk when writePack returns. A pack of the same objects that is whole is left as it is; one that a power cut has
 // damaged is replaced.
 func (r *Repo) writePack(all map[plumbing.Hash]gitObject) error {
 	ids := make([]plumbing.Hash, 0, len(all))
@@ -38,19 +38,30 @@ func (r *Repo) writePack(all map[plumbing.Hash]gitObject) error {
 		return err
 	}
 	p := &packWriter{at: map[plumbing.Hash]packedObject{}}
-	err := writeSynced(name+".pack", func(w io.Writer) error { return p.objects(w, ids, all) })
+	pack, err := newSynced(name+".pack", func(w io.Writer) error { return p.objects(w, ids, all) })
 	if err != nil {
+		return err
+	}
+	index, err := newSynced(name+".idx", func(w io.Writer) error { return p.index(w, ids) })
+	if err != nil {
+		pack.discard()
+		return err
+	}
+	// Waiting for the disk is most of the time: do it for both at once.
+	synced := make(chan error, 1)
+	go func() { synced <- pack.f.Sync() }()
+	err = index.f.Sync()
+	if err = errors.Join(err, <-synced); err != nil {
+		pack.discard()
+		index.discard()
 		return err
 	}
 	// The index makes the pack known, so it comes last.
-	if err := writeSynced(name+".idx", func(w io.Writer) error { return p.index(w, ids) }); err != nil {
+	if err := pack.publish(); err != nil {
+		index.discard()
 		return err
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return index.publish()
 }
 
 // packName is the path, without its suffix, of the pack of these objects, whose ids it sorts.
@@ -93,31 +104,48 @@ func endsInHash(f *os.File) bool {
 	return err == nil && bytes.Equal(h.Sum(nil), end[:])
 }
 
-// writeSynced writes a file that others see as a whole or not at all, also after a power cut.
-func writeSynced(path string, write func(io.Writer) error) error {
+// syncedFile is a file that others are to see as a whole or not at all, also after a power cut.
+type syncedFile struct {
+	f    *os.File
+	path string
+}
+
+func newSynced(path string, write func(io.Writer) error) (*syncedFile, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "tmp_*")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	s := &syncedFile{f, path}
 	b := bufio.NewWriterSize(f, 256<<10)
-	err = write(b)
-	if err == nil {
+	if err = write(b); err == nil {
 		err = b.Flush()
 	}
 	if err == nil {
 		err = f.Chmod(0o444)
 	}
-	if err == nil {
-		err = f.Sync()
+	if err != nil {
+		s.discard()
+		return nil, err
 	}
-	err = errors.Join(err, f.Close())
+	return s, nil
+}
+
+// publish gives a file that has been synced its name.
+func (s *syncedFile) publish() error {
+	err := s.f.Close()
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(s.f.Name(), s.path)
 	}
 	if err != nil {
-		_ = os.Remove(f.Name()) // the error says it all
+		_ = os.Remove(s.f.Name()) // the error says it all
 	}
 	return err
+}
+
+// discard is for a file after an error, which says it all.
+func (s *syncedFile) discard() {
+	_ = s.f.Close()
+	_ = os.Remove(s.f.Name())
 }
 
 type packedObject struct {
