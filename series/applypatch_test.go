@@ -311,7 +311,7 @@ func TestRandomDiffsAsGitApplies(t *testing.T) {
 			for range 1 + rng.Intn(3) {
 				switch i := rng.Intn(len(text)); rng.Intn(4) {
 				case 0:
-					text[i] = byte(" +-@\\\n0123456789ax"[rng.Intn(18)])
+					text[i] = " +-@\\\n0123456789ax"[rng.Intn(18)]
 				case 1:
 					text = append(text[:i:i], text[min(len(text), i+1+rng.Intn(3)):]...)
 				case 2:
@@ -468,7 +468,7 @@ func FuzzApplyDiff(f *testing.F) {
 	writeTree(f, dir, map[string]string{"f": numbered(20, "l%d"), "b": "\x00", "d/g": "x", "link": "@d"})
 	s := openTestSource(f, dir, "")
 	f.Fuzz(func(t *testing.T, diff []byte) {
-		out, err := s.objects.applyDiff(t.Context(), s.tree, diff, int(len(diff))%3)
+		out, err := s.objects.applyDiff(t.Context(), s.tree, diff, len(diff)%3)
 		if err != nil {
 			t.Fatal(err)
 		}

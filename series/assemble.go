@@ -167,11 +167,7 @@ func (t *threads) doubts(s *Series, p *posting) {
 		}
 	}
 	if p.base != nil {
-		var list []int
-		for _, index := range p.indices() {
-			list = append(list, index)
-		}
-		add("partial-reroll", "v%d gives patch %s of %d only; the others are those of v%d", p.revision, spans(list), p.total, p.base.revision)
+		add("partial-reroll", "v%d gives patch %s of %d only; the others are those of v%d", p.revision, spans(p.indices()), p.total, p.base.revision)
 	}
 	if p.extra > 0 {
 		add("extra-patch", "%d more than the %d the series says it has", p.extra, p.total-p.extra)

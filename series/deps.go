@@ -94,7 +94,7 @@ func Depend(patches []*Patch) *Graph {
 		}
 	}
 	traceLines(b, patches, diffs)
-	traceSymbols(b, patches, diffs)
+	traceSymbols(b, diffs)
 	b.finish()
 	return g
 }

@@ -335,8 +335,8 @@ func TestProve(t *testing.T) {
 	for i := range diffs {
 		ids := g.Closure(i + 1)
 		at := string(tree)
-		ok := true
 		for _, n := range ids {
+			var ok bool
 			if at, ok = gitApply(t, dir, at, []byte(diffs[n-1])); !ok {
 				t.Errorf("git refuses %d of the closure %v: %s", n, ids, at)
 				break

@@ -101,7 +101,7 @@ func definitions(toks []token, lines []string, section string) []definition {
 		}
 		if first && t.col == 0 && (t.isName() || t.text == "}") {
 			// Whatever was open, a word at the margin is outside of it, or a label.
-			if t.isName() && !(i+1 < len(toks) && toks[i+1].text == ":") {
+			if t.isName() && (i+1 >= len(toks) || toks[i+1].text != ":") {
 				stack = stack[:0]
 				var found []definition
 				var open string

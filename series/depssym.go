@@ -55,7 +55,7 @@ type use struct {
 }
 
 // traceSymbols finds the edges by symbol. Its work is linear in the size of the diffs.
-func traceSymbols(b *graphBuilder, patches []*Patch, diffs [][]depFile) {
+func traceSymbols(b *graphBuilder, diffs [][]depFile) {
 	events := map[string][]symbolEvent{}
 	seen := map[string][]string{} // names that the base has, and up to a few of the files they are in
 	removedUses := map[string][]symbolEvent{}

@@ -2,6 +2,7 @@ package series
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -69,7 +70,8 @@ func parseDiff(diff []byte) ([]*fileDiff, error) {
 			return files, nil
 		}
 		if err := p.content(f); err != nil {
-			if de, ok := err.(*diffError); ok && de.file == "" {
+			var de *diffError
+			if errors.As(err, &de) && de.file == "" {
 				de.file = f.name()
 			}
 			return nil, err
@@ -456,7 +458,7 @@ func parseMode(s string) (uint32, bool) {
 func (p *diffParser) content(f *fileDiff) error {
 	oldLines, newLines := 0, 0
 	for bytes.HasPrefix(p.rest, []byte("@@ -")) {
-		h, err := p.hunk(f)
+		h, err := p.hunk()
 		if err != nil {
 			return err
 		}
@@ -518,7 +520,7 @@ func parseRanges(line []byte) (h diffHunk, ok bool) {
 }
 
 // hunk reads one hunk, to where its counts say it ends.
-func (p *diffParser) hunk(f *fileDiff) (diffHunk, error) {
+func (p *diffParser) hunk() (diffHunk, error) {
 	head := p.peek()
 	h, ok := parseRanges(head)
 	if !ok {

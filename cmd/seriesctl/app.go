@@ -198,6 +198,20 @@ func seriesOf(box *series.Mailbox, r store.SeriesRow) (*series.Series, error) {
 	return nil, fmt.Errorf("open series %s: its stored mail no longer gives it", r.ID)
 }
 
+// with opens the workspace and the series of that name for one command.
+func (a *app) with(name string, do func(st *store.Store, s *series.Series) error) error {
+	st, err := a.open(false)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = st.Close() }()
+	s, err := find(st, name)
+	if err != nil {
+		return err
+	}
+	return do(st, s)
+}
+
 // seriesAnd splits "[SERIES] REST…" where n arguments follow the series.
 func seriesAnd(args []string, n int) (name string, rest []string) {
 	if len(args) > n {

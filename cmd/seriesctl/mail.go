@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -131,6 +132,18 @@ func (a *app) printSeries(s *series.Series) error {
 	return report.Series(a.out, s, a.options(a.out).Width)
 }
 
+// printPatch prints patch n of s.
+func (a *app) printPatch(s *series.Series, n int) error {
+	i := slices.IndexFunc(s.Patches, func(p *series.Patch) bool { return p.Index == n })
+	if i < 0 {
+		return &userError{fmt.Sprintf("show patch %d: %s has none of that number", n, s.ID), "it has " + presentPatches(s)}
+	}
+	if a.json {
+		return report.WriteJSON(a.out, s.Patches[i])
+	}
+	return report.Patch(a.out, s, n)
+}
+
 func (a *app) listCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
@@ -181,11 +194,6 @@ patch needs of the ones before it: what it uses of what they introduce, and whos
 --source too, patches are applied there without each other, in memory, to prove it.`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			st, err := a.open(false)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = st.Close() }()
 			n := 0
 			if len(args) > 0 {
 				if v, err := strconv.Atoi(args[len(args)-1]); err == nil {
@@ -196,26 +204,15 @@ patch needs of the ones before it: what it uses of what they introduce, and whos
 			if len(rest) > 0 {
 				return &userError{fmt.Sprintf("show patch %s: not a number", rest[0]), "like `seriesctl show 4`"}
 			}
-			s, err := find(st, name)
-			if err != nil {
-				return err
-			}
-			if deps {
-				return a.showDeps(cmd.Context(), st, s, &f, format)
-			}
-			if n == 0 {
-				return a.printSeries(s)
-			}
-			for _, p := range s.Patches {
-				if p.Index != n {
-					continue
+			return a.with(name, func(st *store.Store, s *series.Series) error {
+				switch {
+				case deps:
+					return a.showDeps(cmd.Context(), st, s, &f, format)
+				case n == 0:
+					return a.printSeries(s)
 				}
-				if a.json {
-					return report.WriteJSON(a.out, p)
-				}
-				return report.Patch(a.out, s, n)
-			}
-			return &userError{fmt.Sprintf("show patch %d: %s has none of that number", n, s.ID), "it has " + presentPatches(s)}
+				return a.printPatch(s, n)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&deps, "deps", false, "what the patches need of each other")

@@ -91,12 +91,16 @@ func (b *bench) killed(n int, args ...string) {
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	var ending error
+	go func() {
+		ending = cmd.Wait()
+		close(ended)
+	}()
 	for stored := 0; stored < n; {
 		select {
-		case err := <-ended:
-			b.t.Fatalf("the run ended before it was killed: %v", err)
+		case <-ended:
+			b.t.Fatalf("the run ended before it was killed: %v", ending)
 		case <-time.After(200 * time.Millisecond):
 		}
 		out, err := exec.Command(b.bin, "--workspace", filepath.Join(b.work, workspaceName), "report", "--format", "json").Output()
@@ -112,7 +116,7 @@ func (b *bench) killed(n int, args ...string) {
 	if err := cmd.Process.Kill(); err != nil {
 		b.t.Fatal(err)
 	}
-	_ = <-ended
+	<-ended
 	time.Sleep(500 * time.Millisecond)
 	if out, err := exec.Command("pgrep", "-af", b.work).Output(); err == nil {
 		b.t.Fatalf("alive after kill -9:\n%s", out)

@@ -14,22 +14,25 @@ import (
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/series"
 	"github.com/seriesctl/seriesctl/testplan"
 )
 
-// lastMatrix opens the series of that name and the Spec of its last run.
-func lastMatrix(st *store.Store, name string) (*lab.Spec, error) {
-	s, err := find(st, name)
-	if err != nil {
-		return nil, err
-	}
-	var spec lab.Spec
-	if err := st.Matrix(s.ID, &spec); errors.Is(err, store.ErrNotFound) {
-		return nil, &userError{fmt.Sprintf("read results of %s: it was not run yet", s.ID), "`seriesctl run --source DIR`"}
-	} else if err != nil {
-		return nil, err
-	}
-	return &spec, nil
+// withMatrix opens the series of that name and what is known of its last run.
+func (a *app) withMatrix(name string, do func(st *store.Store, spec *lab.Spec, r *lab.Result) error) error {
+	return a.with(name, func(st *store.Store, s *series.Series) error {
+		var spec lab.Spec
+		if err := st.Matrix(s.ID, &spec); errors.Is(err, store.ErrNotFound) {
+			return &userError{fmt.Sprintf("read results of %s: it was not run yet", s.ID), "`seriesctl run --source DIR`"}
+		} else if err != nil {
+			return err
+		}
+		r, err := lab.Load(st, &spec)
+		if err != nil {
+			return err
+		}
+		return do(st, &spec, r)
+	})
 }
 
 func (a *app) reportCommand() *cobra.Command {
@@ -39,24 +42,13 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "the matrix and what each patch does, as text, Markdown or JSON",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			st, err := a.open(false)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = st.Close() }()
 			name, _ := seriesAnd(args, 0)
-			spec, err := lastMatrix(st, name)
-			if err != nil {
-				return err
-			}
-			r, err := lab.Load(st, spec)
-			if err != nil {
-				return err
-			}
 			if a.json {
 				format = "json"
 			}
-			return report.Write(a.out, format, r, a.options(a.out))
+			return a.withMatrix(name, func(_ *store.Store, _ *lab.Spec, r *lab.Result) error {
+				return report.Write(a.out, format, r, a.options(a.out))
+			})
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, markdown or json")
@@ -74,36 +66,30 @@ func (a *app) logCommand() *cobra.Command {
 			if err != nil {
 				return &userError{fmt.Sprintf("log: %q is not a prefix", rest[0]), "like `seriesctl log 4 gfs2/read-self`"}
 			}
-			st, err := a.open(false)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = st.Close() }()
-			spec, err := lastMatrix(st, name)
-			if err != nil {
-				return err
-			}
-			r, err := lab.Load(st, spec)
-			if err != nil {
-				return err
-			}
-			cell, err := cellOf(r, prefix, rest[1])
-			if err != nil {
-				return err
-			}
-			runs, err := lab.Runs(st, spec, prefix, cell.Case)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				if runs == nil {
-					runs = []lab.Run{}
-				}
-				return report.WriteJSON(a.out, runs)
-			}
-			return report.Log(a.out, cell, runs, opener(st), a.options(a.out))
+			return a.withMatrix(name, func(st *store.Store, spec *lab.Spec, r *lab.Result) error {
+				return a.printLog(st, spec, r, prefix, rest[1])
+			})
 		},
 	}
+}
+
+// printLog prints the runs of one cell.
+func (a *app) printLog(st *store.Store, spec *lab.Spec, r *lab.Result, prefix int, name string) error {
+	cell, err := cellOf(r, prefix, name)
+	if err != nil {
+		return err
+	}
+	runs, err := lab.Runs(st, spec, prefix, cell.Case)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		if runs == nil {
+			runs = []lab.Run{}
+		}
+		return report.WriteJSON(a.out, runs)
+	}
+	return report.Log(a.out, cell, runs, opener(st), a.options(a.out))
 }
 
 // opener opens artefacts by the names the database has for them, and nothing outside the workspace.

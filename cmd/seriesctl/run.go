@@ -41,17 +41,10 @@ every case of the plan on it, each from a fresh state. Every result is kept the 
 at any time, the same command goes on where it was. Without --source it takes that of the last run.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			st, err := a.open(false)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = st.Close() }()
 			name, _ := seriesAnd(args, 0)
-			s, err := find(st, name)
-			if err != nil {
-				return err
-			}
-			return a.runMatrix(cmd.Context(), st, s, &f, &r)
+			return a.with(name, func(st *store.Store, s *series.Series) error {
+				return a.runMatrix(cmd.Context(), st, s, &f, &r)
+			})
 		},
 	}
 	f.add(cmd)

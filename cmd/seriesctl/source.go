@@ -205,42 +205,38 @@ func (a *app) applyCommand() *cobra.Command {
 on, its commit and its tree. Commits live in the workspace's own repository; the source is never written to.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			st, err := a.open(false)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = st.Close() }()
 			name, _ := seriesAnd(args, 0)
-			s, err := find(st, name)
-			if err != nil {
-				return err
-			}
-			p := a.progress()
-			ap, err := f.apply(cmd.Context(), st, s, p)
-			p.Close()
-			if err != nil {
-				return err
-			}
-			defer ap.close()
-			commit, tree := ap.source.Base()
-			base := report.Base{Commit: commit, Tree: tree}
-			if a.json {
-				err = report.ApplyJSON(a.out, base, ap.variants)
-			} else {
-				err = report.Apply(a.out, base, ap.variants, a.options(a.out))
-			}
-			if err != nil {
-				return err
-			}
-			err = conflict(s, ap.patches, ap.variants)
-			if found := (*foundError)(nil); f.Base == "" && errors.As(err, &found) {
-				found.hint = f.betterBase(cmd.Context(), s, commit, found.hint)
-			}
-			return err
+			return a.with(name, func(st *store.Store, s *series.Series) error { return a.applySeries(cmd.Context(), st, s, &f) })
 		},
 	}
 	f.add(cmd)
 	return cmd
+}
+
+// applySeries applies s and prints how each patch went on.
+func (a *app) applySeries(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags) error {
+	p := a.progress()
+	ap, err := f.apply(ctx, st, s, p)
+	p.Close()
+	if err != nil {
+		return err
+	}
+	defer ap.close()
+	commit, tree := ap.source.Base()
+	base := report.Base{Commit: commit, Tree: tree}
+	if a.json {
+		err = report.ApplyJSON(a.out, base, ap.variants)
+	} else {
+		err = report.Apply(a.out, base, ap.variants, a.options(a.out))
+	}
+	if err != nil {
+		return err
+	}
+	err = conflict(s, ap.patches, ap.variants)
+	if found := (*foundError)(nil); f.Base == "" && errors.As(err, &found) {
+		found.hint = f.betterBase(ctx, s, commit, found.hint)
+	}
+	return err
 }
 
 // progress shows on standard error what a command does.
