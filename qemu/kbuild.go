@@ -16,7 +16,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
@@ -68,12 +71,21 @@ func (b *Builder) Build(ctx context.Context, key string, c Config, log string) (
 		usage *configInputError
 	)
 	switch {
+	case (errors.As(err, &tree) || errors.As(err, &conf)) && diskIsFull(b.Dir):
+		// What failed then says nothing about the tree: a file may have been cut without a word.
+		return nil, &InfraError{Op: "build kernel", Err: syscall.ENOSPC}
 	case err == nil, errors.As(err, &infra), errors.As(err, &tree), errors.As(err, &conf):
 		return img, err
 	case errors.As(err, &usage):
 		return nil, usage.error
 	}
 	return nil, &InfraError{Op: "build kernel", Err: err}
+}
+
+// diskIsFull says whether there is so little room left that a build can not have worked.
+func diskIsFull(dir string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(dir, &fs) == nil && int64(fs.Bavail)*fs.Bsize < 1<<20
 }
 
 // configInputError is a Config that can not be read: the caller's fault.

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // smallTree is a source tree with the targets of a kernel's that Build uses, and one C file.
@@ -186,6 +188,28 @@ func TestHostFailure(t *testing.T) {
 		if !errors.As(err, &infra) || infra.Hint == "" {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+// A config that comes out wrong on a full disk is not the plan's fault.
+func TestFullDisk(t *testing.T) {
+	b := newBuilder(t, map[string]string{
+		"Makefile": "allnoconfig:\n\techo '# CONFIG_A is not set' > $(KCONFIG_CONFIG)\n\thead -c 8M /dev/zero > fill || true\n",
+		"Kconfig":  "config A\n\tbool\n",
+	})
+	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "log")
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=4m"); err != nil {
+		t.Skipf("a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	if err := os.CopyFS(dir, os.DirFS(b.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	b.Dir = dir
+	_, err := b.Build(t.Context(), "k", askA, log)
+	var infra *InfraError
+	if !errors.As(err, &infra) || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v", err)
 	}
 }
 

@@ -19,8 +19,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
-	_ "modernc.org/sqlite" // the "sqlite" driver
+	"modernc.org/sqlite" // the "sqlite" driver
+	sqlitelib "modernc.org/sqlite/lib"
 
 	"github.com/seriesctl/seriesctl/qemu"
 )
@@ -355,7 +357,7 @@ func (s *Store) PutRun(image, cell string, r Run) (id int64, err error) {
 	}
 	res, err := s.db.Exec("INSERT INTO runs (image, cell, observation, infra) VALUES (?, ?, ?, ?)", image, cell, string(doc), r.Infra)
 	if err != nil {
-		return 0, fmt.Errorf("store run: %w", err)
+		return 0, wrap("store run", err)
 	}
 	return res.LastInsertId()
 }
@@ -406,10 +408,14 @@ func (s *Store) getJSON(op string, v any, stmt, key string) error {
 	return wrap(op, err)
 }
 
+// wrap says what was being done. A full disk is syscall.ENOSPC, however SQLite says it.
 func wrap(op string, err error) error {
+	var failed *sqlite.Error
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &failed) && failed.Code()&0xff == sqlitelib.SQLITE_FULL:
+		return fmt.Errorf("%s: %w", op, syscall.ENOSPC)
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%s: %w", op, ErrNotFound)
 	}
@@ -419,14 +425,14 @@ func wrap(op string, err error) error {
 func query[T any](s *Store, op string, scan func(*sql.Rows, *T) error, stmt string, args ...any) ([]T, error) {
 	rows, err := s.db.Query(stmt, args...)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", op, err)
+		return nil, wrap(op, err)
 	}
 	defer func() { _ = rows.Close() }()
 	var all []T
 	for rows.Next() {
 		var v T
 		if err := scan(rows, &v); err != nil {
-			return nil, fmt.Errorf("%s: %w", op, err)
+			return nil, wrap(op, err)
 		}
 		all = append(all, v)
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/seriesctl/seriesctl/qemu"
@@ -215,5 +217,21 @@ func TestSchema1(t *testing.T) {
 	}
 	if err := s.PutSeries(SeriesRow{ID: "d", Raw: []byte("d")}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestFullDiskIsSaid(t *testing.T) {
+	s := open(t, t.TempDir())
+	if _, err := s.db.Exec("PRAGMA max_page_count = 1"); err != nil { // at least what it has already
+		t.Fatal(err)
+	}
+	var err error
+	for range 1000 {
+		if _, err = s.PutRun("image", "cell", Run{Observation: qemu.Observation{Output: strings.Repeat("x", 4096)}}); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v", err)
 	}
 }
