@@ -32,7 +32,10 @@ type Config struct {
 	Options []string
 }
 
-// FragmentNames lists the embedded fragments, sorted.
+// tinySuffix ends the name of an embedded fragment that goes with the one of the plain name on tinyconfig.
+const tinySuffix = ".tiny"
+
+// FragmentNames lists the embedded fragments that can be asked for, sorted.
 func FragmentNames() []string {
 	entries, err := fragments.ReadDir("fragments")
 	if err != nil {
@@ -40,7 +43,9 @@ func FragmentNames() []string {
 	}
 	var names []string
 	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".config"))
+		if name := strings.TrimSuffix(e.Name(), ".config"); !strings.HasSuffix(name, tinySuffix) {
+			names = append(names, name)
+		}
 	}
 	return names
 }
@@ -110,7 +115,7 @@ func (c Config) resolve() (request, error) {
 	}
 	var all []option
 	for _, name := range c.Fragments {
-		text, err := readFragment(name)
+		text, err := readFragment(name, r.base == "tinyconfig")
 		if err != nil {
 			return r, err
 		}
@@ -143,7 +148,8 @@ func lastOfEach(opts []option) []option {
 	return out
 }
 
-func readFragment(name string) (string, error) {
+// readFragment reads a fragment, with what goes with it on tinyconfig when tiny.
+func readFragment(name string, tiny bool) (string, error) {
 	if strings.ContainsRune(name, '/') || strings.HasSuffix(name, ".config") {
 		text, err := readConfigFile(name)
 		if err != nil {
@@ -155,7 +161,14 @@ func readFragment(name string) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read config fragment %s: unknown; there are %s", name, strings.Join(FragmentNames(), ", "))
 	}
-	return string(text), err
+	if err != nil || !tiny {
+		return string(text), err
+	}
+	more, err := fragments.ReadFile("fragments/" + name + tinySuffix + ".config")
+	if errors.Is(err, fs.ErrNotExist) {
+		return string(text), nil
+	}
+	return string(text) + string(more), err
 }
 
 func readConfigFile(path string) (string, error) {

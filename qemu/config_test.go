@@ -77,6 +77,23 @@ func TestFragmentsParse(t *testing.T) {
 	}
 }
 
+// What makes tinyconfig quick to build is not forced on a config that chose otherwise.
+func TestTinyGoesWithTinyconfigOnly(t *testing.T) {
+	trims := func(base string) bool {
+		r, err := Config{Base: base, Fragments: []string{"vm"}}.resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Contains(r.wants, option{"CC_OPTIMIZE_FOR_SIZE", "y"})
+	}
+	if !trims("tinyconfig") || trims("defconfig") {
+		t.Errorf("tinyconfig %v, defconfig %v", trims("tinyconfig"), trims("defconfig"))
+	}
+	if slices.Contains(FragmentNames(), "vm.tiny") {
+		t.Error("vm.tiny can be asked for")
+	}
+}
+
 func TestCheckSurvived(t *testing.T) {
 	src := t.TempDir()
 	write(t, filepath.Join(src, "fs/gfs2/Kconfig"), `if BLOCK
