@@ -37,13 +37,15 @@ test: unit
 	SERIESCTL_KERNEL=$$(ls $(abspath $(BUILD))/real/*/.seriesctl/images/*/vmlinux | head -n 1) \
 		$(GO) test -count=1 -timeout 20m -v -run '^(TestRun|TestSlowDisk|TestBoot|TestNotAKernel)' ./qemu
 
-lint:
+# go vet, and golangci-lint with staticcheck and the rules of .golangci.yml.
+lint: setup
 	$(GO) vet ./...
 	$(GO) build -C .ci/tools -o $(abspath bin)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
 
+# Benchmarks; those beside git am want the 5.10 source that make test fetches.
 bench: setup
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(if $(wildcard $(LINUX_5_10)/Makefile),SERIESCTL_LINUX_5_10=$(abspath $(LINUX_5_10))) $(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean:
 	rm -rf bin $(BUILD)
