@@ -305,3 +305,22 @@ func TestSubsetKeepsThePatchesNumbers(t *testing.T) {
 		t.Fatalf("got %+v", r.Attributions)
 	}
 }
+
+// One deadlock seen at two places of a race is still a deadlock every time; two outcomes are flaky.
+func TestFlakyIsAboutOutcomes(t *testing.T) {
+	e, f := newFake(t, 1, "race", "flake")
+	e.Spec.Runs = 2
+	f.outcome = func(_, program string, nth int) string {
+		switch {
+		case program == "race":
+			return []string{"EFAULT", "EIO"}[nth%2]
+		case nth == 1:
+			return "pass"
+		}
+		return "EFAULT"
+	}
+	r := mustRun(t, e)
+	if r.Cells[0].Flaky || r.Cells[0].Agree != 1 || !r.Cells[1].Flaky {
+		t.Fatalf("got %+v", r.Cells)
+	}
+}

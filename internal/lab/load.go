@@ -2,6 +2,7 @@ package lab
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/store"
@@ -118,6 +119,7 @@ func cell(st *store.Store, p Prefix, c Case) (Cell, []testplan.Judgement, error)
 	switch {
 	case len(runs) > 0:
 		cell.Outcome, cell.Signature, cell.Agree, cell.Confidence = testplan.Verdict(runs)
+		cell.Flaky = slices.ContainsFunc(runs, func(j testplan.Judgement) bool { return j.Outcome != cell.Outcome })
 	case cell.infra > 0:
 		cell.Outcome, cell.Signature = testplan.Infra, stored[len(stored)-1].Infra
 	default:

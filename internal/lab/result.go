@@ -79,6 +79,7 @@ type Cell struct {
 	Signature     string           `json:"signature"` // of the runs with that outcome
 	Runs          int              `json:"runs"`
 	Agree         int              `json:"agree"`      // runs with that outcome and signature
+	Flaky         bool             `json:"flaky"`      // runs differ in outcome; a race may give one outcome several signatures
 	Confidence    float64          `json:"confidence"` // 0..1
 	InheritedFrom *int             `json:"inherited_from"`
 

@@ -83,7 +83,7 @@ func (m *Matrix) Cell(row, col int) *lab.Cell { return m.cells[row*len(m.cols)+c
 func (m *Matrix) Effect(row, col int) *testplan.Attribution { return m.effects[row*len(m.cols)+col] }
 
 // Word is a cell in at most four ASCII letters: "ok", "FAIL", "HANG", "LIVE", "BUG", "WARN", "TIME", "infr"
-// for what a run showed, "flky" where runs disagree, "run" and "." (queued) while a run goes on, "bld",
+// for what a run showed, "flky" where runs differ in outcome, "run" and "." (queued) while a run goes on, "bld",
 // "boot", "conf", "blkd" where the prefix has no image.
 func (m *Matrix) Word(row, col int) string {
 	c := m.Cell(row, col)
@@ -96,7 +96,7 @@ func (m *Matrix) Word(row, col int) string {
 	case lab.CellRunning:
 		return "run"
 	}
-	if c.Agree < c.Runs {
+	if c.Flaky {
 		return "flky"
 	}
 	return outcomeWord(c.Outcome)

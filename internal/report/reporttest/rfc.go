@@ -89,7 +89,7 @@ func verdict(p int, c testplan.Case) lab.Cell {
 	if c.Filesystem != "gfs2" {
 		if c.Reproducer == "cross-two-files" && p == 8 {
 			set(testplan.Timeout, "")
-			cell.Runs, cell.Agree, cell.Confidence = 5, 3, 0.71
+			cell.Runs, cell.Agree, cell.Confidence, cell.Flaky = 5, 3, 0.71, true
 		}
 		return cell
 	}
