@@ -84,7 +84,7 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 	if r.runs > 0 {
 		plan.Runs = r.runs
 	}
-	if err := preflight(st, plan); err != nil {
+	if err := preflight(st, plan, !r.noSandbox); err != nil {
 		return err
 	}
 
@@ -196,7 +196,7 @@ func verdictOf(r *lab.Result) error {
 }
 
 // preflight finds out before any work what would stop it later: a missing program, a full disk.
-func preflight(st *store.Store, plan *testplan.Plan) error {
+func preflight(st *store.Store, plan *testplan.Plan, sandbox bool) error {
 	type need struct{ program, pkg string }
 	needs := []need{{"git", "git"}, {"gcc", "gcc"}, {"ld", "binutils"}, {"make", "make"}, {"flex", "flex"}, {"bison", "bison"},
 		{"bc", "bc"}, {"qemu-system-x86_64", "qemu-system-x86"}}
@@ -205,11 +205,17 @@ func preflight(st *store.Store, plan *testplan.Plan) error {
 			needs = append(needs, need{fs.Mkfs[0], ""})
 		}
 	}
+	if sandbox {
+		needs = append(needs, need{"bwrap", "bubblewrap"})
+	}
 	for _, n := range needs {
 		if _, err := xec.Find(n.program); err != nil {
 			hint := "`seriesctl doctor` says which package has it"
 			if n.pkg != "" {
 				hint = fmt.Sprintf("install it (on Debian: apt-get install %s); `seriesctl doctor` checks everything", n.pkg)
+			}
+			if n.program == "bwrap" {
+				hint += "; or --no-sandbox, if you trust the patches' makefiles"
 			}
 			return &qemu.InfraError{Op: "find " + n.program, Err: fmt.Errorf("not installed"), Hint: hint}
 		}
