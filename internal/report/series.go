@@ -172,7 +172,11 @@ func Patch(w io.Writer, s *series.Series, n int) error {
 	if len(from) > 0 {
 		out.WriteString("\n  from replies\n")
 		for _, t := range from {
-			fmt.Fprintf(out, "    %s: %s\n", line(t.Key), line(t.Value))
+			older := ""
+			if t.Stale {
+				older = "  (for an older revision; the patch changed since)"
+			}
+			fmt.Fprintf(out, "    %s: %s%s\n", line(t.Key), line(t.Value), older)
 		}
 	}
 	out.WriteString("---\n")

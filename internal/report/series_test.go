@@ -151,3 +151,20 @@ func TestWriteErrorsAreReturned(t *testing.T) {
 		t.Errorf("Patch: %v", err)
 	}
 }
+
+func TestTrailerForAnOlderRevisionIsSaid(t *testing.T) {
+	s := pick(t)
+	s.Patches[0].Trailers = []series.Trailer{
+		{Key: "Reviewed-by", Value: "Old <o@example.org>", From: "reply", Stale: true},
+		{Key: "Acked-by", Value: "New <n@example.org>", From: "reply"},
+	}
+	var out bytes.Buffer
+	if err := Patch(&out, s, s.Patches[0].Index); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Reviewed-by: Old <o@example.org>  (for an older revision; the patch changed since)\n", "Acked-by: New <n@example.org>\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
+		}
+	}
+}
