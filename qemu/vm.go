@@ -104,7 +104,7 @@ func (v *VM) boot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := g.toAgent(ctx, bootQuiet, bootMax); err != nil {
+	if err := g.toAgent(ctx); err != nil {
 		g.kill()
 		return err
 	}
@@ -245,9 +245,9 @@ func prepare(ctx context.Context, m Machine, dir, disks string) error {
 	return nil
 }
 
-// toAgent waits for the agent, at most quiet without a byte on the console and at most total. What the console showed
+// toAgent waits for the agent, at most bootQuiet without a byte on the console and at most bootMax. What the console showed
 // is in boot.log.
-func (g *guest) toAgent(ctx context.Context, quiet, total time.Duration) error {
+func (g *guest) toAgent(ctx context.Context) error {
 	s := g.listen()
 	defer g.unlisten(s)
 	start := time.Now()
@@ -291,12 +291,12 @@ func (g *guest) toAgent(ctx context.Context, quiet, total time.Duration) error {
 			switch {
 			case con.paniced():
 				return fail("panic before the agent")
-			case con.printed() == 0 && time.Since(start) > quiet:
-				return fail(fmt.Sprintf("nothing on the console in %v", quiet))
-			case con.quietFor() > quiet:
-				return fail(fmt.Sprintf("no agent, and nothing on the console for %v", quiet))
-			case time.Since(start) > total:
-				return fail(fmt.Sprintf("no agent after %v", total))
+			case con.printed() == 0 && time.Since(start) > bootQuiet:
+				return fail(fmt.Sprintf("nothing on the console in %v", bootQuiet))
+			case con.quietFor() > bootQuiet:
+				return fail(fmt.Sprintf("no agent, and nothing on the console for %v", bootQuiet))
+			case time.Since(start) > bootMax:
+				return fail(fmt.Sprintf("no agent after %v", bootMax))
 			}
 		}
 	}
