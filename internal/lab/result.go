@@ -38,7 +38,6 @@ const (
 	PrefixBlocked     PrefixStatus = "blocked"
 	PrefixBuildFailed PrefixStatus = "build-failed"
 	PrefixBootFailed  PrefixStatus = "boot-failed"
-	PrefixInfra       PrefixStatus = "infra" // the lab failed on it
 )
 
 // Prefix is one variant of the matrix: patches 1..Index on the base.

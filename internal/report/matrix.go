@@ -194,8 +194,6 @@ func statusWord(s lab.PrefixStatus) string {
 		return "bld"
 	case lab.PrefixBootFailed:
 		return "boot"
-	case lab.PrefixInfra:
-		return "infr"
 	}
 	return "."
 }

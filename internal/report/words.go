@@ -84,8 +84,6 @@ func statusText(s lab.PrefixStatus) string {
 		return "does not build"
 	case lab.PrefixBootFailed:
 		return "does not boot"
-	case lab.PrefixInfra:
-		return "has no image, the lab failed (no evidence about the patch)"
 	}
 	return ""
 }

@@ -180,8 +180,6 @@ func (x *matrix) rowStyle(row int, cursor bool) style {
 		return faint
 	case lab.PrefixBuilding:
 		return moving
-	case lab.PrefixInfra:
-		return ours
 	}
 	return normal
 }
