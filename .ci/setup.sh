@@ -26,17 +26,18 @@ for line in $need; do
     name=${line%%:*} rest=${line#*:}
     command -v "$name" >/dev/null 2>&1 || want "$name" "${rest%%:*}" "${rest#*:}"
 done
-# Headers and the static C library have no program to look for.
-try() { # NAME DEB RPM, C source on standard input, then cc's flags
+# Headers and the static C library have no program to look for. (Not through a pipe: that would be a subshell, and forget.)
+try() { # NAME DEB RPM HEADER [FLAG]
     name=$1 deb=$2 rpm=$3
-    shift 3
-    command -v gcc >/dev/null 2>&1 && gcc -x c -o /dev/null - "$@" >/dev/null 2>&1 || want "$name" "$deb" "$rpm"
+    printf '#include <%s>\nint main(void) { return 0; }\n' "$4" >"$probe"
+    shift 4
+    command -v gcc >/dev/null 2>&1 && gcc -x c -o /dev/null "$probe" "$@" >/dev/null 2>&1 || want "$name" "$deb" "$rpm"
 }
-echo 'int main(void) { return 0; }' | try 'static libc' libc6-dev glibc-static -static
-echo '#include <libelf.h>
-int main(void) { return 0; }' | try libelf.h libelf-dev elfutils-libelf-devel
-echo '#include <openssl/evp.h>
-int main(void) { return 0; }' | try openssl/evp.h libssl-dev openssl-devel
+probe=$(mktemp)
+try 'static libc' libc6-dev glibc-static stdio.h -static
+try libelf.h libelf-dev elfutils-libelf-devel libelf.h
+try openssl/evp.h libssl-dev openssl-devel openssl/evp.h
+rm -f "$probe"
 
 if ! command -v go >/dev/null 2>&1; then
     echo "setup: Go 1.26 or newer is missing: see https://go.dev/doc/install" >&2
