@@ -73,8 +73,14 @@ func appendMboxrd(dst, msg []byte) []byte {
 		if isQuotedFrom(msg[:n]) {
 			dst = append(dst, '>')
 		}
-		dst = append(dst, msg[:n]...)
+		line := msg[:n]
 		msg = msg[n:]
+		if body, ok := bytes.CutSuffix(line, []byte("\r\n")); ok {
+			// One of two is taken off when it is read.
+			dst = append(append(dst, body...), "\r\r\n"...)
+			continue
+		}
+		dst = append(dst, line...)
 	}
 	if empty || dst[len(dst)-1] != '\n' {
 		dst = append(dst, '\n')
