@@ -35,6 +35,7 @@ type cutter struct {
 	from        int      // the same, -1 when out.text is a copy
 	file        FileStat // the one being read
 	line        int      // of the line that next returns, from 1
+	bare        int      // where in patch the last header kept ends, 0 when its contents were kept too
 }
 
 // cutDiff takes the diffs out of the patch part of a mail: from each file's first header line to the last
@@ -129,7 +130,8 @@ var extended = []string{
 }
 
 func (c *cutter) gitFile() {
-	start := len(c.out.text)
+	start, bare := len(c.out.text), c.bare
+	c.bare = 0
 	c.file = FileStat{}
 	header := string(bytes.TrimRight(c.peek(), "\r\n"))
 	name := gitName(header)
@@ -174,10 +176,12 @@ func (c *cutter) gitFile() {
 	case !known && name == "" && namesFile:
 		known = true
 		c.damaged(c.line-1, "the file's header does not name it")
+	default:
+		c.bare = len(c.patch) - len(c.rest)
 	}
 	if !known {
 		// The words "diff --git" in a text, no diff.
-		c.out.text = c.out.text[:start:start]
+		c.out.text, c.bare = c.out.text[:start:start], bare
 		return
 	}
 	c.file.Name = name
@@ -185,6 +189,15 @@ func (c *cutter) gitFile() {
 }
 
 func (c *cutter) traditionalFile() {
+	if at := len(c.patch) - len(c.rest); c.bare > 0 {
+		// What stands between keeps these lines from being the rest of that header.
+		if c.from >= 0 {
+			c.out.text = c.patch[c.from:at:at]
+		} else {
+			c.out.text = append(c.out.text, c.patch[c.bare:at]...)
+		}
+		c.bare = 0
+	}
 	c.file = FileStat{Name: c.hunkNames()}
 	c.hunks()
 	c.out.stats = append(c.out.stats, c.file)

@@ -28,7 +28,7 @@ type InputError struct {
 	hint   string
 }
 
-func (e *InputError) Error() string { return e.Verb + " " + e.Object + ": " + e.Reason }
+func (e *InputError) Error() string { return e.Verb + " " + oneLine(e.Object) + ": " + e.Reason }
 
 func (e *InputError) Unwrap() error { return e.Err }
 
@@ -254,12 +254,11 @@ func (r *reader) git(ctx context.Context, input, repo, revs string) error {
 	return nil
 }
 
-// lastWords is the last line git printed.
+// lastWords is what git printed of why it ended.
 func lastWords(err error) string {
 	var failed *xec.Error
 	if errors.As(err, &failed) && failed.Stderr != "" {
-		lines := strings.Split(strings.TrimSpace(failed.Stderr), "\n")
-		return strings.TrimPrefix(lines[len(lines)-1], "fatal: ")
+		err = gitSays(failed)
 	}
-	return err.Error()
+	return oneLine(err.Error())
 }

@@ -84,7 +84,7 @@ func (a *Archive) thread(input string) (id, address string, err error) {
 		id = strings.TrimSuffix(strings.TrimPrefix(input, "<"), ">")
 	} else {
 		link, err := url.Parse(input)
-		if err != nil {
+		if err != nil || link.Host == "" {
 			return bad("not a link that can be read")
 		}
 		var before string

@@ -45,7 +45,7 @@ func TestArchiveThread(t *testing.T) {
 	}
 }
 
-func packed(t *testing.T, data []byte) []byte {
+func packed(t testing.TB, data []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)

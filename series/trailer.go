@@ -26,7 +26,7 @@ func messageTrailers(message string) []Trailer {
 	other, signed := 0, false
 	for _, line := range strings.Split(paragraphs[len(paragraphs)-1], "\n") {
 		if n := len(trailers); n > 0 && line != "" && (line[0] == ' ' || line[0] == '\t') {
-			trailers[n-1].Value += " " + strings.TrimSpace(line)
+			trailers[n-1].Value = strings.TrimSpace(trailers[n-1].Value + " " + strings.TrimSpace(line))
 			continue
 		}
 		m := trailerLine.FindStringSubmatch(line)
