@@ -168,7 +168,7 @@ func (c *cutter) gitFile() {
 		known = true
 		c.file.Binary = true
 		c.keep()
-	case bytes.HasPrefix(c.rest, []byte("--- ")):
+	case bytes.HasPrefix(c.rest, []byte("--- ")), bytes.HasPrefix(c.rest, []byte("+++ ")):
 		known = true
 		c.damaged(c.line, "no hunk header where one must be")
 	case known && !change:

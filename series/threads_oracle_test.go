@@ -75,6 +75,14 @@ func touchedFiles(t testing.TB, source string, patches []mailedPatch) string {
 	dir := t.TempDir()
 	mustGit(t, dir, "init", "-q", "-b", "main")
 	mustGit(t, dir, "config", "gc.auto", "0")
+	copyTouched(t, source, dir, patches)
+	commitAll(t, dir, "base")
+	return dir
+}
+
+// copyTouched copies those files of a source that the patches name.
+func copyTouched(t testing.TB, source, dir string, patches []mailedPatch) {
+	t.Helper()
 	seen := map[string]bool{}
 	for _, p := range patches {
 		files, err := parseDiff(p.Diff)
@@ -91,8 +99,6 @@ func touchedFiles(t testing.TB, source string, patches []mailedPatch) string {
 			}
 		}
 	}
-	commitAll(t, dir, "base")
-	return dir
 }
 
 func copyFile(t testing.TB, from, to string) {

@@ -14,6 +14,16 @@ var (
 	pickedBy  = regexp.MustCompile(`^\(cherry picked from commit |^\[.*\]$`)
 )
 
+// readTrailer reads one line; ok is false when it is no trailer.
+func readTrailer(line string) (key, value string, ok bool) {
+	m := trailerLine.FindStringSubmatch(line)
+	if m == nil {
+		return "", "", false
+	}
+	value = strings.TrimSpace(m[2])
+	return m[1], value, value != ""
+}
+
 // messageTrailers returns the trailers at the end of a commit message. As git-interpret-trailers(1) has it,
 // the last paragraph is a block of trailers when all of its lines are, or when it has a Signed-off-by and a
 // quarter of its lines are.
@@ -29,11 +39,11 @@ func messageTrailers(message string) []Trailer {
 			trailers[n-1].Value = strings.TrimSpace(trailers[n-1].Value + " " + strings.TrimSpace(line))
 			continue
 		}
-		m := trailerLine.FindStringSubmatch(line)
+		key, value, ok := readTrailer(line)
 		switch {
-		case m != nil:
-			signed = signed || strings.EqualFold(m[1], "Signed-off-by")
-			trailers = append(trailers, Trailer{Key: m[1], Value: strings.TrimSpace(m[2]), From: "patch"})
+		case ok:
+			signed = signed || strings.EqualFold(key, "Signed-off-by")
+			trailers = append(trailers, Trailer{Key: key, Value: value, From: "patch"})
 		case pickedBy.MatchString(line):
 			signed = true
 		default:
@@ -72,11 +82,10 @@ func replyTrailers(body, from string) (own, others []Trailer) {
 		if !strings.Contains(line, ":") {
 			continue
 		}
-		m := trailerLine.FindStringSubmatch(strings.TrimSpace(line))
-		if m == nil {
+		key, value, ok := readTrailer(strings.TrimSpace(line))
+		if !ok {
 			continue
 		}
-		key, value := m[1], strings.TrimSpace(m[2])
 		t := Trailer{Key: key, Value: value, From: "reply"}
 		switch {
 		case citedKey.MatchString(key):
