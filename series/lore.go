@@ -56,12 +56,34 @@ var shortLinks = map[string]bool{
 	"lore.kernel.org": true, "lkml.kernel.org": true, "msgid.link": true, "patch.msgid.link": true,
 }
 
-var listName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$`)
+var (
+	listName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$`)
+	hostName = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+	// idMark is what stands before a message-id where it was copied from.
+	idMark = regexp.MustCompile(`^(?i)(?:message-id|msgid|mid|id):\s*`)
+)
+
+// pasted is an input without what people copy along with a message-id or link; a link of the archive's hosts
+// has a scheme then.
+func pasted(input string) string {
+	input = idMark.ReplaceAllString(strings.TrimSpace(input), "")
+	if strings.HasPrefix(input, "<") {
+		input = strings.TrimSuffix(input[1:], ">")
+	}
+	if host, _, ok := strings.Cut(input, "/"); ok && shortLinks[strings.ToLower(host)] {
+		return "https://" + input
+	}
+	return input
+}
+
+func isLink(input string) bool {
+	return strings.HasPrefix(input, "http://") || strings.HasPrefix(input, "https://")
+}
 
 // isOnline says whether an input that is no file names mail in an archive.
 func isOnline(input string) bool {
-	return strings.HasPrefix(input, "http://") || strings.HasPrefix(input, "https://") ||
-		onlineID.MatchString(input) || strings.HasPrefix(input, "<") && len(messageIDs(input)) == 1
+	is := pasted(input)
+	return isLink(is) || onlineID.MatchString(is) || strings.HasPrefix(input, "<") && len(messageIDs(input)) == 1
 }
 
 // thread gives the message-id an input names and the address of its thread.
@@ -80,11 +102,11 @@ func (a *Archive) thread(input string) (id, address string, err error) {
 			hint: "like --lore " + DefaultArchive}
 	}
 	list := "all"
-	if !strings.HasPrefix(input, "http://") && !strings.HasPrefix(input, "https://") {
-		id = strings.TrimSuffix(strings.TrimPrefix(input, "<"), ">")
+	if text := pasted(input); !isLink(text) {
+		id = text
 	} else {
-		link, err := url.Parse(input)
-		if err != nil || link.Host == "" {
+		link, err := url.Parse(text)
+		if err != nil || !hostName.MatchString(link.Host) {
 			return bad("not a link that can be read")
 		}
 		var before string
@@ -101,10 +123,12 @@ func (a *Archive) thread(input string) (id, address string, err error) {
 				before = word
 			}
 		}
-		if listName.MatchString(before) && before != "r" {
+		host := strings.ToLower(link.Hostname())
+		patchwork := strings.HasPrefix(host, "patchwork.") // names a message-id, but is no archive
+		if listName.MatchString(before) && before != "r" && !patchwork {
 			list = before
 		}
-		if !shortLinks[strings.ToLower(link.Hostname())] && link.Host != root.Host {
+		if !shortLinks[host] && !patchwork && link.Host != root.Host {
 			root = &url.URL{Scheme: link.Scheme, Host: link.Host}
 		}
 	}
@@ -244,10 +268,10 @@ func (a *Archive) download(ctx context.Context, id, address string) ([]byte, err
 		if err == io.EOF {
 			break
 		}
-		a.progress(what, int64(data.Len()), max(answer.ContentLength, int64(data.Len())+1))
 		if err != nil {
 			return nil, err
 		}
+		a.progress(what, int64(data.Len()), max(answer.ContentLength, int64(data.Len())+1))
 	}
 	if _, err := checkPacked(data.Bytes(), refuse); err != nil {
 		return nil, err

@@ -27,7 +27,24 @@ func TestArchiveThread(t *testing.T) {
 		{"https://lkml.kernel.org/r/a@c.d", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
 		{"https://inbox.example/git/a@c.d/raw", "a@c.d", "https://inbox.example/git/a@c.d/t.mbox.gz"},
 		{"http://inbox.example:8080/../x/a@c.d/t.mbox.gz", "a@c.d", "http://inbox.example:8080/x/a@c.d/t.mbox.gz"},
+		{"https://lore.kernel.org/all/a@c.d/T/#u", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
+		{"https://lore.kernel.org/linux-mm/a@c.d/t.mbox.gz", "a@c.d", "http://mirror.example/pub/linux-mm/a@c.d/t.mbox.gz"},
+		{"https://lore.kernel.org/linux-mm/a@c.d/raw", "a@c.d", "http://mirror.example/pub/linux-mm/a@c.d/t.mbox.gz"},
+		{"https://LORE.kernel.org/all/a@c.d/t/?q=1", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
+		{"lore.kernel.org/r/a@c.d", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
+		{"lore.kernel.org/linux-mm/a@c.d/#t", "a@c.d", "http://mirror.example/pub/linux-mm/a@c.d/t.mbox.gz"},
+		{"<https://lore.kernel.org/all/a@c.d/>", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
+		{"https://lore.kernel.org/all/%3Ca%2Fb+c@c.d%3E/", "a/b+c@c.d", "http://mirror.example/pub/all/a%2Fb+c@c.d/t.mbox.gz"},
+		{"https://lore.kernel.org/all/a%40c.d/", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
+		{"id:a@c.d", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
+		{"Message-ID: <a@c.d>", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
+		{"mid:<a@c.d>", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
+		{" <a@c.d>\n", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
+		{"https://patchwork.kernel.org/project/linux-mm/patch/a@c.d/", "a@c.d", "http://mirror.example/pub/all/a@c.d/t.mbox.gz"},
 		{"https://lore.kernel.org/all/", "", ""},
+		{"https://lore.kernel.org/all/?q=a@c.d", "", ""},
+		{"https:///all/a@c.d/", "", ""},
+		{"https://a%2Fb/all/a@c.d/", "", ""},
 		{"https://lore.kernel.org/all/%zz@c.d/", "", ""},
 		{"https://lore.kernel.org/all/a%0ab@c.d/", "", ""},
 		{"@c.d", "", ""},
@@ -36,6 +53,16 @@ func TestArchiveThread(t *testing.T) {
 		id, address, err := a.thread(c.input)
 		if id != c.id || address != c.address || (err == nil) != (c.id != "") {
 			t.Errorf("%s: got %q, %q, %v", c.input, id, address, err)
+		}
+	}
+	for _, input := range []string{"lore.kernel.org/r/a@c.d", "id:a@c.d", "Message-ID: <a@c.d>", "<https://lore.kernel.org/all/a@c.d/>", "msgid.link/a@c.d"} {
+		if !isOnline(input) {
+			t.Errorf("%s is not taken for mail in an archive", input)
+		}
+	}
+	for _, input := range []string{"dir.d/a@c.d", "lore.kernel.org", "a@c.d/x", "example.org/all/a@c.d/"} {
+		if isOnline(input) {
+			t.Errorf("%s would be asked for", input)
 		}
 	}
 	for _, bad := range []string{"lore.kernel.org", "file:///etc", "https://"} {
@@ -147,6 +174,77 @@ func TestArchiveRead(t *testing.T) {
 	}
 	if _, err := a.Read(ctx, []string{"some@id.example"}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// An archive that moved is followed, but not out of https; a cut in the middle of an answer, a bomb and a
+// Ctrl-C end in one line.
+func TestArchiveOddServers(t *testing.T) {
+	thread := packed(t, mboxOf(twoPatches))
+	moved := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.EscapedPath() != "/new/a%2Fb@c.d/t.mbox.gz" {
+			t.Errorf("asked for %s", r.URL)
+		}
+		_, _ = w.Write(thread)
+	}))
+	defer moved.Close()
+	var answer http.HandlerFunc
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r) }))
+	defer server.Close()
+	a := &Archive{URL: server.URL}
+	answer = func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, moved.URL+"/new/a%2Fb@c.d/t.mbox.gz", http.StatusMovedPermanently)
+	}
+	if box, err := a.Read(t.Context(), []string{"<a/b@c.d>"}, nil); err != nil || len(box.Series[0].Patches) != 2 {
+		t.Errorf("moved: %v", err)
+	}
+	secure, _ := http.NewRequest(http.MethodGet, "https://a.example/x", nil)
+	plain, _ := http.NewRequest(http.MethodGet, "http://a.example/x", nil)
+	other, _ := http.NewRequest(http.MethodGet, "https://b.example/x", nil)
+	if checkRedirect(plain, []*http.Request{secure}) == nil || checkRedirect(other, []*http.Request{secure}) != nil {
+		t.Error("https must stay https, whatever the host")
+	}
+
+	if !testing.Short() {
+		zeros := packed(t, make([]byte, 8<<20))
+		bomb := append(packed(t, []byte("From x\n")), bytes.Repeat(zeros, maxInput>>23)...)
+		answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(bomb) }
+		if _, err := a.Read(t.Context(), []string{"a@c.d"}, nil); err == nil || !strings.Contains(err.Error(), "more than 1024 MiB of mail") || hintOf(err) == "" {
+			t.Errorf("%d bytes that are more than 1 GiB: %v", len(bomb), err)
+		}
+	}
+
+	// One byte at a time: each is told of, and Ctrl-C ends it.
+	ctx, cancel := context.WithCancel(t.Context())
+	sent := make(chan bool)
+	answer = func(w http.ResponseWriter, r *http.Request) {
+		for i := range 4 {
+			_, _ = w.Write(thread[i : i+1])
+			w.(http.Flusher).Flush()
+			select {
+			case <-sent:
+			case <-r.Context().Done():
+			}
+		}
+		<-r.Context().Done()
+	}
+	var heard []int64
+	a.Progress = func(_ string, done, total int64) {
+		if done == 0 {
+			return
+		}
+		heard = append(heard, done)
+		if done >= total {
+			t.Errorf("%d of %d bytes before the end", done, total)
+		}
+		if len(heard) == 4 {
+			cancel()
+			return
+		}
+		sent <- true
+	}
+	if _, err := a.Read(ctx, []string{"a@c.d"}, nil); !errors.Is(err, context.Canceled) || len(heard) != 4 || heard[3] != 4 {
+		t.Errorf("heard of %v: %v", heard, err)
 	}
 }
 
