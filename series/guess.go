@@ -45,8 +45,9 @@ const (
 // where most of the files are the blobs that the index lines name. Looked at are the base-commit s names, HEAD,
 // the newest branches and tags, and the commits of the year before s that touch its files. Of equal ones, the
 // first in this order is best. The list is empty when dir is no git repository or the patches have no index
-// lines. The work is bounded, whatever the repository's size.
-func GuessBase(ctx context.Context, dir string, s *Series) ([]Guess, error) {
+// lines. The work is bounded, whatever the repository's size. progress, which may be nil, is told how many
+// candidates there are so far. Errors are git's, or the context's.
+func GuessBase(ctx context.Context, dir string, s *Series, progress func(candidates int)) ([]Guess, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("guess base: %w", err)
@@ -56,7 +57,10 @@ func GuessBase(ctx context.Context, dir string, s *Series) ([]Guess, error) {
 	if gitDir == "" || len(want) == 0 {
 		return []Guess{}, nil
 	}
-	g := guesser{gitDir: gitDir, want: want, seen: map[string]bool{}}
+	g := guesser{gitDir: gitDir, want: want, seen: map[string]bool{}, found: progress}
+	if progress == nil {
+		g.found = func(int) {}
+	}
 	for path := range want {
 		g.paths = append(g.paths, path)
 	}
@@ -96,6 +100,7 @@ type guesser struct {
 	paths  []string
 	seen   map[string]bool
 	list   []Guess
+	found  func(candidates int) // told how many there are, as they come
 }
 
 func (g *guesser) add(commit, name, why string) {
@@ -107,6 +112,7 @@ func (g *guesser) add(commit, name, why string) {
 		name = commit[:min(12, len(commit))]
 	}
 	g.list = append(g.list, Guess{Commit: Hash(commit), Name: name, Files: len(g.want), Differ: []string{}, Why: why})
+	g.found(len(g.list))
 }
 
 // candidates gathers the commits to look at, those that need the least trust in chance first.
@@ -161,9 +167,9 @@ func (g *guesser) history(ctx context.Context, s *Series) error {
 	for _, path := range g.paths[:min(len(g.paths), mostPathsLog)] {
 		args = append(args, ":(literal)"+path)
 	}
-	var out bytes.Buffer
 	cmd := gitCommand(g.gitDir, args...)
-	cmd.Stdout, cmd.Grace = &out, -1
+	lines := &lineWriter{line: func(commit string) { g.add(commit, "", "touches the same files") }}
+	cmd.Stdout, cmd.Grace = lines, -1
 	err := cmd.Run(limited)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -171,12 +177,25 @@ func (g *guesser) history(ctx context.Context, s *Series) error {
 	if err != nil && limited.Err() == nil {
 		return err
 	}
-	for line := range strings.Lines(out.String()) {
-		if commit, whole := strings.CutSuffix(line, "\n"); whole {
-			g.add(commit, "", "touches the same files")
-		}
-	}
 	return nil
+}
+
+// lineWriter gives every whole line written to it to line, without its newline.
+type lineWriter struct {
+	line func(string)
+	rest []byte
+}
+
+func (w *lineWriter) Write(data []byte) (int, error) {
+	w.rest = append(w.rest, data...)
+	for {
+		line, rest, ok := bytes.Cut(w.rest, []byte("\n"))
+		if !ok {
+			return len(data), nil
+		}
+		w.line(string(line))
+		w.rest = rest
+	}
 }
 
 // judge counts what matches in every candidate, with one git process for all.

@@ -3,6 +3,7 @@ package series
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -70,9 +71,13 @@ func TestGuessBase(t *testing.T) {
 	s := box.Series[0]
 	best := func() Guess {
 		t.Helper()
-		list, err := GuessBase(context.Background(), dir, s)
+		told := 0
+		list, err := GuessBase(context.Background(), dir, s, func(candidates int) { told = candidates })
 		if err != nil || len(list) < 2 {
 			t.Fatalf("got %v, %v", list, err)
+		}
+		if told != len(list) {
+			t.Errorf("told of %d candidates, there are %d", told, len(list))
 		}
 		return list[0]
 	}
@@ -92,21 +97,35 @@ func TestGuessBase(t *testing.T) {
 		t.Errorf("got %+v", g)
 	}
 
+	for stop := 1; stop < 8; stop++ {
+		// Ctrl-C while the candidates come.
+		ctx, cancel := context.WithCancel(context.Background())
+		_, err := GuessBase(ctx, dir, s, func(candidates int) {
+			if candidates == stop {
+				cancel()
+			}
+		})
+		if stopped := ctx.Err() != nil; stopped != errors.Is(err, context.Canceled) || stop == 1 && !stopped {
+			t.Errorf("cancelled at %d: %v", stop, err)
+		}
+		cancel()
+	}
+
 	git("tag", "-d", "old")
 	git("checkout", "-q", "--orphan", "other", "v7")
 	git("commit", "-q", "-m", "squashed")
 	git("branch", "-q", "-D", "main")
 	git("tag", "-d", "v7")
-	if list, err := GuessBase(context.Background(), dir, s); err != nil || len(list) != 1 || list[0].Matches != 0 || strings.Join(list[0].Differ, " ") != "f g" {
+	if list, err := GuessBase(context.Background(), dir, s, nil); err != nil || len(list) != 1 || list[0].Matches != 0 || strings.Join(list[0].Differ, " ") != "f g" {
 		t.Errorf("without the base: got %v, %v", list, err)
 	}
-	if list, err := GuessBase(context.Background(), t.TempDir(), s); err != nil || len(list) != 0 {
+	if list, err := GuessBase(context.Background(), t.TempDir(), s, nil); err != nil || len(list) != 0 {
 		t.Errorf("no repository: got %v, %v", list, err)
 	}
 	for _, p := range s.Patches {
 		p.Diff = bytes.ReplaceAll(p.Diff, []byte("\nindex "), []byte("\nxedni "))
 	}
-	if list, err := GuessBase(context.Background(), dir, s); err != nil || len(list) != 0 {
+	if list, err := GuessBase(context.Background(), dir, s, nil); err != nil || len(list) != 0 {
 		t.Errorf("no index lines: got %v, %v", list, err)
 	}
 }

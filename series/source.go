@@ -118,7 +118,10 @@ func (s *Source) openGit(ctx context.Context, dir, gitDir, rev string) (err erro
 		return &SourceError{Dir: dir, Err: fmt.Errorf("no commit %s", oneLine(rev)), hint: "name a commit, tag or branch of it with --base"}
 	}
 	if err != nil {
-		return &SourceError{Dir: dir, Err: err}
+		return &SourceError{
+			Dir: dir, Err: err,
+			hint: "git on this machine cannot read it; mend it, use a newer git, or give the same source unpacked into a plain directory",
+		}
 	}
 	if !plumbing.IsHash(id) || len(id) != 40 {
 		return &SourceError{

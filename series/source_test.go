@@ -108,7 +108,13 @@ func TestOpenSourceErrors(t *testing.T) {
 	newer := newGitRepo(t, map[string]string{"f": "1\n"})
 	mustGit(t, newer, "config", "core.repositoryFormatVersion", "1")
 	mustGit(t, newer, "config", "extensions.futureThing", "true")
+	reftable := newGitRepo(t, map[string]string{"f": "1\n"})
+	mustGit(t, reftable, "config", "core.repositoryFormatVersion", "1")
+	mustGit(t, reftable, "config", "extensions.refStorage", "reftable")
+	dangling := filepath.Join(t.TempDir(), "linked")
 	repo := newGitRepo(t, map[string]string{"f": "1\n"})
+	mustGit(t, repo, "worktree", "add", "-q", "--detach", dangling)
+	writeTree(t, dangling, map[string]string{".git": "gitdir: /nowhere/.git/worktrees/x\n"})
 	r, err := OpenRepo(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +130,9 @@ func TestOpenSourceErrors(t *testing.T) {
 		{repo, "HEAD:f", "no commit HEAD:f", true},
 		{empty, "", "no commit HEAD", true},
 		{sha256, "", "SHA-256", true},
-		{newer, "", "futurething", false},
+		{newer, "", "futurething", true},
+		{reftable, "", "open source " + reftable + ": ", true}, // git from 2.45 on knows it, and finds no refs here
+		{dangling, "", "not a git repository", true},
 		{t.TempDir(), "HEAD", "plain source tree", true},
 	} {
 		_, err := r.OpenSource(t.Context(), tc.dir, tc.rev, nil)

@@ -83,7 +83,9 @@ func (f *sourceFlags) apply(ctx context.Context, st *store.Store, s *series.Seri
 	}
 	if f.Base == "auto" {
 		p.Step(report.Step{What: "looking for the base", Stage: "base"})
-		best, err := series.GuessBase(ctx, f.Source, s)
+		best, err := series.GuessBase(ctx, f.Source, s, func(candidates int) {
+			p.Step(report.Step{What: fmt.Sprintf("looking for the base among %d commits", candidates), Stage: "base"})
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -180,7 +182,7 @@ func conflict(s *series.Series, patches []*series.Patch, variants []series.Varia
 // betterBase is a hint that names the commit the series was more likely made on than head, or else the hint
 // there is.
 func (f *sourceFlags) betterBase(ctx context.Context, s *series.Series, head series.Hash, hint string) string {
-	list, err := series.GuessBase(ctx, f.Source, s)
+	list, err := series.GuessBase(ctx, f.Source, s, nil)
 	if err != nil || len(list) == 0 {
 		return hint // only a hint is lost
 	}
