@@ -398,7 +398,7 @@ func dumpFiles(files []*fileDiff) string {
 // commits that rev-list finds, or one line of error.
 func FuzzGitRange(f *testing.F) {
 	needGit(f)
-	for _, revs := range []string{"HEAD~2..HEAD", "..", "HEAD~2...HEAD", "HEAD..", "..HEAD~1", "--output=x..HEAD", "HEAD^{/one}..HEAD", "-o..x", "@{0}..@", "HEAD~9..HEAD", "HEAD..HEAD", "a\x00..b", "^HEAD..HEAD"} {
+	for _, revs := range []string{"HEAD~2..HEAD", "..", "HEAD~2...HEAD", "HEAD..", "..HEAD~1", "--output=x..HEAD", "HEAD^{/one}..HEAD", "-o..x", "@{0}..@", "HEAD~9..HEAD", "HEAD..HEAD", "a\x00..b", "^HEAD..HEAD", "x\ny..HEAD", "\xff\n\x1b..'"} {
 		f.Add(revs)
 	}
 	root := f.TempDir()
