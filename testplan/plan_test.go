@@ -53,9 +53,19 @@ func TestEmbeddedPlan(t *testing.T) {
 	if c := byName["gfs2/dio-read-self-hole"]; !reflect.DeepEqual(c.Run.Argv, []string{"dio-read-self", "hole"}) {
 		t.Errorf("got %v", c.Run.Argv)
 	}
-	progs := p.Programs()
-	if len(progs) != len(Catalogue()) {
-		t.Errorf("the plan uses %d of %d reproducers", len(progs), len(Catalogue()))
+}
+
+// TestWholeCatalogue: what is in the catalogue is in the plan that says it has all of it.
+func TestWholeCatalogue(t *testing.T) {
+	p, err := Load("page-faults")
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := p.Programs()
+	for _, r := range Catalogue() {
+		if _, ok := programs[r.Name]; !ok {
+			t.Errorf("page-faults has no %s", r.Name)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ func build(t *testing.T, r Reproducer) string {
 		}
 	}
 	bin := filepath.Join(dir, r.Name)
-	err := xec.Cmd{Name: "gcc", Args: []string{"-static", "-O2", "-Wall", "-Wextra", "-Werror", "-o", bin, r.Name + ".c"}, Dir: dir}.Run(context.Background())
+	err := xec.Cmd{Name: "gcc", Args: []string{"-static", "-O2", "-pthread", "-Wall", "-Wextra", "-Werror", "-o", bin, r.Name + ".c"}, Dir: dir}.Run(context.Background())
 	if errors.Is(err, exec.ErrNotFound) {
 		t.Skip("gcc is not installed")
 	}
@@ -62,7 +62,7 @@ func TestReproducersOnTheHost(t *testing.T) {
 		t.Skipf("the temporary directory's file system has no O_DIRECT: %v", err)
 	}
 	_ = probe.Close()
-	p, err := Load("mmap-deadlock")
+	p, err := Load("page-faults")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -262,6 +263,49 @@ HELPER void evict(int fd, void *p, long pages)
 	}
 	if (left)
 		fail("setup", EBUSY, "%ld of %ld pages stay in the page cache", left, pages);
+}
+
+/* evicted maps pages of a file that neither the page tables nor the page cache hold. */
+HELPER char *evicted(int fd, long first, long pages, int flags)
+{
+	char *p = map(fd, first, pages, flags);
+
+	evict(fd, p, pages);
+	return p;
+}
+
+/*
+ * beside starts body in a thread that leaves this call together with the caller. A deadlock of one leaves the other in the
+ * kernel, waiting or gone, so that the case stands still; so loops of either side are bounded. Ends with together().
+ */
+HELPER void beside(void *(*body)(void *), void *arg);
+HELPER void together(void);
+
+static pthread_t beside_thread;
+static pthread_barrier_t beside_start;
+static struct { void *(*body)(void *); void *arg; } beside_what;
+
+HELPER void *beside_run(void *unused)
+{
+	(void)unused;
+	pthread_barrier_wait(&beside_start);
+	return beside_what.body(beside_what.arg);
+}
+
+HELPER void beside(void *(*body)(void *), void *arg)
+{
+	beside_what.body = body;
+	beside_what.arg = arg;
+	pthread_barrier_init(&beside_start, NULL, 2);
+	errno = pthread_create(&beside_thread, NULL, beside_run, NULL);
+	if (errno)
+		fail("setup", errno, "pthread_create");
+	pthread_barrier_wait(&beside_start);
+}
+
+HELPER void together(void)
+{
+	pthread_join(beside_thread, NULL);
 }
 
 /* check_pages reads pages and checks them. */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * punch-race: fallocate(2) punches holes into the pages that a second thread dirties through a mapping and that the first one writes.
+ *
+ * Locks: punching: inode lock, invalidate_lock (GFS2: the glock; XFS: mmaplock), page locks, transaction. The thread's fault: mmap_lock,
+ * invalidate_lock, page lock, transaction in page_mkwrite. Order: the page cache lock before page locks before
+ * the journal, in both; a page that is made dirty between the unmapping and the freeing of its blocks is lost data or worse.
+ * Known from: 730633f0b7f9 ("mm: Protect operations adding pages to page cache with invalidate_lock", Linux 5.15) and the file
+ * systems' patches around it; fstests generic/469 and their kin.
+ * A correct kernel: each page holds the data or zeros, and from the disk the same as from the page cache.
+ */
+#include "repro.h"
+
+#define PAGES 16L
+#define ROUNDS 25
+
+static int fd;
+
+static void *dirty(void *mapping)
+{
+	volatile uint64_t *p = mapping;
+
+	for (int round = 0; round < 2 * ROUNDS; round++)
+		for (long i = 0; i < PAGES; i++)
+			p[i * PAGE / 8] = (uint64_t)1 << 40 | (uint64_t)(i * PAGE);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const words[] = { NULL };
+	uint64_t cached[PAGES];
+	char *p;
+
+	known_args(argc, argv, words);
+	fd = new_file("punch-race", PAGES);
+	p = map(fd, 0, PAGES, MAP_SHARED);
+
+	step("punch and write %d times, the pages dirtied beside", ROUNDS);
+	beside(dirty, p);
+	for (int round = 0; round < ROUNDS; round++) {
+		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, round % 4 * PAGE, (PAGES - 4) * PAGE))
+			fail("punch", errno, "in round %d", round);
+		put(fd, round % PAGES, 1, 1);
+	}
+	together();
+	step("check the data");
+	for (long i = 0; i < PAGES; i++) {
+		want_count("verify", pread(fd, &cached[i], 8, i * PAGE), 8);
+		if (cached[i] && cached[i] != ((uint64_t)1 << 40 | (uint64_t)(i * PAGE)))
+			wrong("punch", "page %ld begins with %llx", i, (unsigned long long)cached[i]);
+	}
+	evict(fd, p, PAGES);
+	for (long i = 0; i < PAGES; i++) {
+		uint64_t disk;
+
+		want_count("verify", pread(fd, &disk, 8, i * PAGE), 8);
+		if (disk != cached[i])
+			wrong("punch", "page %ld begins with %llx in the page cache, %llx on disk", i,
+			      (unsigned long long)cached[i], (unsigned long long)disk);
+	}
+	return pass();
+}
