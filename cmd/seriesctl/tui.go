@@ -9,6 +9,7 @@ import (
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/internal/tui"
+	"github.com/seriesctl/seriesctl/series"
 )
 
 // pollEvery is how often the TUI looks for news in the workspace; looking costs one pragma and one stat.
@@ -25,7 +26,7 @@ func (a *app) runTUI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	src := &workspace{st: st, series: s.ID, subject: s.Subject, changes: make(chan struct{}, 1)}
+	src := &workspace{st: st, s: s, changes: make(chan struct{}, 1)}
 	if err := src.refresh(); err != nil {
 		return err
 	}
@@ -41,9 +42,9 @@ func (a *app) runTUI(ctx context.Context) error {
 // workspace is the TUI's view of a workspace: the results in the database, and what a run in this or another
 // process says it does.
 type workspace struct {
-	st              *store.Store
-	series, subject string
-	changes         chan struct{}
+	st      *store.Store
+	s       *series.Series
+	changes chan struct{}
 
 	mu     sync.Mutex
 	spec   *lab.Spec
@@ -92,15 +93,15 @@ func (w *workspace) poll(ctx context.Context) {
 // refresh reads the matrix and lays over it what is going on.
 func (w *workspace) refresh() error {
 	var spec lab.Spec
-	result := &lab.Result{Series: w.series, Subject: w.subject}
-	if err := w.st.Matrix(w.series, &spec); err == nil {
+	result := &lab.Result{Series: w.s.ID, Subject: w.s.Subject}
+	if err := w.st.Matrix(w.s.ID, &spec); err == nil {
 		if result, err = lab.Load(w.st, &spec); err != nil {
 			return err
 		}
 	}
 	busy := w.st.Busy()
 	status, err := lab.ReadStatus(w.st.Status())
-	if err != nil || status.Series != w.series {
+	if err != nil || status.Series != w.s.ID {
 		status, busy = lab.Status{}, false
 	}
 	if busy {
@@ -135,5 +136,7 @@ func (w *workspace) Runs(prefix int, caseName string) ([]lab.Run, error) {
 	w.mu.Unlock()
 	return lab.Runs(w.st, spec, prefix, caseName)
 }
+
+func (w *workspace) Series() (*series.Series, error) { return w.s, nil }
 
 func (w *workspace) Open(path string) (tui.File, error) { return openArtefact(w.st, path) }

@@ -93,30 +93,42 @@ func depsText(p pen, b *bytes.Buffer, s *series.Series, g *series.Graph) {
 		b.WriteByte('\n')
 		row := fmt.Sprintf(" %*d  ", digits, n)
 		fmt.Fprintf(b, "%s%s\n", p.paint(bold, row), p.paint(bold, plain.Cut(subjects[n], p.width-len(row), p.tail())))
-		needs, by := edgesOf(g, n)
-		label := "needs "
-		for i := 0; i < len(needs); {
-			j := i
-			for j < len(needs) && needs[j].Needs == needs[i].Needs {
-				j++
-			}
-			first := indent + label + fmt.Sprintf("%*d  ", digits, needs[i].Needs)
-			p.wrap(b, first, strings.Repeat(" ", len(first)), strings.Join(p.whys(needs[i:j]), "; "))
-			label = "      "
-			i = j
-		}
-		if len(by) > 0 {
-			p.wrap(b, indent, indent+"  ", "needed by "+ranges(by))
-		}
-		if len(needs) == 0 && len(by) == 0 {
-			b.WriteString(indent + "stands alone\n")
-		}
+		p.patchDeps(b, g, n, digits, indent)
 	}
 	if len(g.Problems) > 0 {
 		b.WriteString("\nproblems\n")
 		for _, q := range g.Problems {
 			p.wrap(b, "  ", "    ", q.Kind+": "+plain.Line(q.Detail))
 		}
+	}
+}
+
+// PatchDeps says what patch n of the graph's needs, and what needs it.
+func PatchDeps(g *series.Graph, n int, o Options) string {
+	p := newPen(o)
+	var b bytes.Buffer
+	p.patchDeps(&b, g, n, 2, " ")
+	return b.String()
+}
+
+func (p pen) patchDeps(b *bytes.Buffer, g *series.Graph, n, digits int, indent string) {
+	needs, by := edgesOf(g, n)
+	label := "needs "
+	for i := 0; i < len(needs); {
+		j := i
+		for j < len(needs) && needs[j].Needs == needs[i].Needs {
+			j++
+		}
+		first := indent + label + fmt.Sprintf("%*d  ", digits, needs[i].Needs)
+		p.wrap(b, first, strings.Repeat(" ", len(first)), strings.Join(p.whys(needs[i:j]), "; "))
+		label = "      "
+		i = j
+	}
+	if len(by) > 0 {
+		p.wrap(b, indent, indent+"  ", "needed by "+ranges(by))
+	}
+	if len(needs) == 0 && len(by) == 0 {
+		b.WriteString(indent + "stands alone\n")
 	}
 }
 

@@ -147,6 +147,31 @@ func Patch(w io.Writer, s *series.Series, n int) error {
 	if p == nil {
 		return &NoPatchError{Series: s.ID, Index: n, Total: s.Total, Missing: n >= 1 && n <= s.Total}
 	}
+	if err := PatchAlone(w, s, p); err != nil {
+		return err
+	}
+	if len(p.Replies) > 0 {
+		if _, err := fmt.Fprintf(w, "\n%s\n\n", countedReplies(len(p.Replies))); err != nil {
+			return err
+		}
+	}
+	return Replies(w, p.Replies)
+}
+
+// Cover prints the head of a series and its cover letter.
+func Cover(w io.Writer, s *series.Series) error {
+	out := bufio.NewWriter(w)
+	fmt.Fprintf(out, "%s\n  %-11s%s\n", line(s.Subject), "from", person(s.Author))
+	if !s.Date.IsZero() {
+		fmt.Fprintf(out, "  %-11s%s\n", "date", stamp(s.Date))
+	}
+	out.WriteByte('\n')
+	indented(out, "    ", strings.Trim(s.Cover, "\n"))
+	return out.Flush()
+}
+
+// PatchAlone prints a patch of a series: header, message and diff.
+func PatchAlone(w io.Writer, s *series.Series, p *series.Patch) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "patch %d/%d  %s\n", p.Index, s.Total, line(p.Subject))
 	field := func(name, value string) {
@@ -183,13 +208,19 @@ func Patch(w io.Writer, s *series.Series, n int) error {
 	diffStat(out, series.DiffStat(p.Diff))
 	fmt.Fprintf(out, " %s, %s, %s\n\n", counted(len(p.Files), "file"), counted(p.Insertions, "insertion")+"(+)", counted(p.Deletions, "deletion")+"(-)")
 	indented(out, "", strings.TrimRight(string(p.Diff), "\n"))
-	if len(p.Replies) > 0 {
-		fmt.Fprintf(out, "\n%s\n", countedReplies(len(p.Replies)))
-	}
-	for _, r := range p.Replies {
+	return out.Flush()
+}
+
+// Replies prints replies with their bodies, each indented by its depth in the thread.
+func Replies(w io.Writer, replies []series.Reply) error {
+	out := bufio.NewWriter(w)
+	for i, r := range replies {
+		if i > 0 {
+			out.WriteByte('\n')
+		}
 		// Deeper than this, a thread is as well read flat.
 		indent := strings.Repeat("  ", min(r.Depth-1, 8))
-		fmt.Fprintf(out, "\n%s* %s", indent, person(r.From))
+		fmt.Fprintf(out, "%s* %s", indent, person(r.From))
 		if !r.Date.IsZero() {
 			fmt.Fprintf(out, ", %s", stamp(r.Date))
 		}

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
@@ -13,7 +12,7 @@ import (
 // cellView is what is known of one cell: its runs and, of the run that is shown, a tab each for the facts, the
 // stacks, the crash report, the output and the console.
 type cellView struct {
-	look
+	pager
 	prefix   int
 	caseName string
 	row, col int // in the matrix it was opened from
@@ -24,24 +23,13 @@ type cellView struct {
 	err     error
 
 	run  int
-	tabs []tab
-	tab  int
 	file File // the open console
-
-	width, height int
-	hits          string // what the last search found, for the status line
-}
-
-// tab is one view of a run.
-type tab struct {
-	name string
-	win  *window
 }
 
 func newCellView(l look, m *matrix) *cellView {
 	row, col := m.grid.row, m.grid.col
 	p := m.Prefix(row)
-	v := &cellView{look: l, prefix: p.Index, caseName: m.Case(col).Name, row: row, col: col, loading: true}
+	v := &cellView{pager: pager{look: l}, prefix: p.Index, caseName: m.Case(col).Name, row: row, col: col, loading: true}
 	if p.Status != lab.PrefixOK {
 		v.log = p.Log
 	}
@@ -73,29 +61,21 @@ func (v *cellView) setRuns(runs []lab.Run, err error) {
 
 // build makes the tabs of the shown run and opens the one with the evidence that decided it.
 func (v *cellView) build(f File, size int64, err error) {
-	keep := ""
-	if v.tab < len(v.tabs) {
-		keep = v.tabs[v.tab].name
-	}
+	keep := v.chosen()
 	v.close()
 	v.file, v.tabs, v.tab = f, nil, 0
-	add := func(name, text string) {
-		if text = strings.TrimRight(text, "\n"); text != "" {
-			v.tabs = append(v.tabs, tab{name, newWindow(v.look, strings.NewReader(text), int64(len(text)))})
-		}
-	}
 	best := "console"
 	if len(v.runs) > 0 {
 		run := v.runs[v.run]
 		o := run.Observation
 		if o.Hang != nil {
-			add("stacks", report.Stacks(o.Hang))
+			v.add("stacks", report.Stacks(o.Hang))
 		}
 		if o.Crash != nil {
-			add("report", o.Crash.Report)
+			v.add("report", o.Crash.Report)
 		}
-		add("output", o.Output)
-		add("facts", strings.Join(report.Facts(run), "\n"))
+		v.add("output", o.Output)
+		v.add("facts", strings.Join(report.Facts(run), "\n"))
 		switch run.Judgement.Outcome {
 		case testplan.Deadlock, testplan.Livelock:
 			best = "stacks"
@@ -123,41 +103,12 @@ func (v *cellView) build(f File, size int64, err error) {
 	v.resize(v.width, v.height)
 }
 
-func (v *cellView) choose(name string) {
-	for i, t := range v.tabs {
-		if t.name == name {
-			v.tab = i
-		}
-	}
-}
-
 func (v *cellView) close() {
 	if v.file != nil {
 		// It was only read: nothing can be lost by a failed close.
 		_ = v.file.Close()
 		v.file = nil
 	}
-}
-
-// window is the shown tab's, nil when there is none.
-func (v *cellView) window() *window {
-	if v.tab < len(v.tabs) {
-		return v.tabs[v.tab].win
-	}
-	return nil
-}
-
-func (v *cellView) resize(width, height int) {
-	v.width, v.height = width, height
-	for _, t := range v.tabs {
-		t.win.resize(width, height-1)
-	}
-}
-
-// reader is what a search in the shown tab reads.
-func (v *cellView) reader() (io.ReaderAt, int64) {
-	w := v.window()
-	return w.r, w.size
 }
 
 // runLine says which run is shown and what decided it.
@@ -178,41 +129,4 @@ func (v *cellView) runLine() string {
 		s += ": " + j.Evidence
 	}
 	return v.text(s)
-}
-
-// view draws the tabs and the shown one's window in v.height lines.
-func (v *cellView) view() []string {
-	var names strings.Builder
-	used := 0
-	for i, t := range v.tabs {
-		name := " " + t.name + " "
-		if i == v.tab {
-			name = "[" + t.name + "]"
-		}
-		if used += len(name) + 1; used > v.width-8 {
-			break
-		}
-		st := faint
-		if i == v.tab {
-			st = bold
-		}
-		names.WriteString(" " + v.paint(st, name))
-	}
-	line := names.String()
-	if w := v.window(); w != nil {
-		right := w.place()
-		if v.hits != "" {
-			right = v.text(v.hits) + "  " + right
-		}
-		right = v.cut(right, max(v.width-used-2, 5))
-		line += spaces(v.width-used-textWidth(right)-1) + v.paint(faint, right)
-	}
-	lines := []string{line}
-	if w := v.window(); w != nil {
-		lines = append(lines, w.view()...)
-	}
-	for len(lines) < v.height {
-		lines = append(lines, "")
-	}
-	return lines[:max(v.height, 1)]
 }

@@ -33,6 +33,7 @@ func onMatrix() []binding {
 	}
 	return append([]binding{
 		{[]string{"enter"}, "Enter", "Enter open", "open the cell: its runs, console and stacks", (*model).open},
+		{[]string{"p"}, "p", "p patch", "open the patch: message, diff, replies, what it needs", (*model).openPatch},
 		{[]string{"j", "down"}, "j, down", "", "next patch", move(1, 0)},
 		{[]string{"k", "up"}, "k, up", "", "patch before", move(-1, 0)},
 		{[]string{"h", "left"}, "h, left", "", "case to the left", move(0, -1)},
@@ -56,20 +57,42 @@ func onMatrix() []binding {
 
 // onCell is the key table of a cell.
 func onCell() []binding {
-	scroll := func(lines func(m *model) int) func(*model) tea.Cmd {
+	return append(append(onText("next of stacks, report, output, facts, console"), []binding{
+		{[]string{"]"}, "]", "", "the same case with the next patch", func(m *model) tea.Cmd { return m.neighbour(1) }},
+		{[]string{"["}, "[", "[ ] patch", "the same case without this patch", func(m *model) tea.Cmd { return m.neighbour(-1) }},
+		{[]string{"J"}, "J", "", "next run", func(m *model) tea.Cmd { return m.nextRun(1) }},
+		{[]string{"K"}, "K", "J K run", "run before", func(m *model) tea.Cmd { return m.nextRun(-1) }},
+		{[]string{"p"}, "p", "p diff", "open the patch: message, diff, replies, what it needs", (*model).openPatch},
+		{[]string{"q", "esc"}, "q, Esc", "q back", "back to the matrix", (*model).closeCell},
+	}...), everywhere()...)
+}
+
+// onPatch is the key table of a patch.
+func onPatch() []binding {
+	return append(append(onText("next of patch, thread, needs, build, cases"), []binding{
+		{[]string{"]"}, "]", "", "next patch", func(m *model) tea.Cmd { return m.nextPatch(1) }},
+		{[]string{"["}, "[", "[ ] patch", "patch before; before the first the cover letter", func(m *model) tea.Cmd { return m.nextPatch(-1) }},
+		{[]string{"z"}, "z", "z quotes", "show quoted parts whole, or fold them", func(m *model) tea.Cmd { m.patch.fold(); return nil }},
+		{[]string{"q", "esc", "p"}, "q, Esc, p", "q back", "back to where it was opened", (*model).closePatch},
+	}...), everywhere()...)
+}
+
+// onText are the keys of all texts with tabs; tabs says what Tab goes through.
+func onText(tabs string) []binding {
+	scroll := func(lines func(w *window) int) func(*model) tea.Cmd {
 		return func(m *model) tea.Cmd {
-			if w := m.cell.window(); w != nil {
-				w.scroll(lines(m))
+			if w := m.window(); w != nil {
+				w.scroll(lines(w))
 			}
 			return nil
 		}
 	}
 	half := func(n int) func(*model) tea.Cmd {
-		return scroll(func(m *model) int { return n * max(m.cell.window().height/2, 1) })
+		return scroll(func(w *window) int { return n * max(w.height/2, 1) })
 	}
-	by := func(n int) func(*model) tea.Cmd { return scroll(func(*model) int { return n }) }
-	return append([]binding{
-		{[]string{"tab"}, "Tab", "Tab next tab", "next of stacks, report, output, facts, console", func(m *model) tea.Cmd { return m.nextTab(1) }},
+	by := func(n int) func(*model) tea.Cmd { return scroll(func(*window) int { return n }) }
+	return []binding{
+		{[]string{"tab"}, "Tab", "Tab next tab", tabs, func(m *model) tea.Cmd { return m.nextTab(1) }},
 		{[]string{"shift+tab"}, "Shift-Tab", "", "tab before", func(m *model) tea.Cmd { return m.nextTab(-1) }},
 		{[]string{"j", "down"}, "j, down", "", "a line down", by(1)},
 		{[]string{"k", "up"}, "k, up", "", "a line up", by(-1)},
@@ -84,12 +107,7 @@ func onCell() []binding {
 		{[]string{"/"}, "/", "/ find", "find text in this tab", (*model).ask},
 		{[]string{"n"}, "n", "", "next find", func(m *model) tea.Cmd { return m.again(1) }},
 		{[]string{"N"}, "N", "", "find before", func(m *model) tea.Cmd { return m.again(-1) }},
-		{[]string{"]"}, "]", "", "the same case with the next patch", func(m *model) tea.Cmd { return m.neighbour(1) }},
-		{[]string{"["}, "[", "[ ] patch", "the same case without this patch", func(m *model) tea.Cmd { return m.neighbour(-1) }},
-		{[]string{"J"}, "J", "", "next run", func(m *model) tea.Cmd { return m.nextRun(1) }},
-		{[]string{"K"}, "K", "J K run", "run before", func(m *model) tea.Cmd { return m.nextRun(-1) }},
-		{[]string{"q", "esc"}, "q, Esc", "q back", "back to the matrix", (*model).closeCell},
-	}, everywhere()...)
+	}
 }
 
 func everywhere() []binding {

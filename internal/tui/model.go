@@ -26,7 +26,8 @@ type model struct {
 
 	width, height int
 	matrix        *matrix
-	cell          *cellView // nil while the matrix is shown
+	cell          *cellView  // nil while none is open
+	patch         *patchView // over the matrix or the cell; nil while none is open
 
 	help    bool
 	helpTop int
@@ -37,7 +38,8 @@ type model struct {
 	said    string // one line about the last key, until the next
 
 	cancel context.CancelFunc // of the search that goes on
-	serial int                // of the newest command; answers to older ones are dropped
+	serial int                // of the newest command of the cell; answers to older ones are dropped
+	asks   int                // of patches, likewise
 }
 
 func newModel(src Source, o Options) *model {
@@ -66,8 +68,13 @@ type (
 		serial int
 		size   int64
 	}
+	patchMsg struct {
+		ask  int
+		view *patchView
+	}
 	foundMsg struct {
 		serial int
+		in     *pager
 		at     int64
 		err    error
 	}
@@ -136,6 +143,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if m.cell != nil && msg.serial == m.serial && m.cell.file != nil && len(m.cell.tabs) > 0 {
 			m.cell.tabs[len(m.cell.tabs)-1].win.grow(msg.size)
 		}
+	case patchMsg:
+		m.takePatch(msg)
 	case foundMsg:
 		m.found(msg)
 	}
@@ -152,6 +161,9 @@ func (m *model) fit() {
 	if m.cell != nil {
 		// The line about the run is above the tabs.
 		m.cell.resize(m.width, body-1)
+	}
+	if m.patch != nil {
+		m.patch.resize(m.width, body-1)
 	}
 }
 
@@ -212,10 +224,32 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 
 // table is the key table of what is shown.
 func (m *model) table() []binding {
-	if m.cell != nil {
+	switch {
+	case m.patch != nil:
+		return onPatch()
+	case m.cell != nil:
 		return onCell()
 	}
 	return onMatrix()
+}
+
+// pager is the text that is shown, nil while it is the matrix.
+func (m *model) pager() *pager {
+	switch {
+	case m.patch != nil:
+		return &m.patch.pager
+	case m.cell != nil:
+		return &m.cell.pager
+	}
+	return nil
+}
+
+// window is the text window that keys act on, nil while there is none.
+func (m *model) window() *window {
+	if p := m.pager(); p != nil {
+		return p.window()
+	}
+	return nil
 }
 
 func (m *model) quit() tea.Cmd {
@@ -253,6 +287,50 @@ func (m *model) closeCell() tea.Cmd {
 	m.serial++
 	m.fit()
 	return nil
+}
+
+// openPatch shows the patch of the cursor's row.
+func (m *model) openPatch() tea.Cmd {
+	m.stopSearch()
+	m.asks++
+	ask, src, x, row := m.asks, m.src, *m.matrix, m.matrix.grid.row
+	return func() tea.Msg {
+		s, err := src.Series()
+		return patchMsg{ask, newPatchView(&x, row, s, err)}
+	}
+}
+
+func (m *model) takePatch(msg patchMsg) {
+	if msg.ask != m.asks {
+		return
+	}
+	if m.patch != nil {
+		msg.view.choose(m.patch.chosen())
+	}
+	m.patch = msg.view
+	m.fit()
+}
+
+func (m *model) closePatch() tea.Cmd {
+	m.stopSearch()
+	m.asks++
+	m.patch = nil
+	m.fit()
+	if m.cell != nil && m.cell.row != m.matrix.grid.row {
+		return m.open()
+	}
+	return nil
+}
+
+// nextPatch shows the patch some rows further.
+func (m *model) nextPatch(step int) tea.Cmd {
+	row := m.matrix.grid.row + step
+	if row < 0 || row >= m.matrix.Rows() {
+		m.said = "no patch beyond this one"
+		return nil
+	}
+	m.matrix.grid.move(step, 0, m.matrix)
+	return m.openPatch()
 }
 
 func (m *model) loadRuns() tea.Cmd {
@@ -358,9 +436,9 @@ func (m *model) nextEffect(step int) tea.Cmd {
 }
 
 func (m *model) nextTab(step int) tea.Cmd {
-	if n := len(m.cell.tabs); n > 0 {
+	if p := m.pager(); len(p.tabs) > 0 {
 		m.stopSearch()
-		m.cell.tab, m.cell.hits = wrapIndex(m.cell.tab+step, n), ""
+		p.tab, p.hits = wrapIndex(p.tab+step, len(p.tabs)), ""
 	}
 	return nil
 }
@@ -377,14 +455,14 @@ func (m *model) nextRun(step int) tea.Cmd {
 }
 
 func (m *model) sideways(columns int) tea.Cmd {
-	if w := m.cell.window(); w != nil {
+	if w := m.window(); w != nil {
 		w.x = max(w.x+columns, 0)
 	}
 	return nil
 }
 
 func (m *model) edge(end bool) tea.Cmd {
-	switch w := m.cell.window(); {
+	switch w := m.window(); {
 	case w == nil:
 	case end:
 		w.end()
@@ -429,20 +507,20 @@ func (m *model) again(step int) tea.Cmd {
 	if m.wanted == "" {
 		return nil
 	}
-	if m.cell == nil {
+	if m.pager() == nil {
 		if !m.matrix.find(m.wanted, step) {
 			m.said = fmt.Sprintf("no patch or case holds %q", m.wanted)
 		}
 		return nil
 	}
-	w := m.cell.window()
+	w := m.window()
 	if w == nil {
 		return nil
 	}
 	m.stopSearch()
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
-	m.cell.hits = "searching" + m.pick("…", "...")
+	m.pager().hits = "searching" + m.pick("…", "...")
 	from := w.top
 	if w.hit >= 0 {
 		from = w.hit
@@ -450,11 +528,11 @@ func (m *model) again(step int) tea.Cmd {
 			_, from = w.line(w.hit)
 		}
 	}
-	serial, text := m.serial, m.wanted
-	r, size := m.cell.reader()
+	serial, in, text := m.serial, m.pager(), m.wanted
+	r, size := m.pager().reader()
 	return func() tea.Msg {
 		at, err := search(ctx, r, size, from, text, step < 0)
-		return foundMsg{serial, at, err}
+		return foundMsg{serial, in, at, err}
 	}
 }
 
@@ -466,19 +544,20 @@ func (m *model) stopSearch() {
 }
 
 func (m *model) found(msg foundMsg) {
-	if m.cell == nil || msg.serial != m.serial || errors.Is(msg.err, context.Canceled) || errors.Is(msg.err, os.ErrClosed) {
+	p := m.pager()
+	if p == nil || p != msg.in || msg.serial != m.serial || errors.Is(msg.err, context.Canceled) || errors.Is(msg.err, os.ErrClosed) {
 		return
 	}
 	m.stopSearch()
-	w := m.cell.window()
+	w := p.window()
 	switch {
 	case w == nil:
 	case msg.err != nil:
-		m.cell.hits = msg.err.Error()
+		p.hits = msg.err.Error()
 	case msg.at < 0:
-		m.cell.hits = fmt.Sprintf("no more %q", m.wanted)
+		p.hits = fmt.Sprintf("no more %q", m.wanted)
 	default:
-		m.cell.hits = fmt.Sprintf("/%s", m.wanted)
+		p.hits = fmt.Sprintf("/%s", m.wanted)
 		w.show(msg.at)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/report/reporttest"
+	"github.com/seriesctl/seriesctl/series"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -27,6 +28,7 @@ type world struct {
 	changes chan struct{}
 	status  Status
 	runs    []lab.Run
+	series  *series.Series
 	err     error
 	console string
 	open    int // files that are open
@@ -37,6 +39,8 @@ func (w *world) Changes() <-chan struct{} { return w.changes }
 func (w *world) Status() Status           { return w.status }
 
 func (w *world) Runs(int, string) ([]lab.Run, error) { return w.runs, w.err }
+
+func (w *world) Series() (*series.Series, error) { return w.series, w.err }
 
 func (w *world) Open(path string) (File, error) {
 	if w.console == "" {
@@ -155,7 +159,7 @@ func (s *screen) has(want string) {
 }
 
 func rfc() *world {
-	return &world{result: reporttest.RFC(), runs: reporttest.Runs(), console: console(300)}
+	return &world{result: reporttest.RFC(), runs: reporttest.Runs(), series: reporttest.Series(), console: console(300)}
 }
 
 func live() *world {
@@ -182,7 +186,16 @@ func TestGolden(t *testing.T) {
 		{"cell-report", rfc, Options{}, []string{"enter", "K"}},
 		{"cell-stacks", rfc, Options{}, []string{"enter", "K", "K"}},
 		{"cell-console", rfc, Options{}, []string{"enter", "tab", "tab", "/", "B", "U", "G", "enter"}},
+		{"patch", rfc, Options{}, []string{"j", "j", "j", "j", "p"}},
+		{"patch-color", rfc, Options{Color: true}, []string{"j", "j", "j", "j", "p"}},
+		{"patch-thread", rfc, Options{}, []string{"j", "j", "j", "j", "p", "tab"}},
+		{"patch-thread-ascii", rfc, Options{ASCII: true}, []string{"j", "j", "j", "j", "p", "tab", "z"}},
+		{"patch-needs", rfc, Options{}, []string{"j", "j", "j", "j", "p", "tab", "tab"}},
+		{"patch-cases", rfc, Options{}, []string{"j", "j", "j", "j", "p", "tab", "tab", "tab", "tab"}},
+		{"patch-unbuilt", rfc, Options{}, []string{"G", "k", "k", "k", "p", "tab", "tab"}},
+		{"cover", rfc, Options{}, []string{"p"}},
 		{"help", rfc, Options{}, []string{"?"}},
+		{"patch-help", rfc, Options{}, []string{"p", "?"}},
 		{"cell-help", rfc, Options{}, []string{"enter", "?"}},
 		{"leave", live, Options{}, []string{"Q"}},
 	}
@@ -279,6 +292,41 @@ func TestLiveChangesKeepTheCursor(t *testing.T) {
 	if got := s.text(); strings.Contains(got, "58/180") {
 		t.Errorf("the status stays after the run:\n%s", got)
 	}
+}
+
+func TestPatchOverMatrixAndCell(t *testing.T) {
+	s := newScreen(t, rfc(), 80, 24, Options{})
+	s.keys("j", "j", "j", "j", "enter", "K", "p")
+	s.has("patch 4/9")
+	s.keys("p") // back in the cell, at the run that was shown
+	s.has(" run 2 of 3")
+	s.keys("p", "]")
+	s.has("patch 5/9")
+	s.keys("q") // the cell has gone along
+	s.has("prefix 5")
+	s.keys("q", "g", "p", "[")
+	s.has("no patch beyond this one")
+	s.keys("]", "]", "]", "]", "tab")
+	s.has("10 quoted lines")
+	s.keys("z")
+	s.has("line 5 of what was written before")
+	s.keys("/", "t", "a", "k", "e", " ", "t", "h", "e", "enter")
+	s.has("/take the")
+	s.keys("]") // the next patch has no replies
+	s.has("[patch]")
+	s.keys("q")
+	s.has("Enter open")
+}
+
+func TestPatchThatCannotBeShown(t *testing.T) {
+	w := rfc()
+	w.series, w.err = nil, errors.New("read mail: \x1b[31mgone")
+	s := newScreen(t, w, 80, 24, Options{})
+	s.keys("j", "p", "tab", "z", "j", "G")
+	s.has("cannot show it: read mail: gone")
+	w.series, w.err = &series.Series{ID: "x"}, nil
+	s.keys("]")
+	s.has("the series has no patch 2")
 }
 
 func TestListensAtMostTwentyTimesASecond(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package tui is the terminal interface: the matrix of a series, live while a run goes on, and under each cell
-// its runs with console and stacks.
+// Package tui is the terminal interface: the matrix of a series, live while a run goes on, under each cell
+// its runs with console and stacks, and under each row its patch with the replies to it.
 //
 // It guarantees that nothing from mail or consoles reaches the terminal unsanitised, that a log is a window on
 // its file and never in memory, that it draws at most 20 times a second and not at all while nothing
@@ -17,6 +17,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/series"
 )
 
 // Source is the interface's view of the world. Its methods may be called from any goroutine.
@@ -30,6 +31,8 @@ type Source interface {
 	Status() Status
 	// Runs are the stored runs of a cell, oldest first.
 	Runs(prefix int, caseName string) ([]lab.Run, error)
+	// Series is the series with its patches and the replies. It may take a while.
+	Series() (*series.Series, error)
 	// Open opens a log by its path relative to the workspace.
 	Open(path string) (File, error)
 }

@@ -30,6 +30,9 @@ func (m *model) lines() []string {
 	}
 	lines := []string{m.paint(bar, m.title())}
 	switch {
+	case m.patch != nil:
+		lines = append(lines, m.paint(bold, m.cut(m.patch.headLine(), m.width)))
+		lines = append(lines, m.patch.view()...)
 	case m.cell != nil:
 		lines = append(lines, m.paint(bold, m.cut(m.cell.runLine(), m.width)))
 		lines = append(lines, m.cell.view()...)
@@ -58,6 +61,12 @@ func (m *model) lines() []string {
 
 func (m *model) title() string {
 	r := m.result
+	if v := m.patch; v != nil && v.row < m.matrix.Rows() {
+		if v.number == 0 {
+			return m.ends(" "+m.text(r.Subject), m.text(r.Series)+" ", m.width)
+		}
+		return m.ends(fmt.Sprintf(" patch %d: %s", v.number, m.matrix.subject(v.row)), m.matrix.Does(v.row)+" ", m.width)
+	}
 	if c := m.cell; c != nil {
 		word := ""
 		if m.matrix.Rows() > c.row && m.matrix.Cols() > c.col {
@@ -93,7 +102,7 @@ func (m *model) title() string {
 func (m *model) sentenceBlock() []string {
 	n := m.sentenceLines()
 	out := make([]string, 0, n)
-	if n > 2 && m.cell == nil && m.matrix.Rows() > 0 && m.matrix.Cols() > 0 {
+	if n > 2 && m.pager() == nil && m.matrix.Rows() > 0 && m.matrix.Cols() > 0 {
 		row := m.matrix.grid.row
 		out = append(out, m.paint(bold, m.cut(fmt.Sprintf(" %d %s", m.matrix.Prefix(row).Index, m.matrix.subject(row)), m.width)))
 	}
@@ -157,14 +166,17 @@ func (m *model) empty() []string {
 
 func (m *model) helpLines() []string {
 	title := "Matrix"
-	if m.cell != nil {
+	switch {
+	case m.patch != nil:
+		title = "Patch"
+	case m.cell != nil:
 		title = "Cell"
 	}
 	lines := []string{m.paint(bold, " "+title), ""}
 	for _, b := range m.table() {
 		lines = append(lines, m.cut(fmt.Sprintf("   %-12s %s", b.label, b.help), m.width))
 	}
-	if m.cell == nil {
+	if m.pager() == nil {
 		lines = append(lines, "", m.paint(bold, " Cells"), "")
 		words := []string{"ok passes", "FAIL wrong data or errno", "HANG deadlock", "LIVE livelock", "BUG kernel crash", "WARN kernel warning",
 			"TIME still moving at its time limit", "flky runs disagree", "infr the lab failed, no evidence", "run running",

@@ -26,6 +26,7 @@ type window struct {
 	ends          int64   // offset after the last visible line
 	hit           int64   // offset of the line that a search found, -1 for none
 	err           error
+	style         func(line string) style // nil for a console's
 }
 
 func newWindow(l look, r io.ReaderAt, size int64) *window {
@@ -170,6 +171,8 @@ func (w *window) view() []string {
 		switch {
 		case w.at[i] == w.hit:
 			text = w.paint(bar, w.pad(text, w.width))
+		case w.style != nil:
+			text = w.paint(w.style(line), text)
 		case incident(line):
 			text = w.paint(bad, text)
 		}

@@ -1,0 +1,267 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/report"
+	"github.com/seriesctl/seriesctl/series"
+)
+
+// patchView is one patch, or for the base the cover letter: the message with the diff, what was replied, what
+// the patch needs, what its build warned of, and its row of the matrix. On a wide screen the replies
+// stand beside the rest.
+type patchView struct {
+	pager
+	row, number int // in the matrix; in the series, 0 for the cover letter
+	patch       *series.Patch
+	replies     []series.Reply
+	unfolded    bool // quoted parts of the replies are shown whole
+	err         error
+}
+
+// beside is the width of a screen from which the replies stand beside the patch, left what the patch then gets
+// at least: a diff of 80 columns.
+const (
+	beside    = 160
+	leftLeast = 84
+	thread    = "thread"
+)
+
+// newPatchView makes the view of a row of the matrix. s is nil when the series cannot be read, err says why.
+func newPatchView(m *matrix, row int, s *series.Series, err error) *patchView {
+	v := &patchView{pager: pager{look: m.look}, row: row, number: m.Prefix(row).Patch, err: err}
+	if s == nil {
+		return v
+	}
+	var text strings.Builder
+	if v.number == 0 {
+		_ = report.Cover(&text, s) // to memory
+		v.add("cover", text.String())
+		v.replies = s.CoverReplies
+	}
+	for _, p := range s.Patches {
+		if p.Index != v.number {
+			continue
+		}
+		v.patch, v.replies = p, p.Replies
+		_ = report.PatchAlone(&text, s, p) // to memory
+		if w := v.add("patch", text.String()); w != nil {
+			w.style = diffStyle
+		}
+	}
+	if v.patch == nil && v.number != 0 {
+		v.err = fmt.Errorf("the series has no patch %d", v.number)
+	}
+	v.addThread()
+	if v.patch != nil {
+		v.add("needs", report.PatchDeps(series.Depend(s.Patches), v.number, report.Options{Width: 100, ASCII: v.ascii}))
+	}
+	v.add("build", buildText(m, row))
+	v.add("cases", casesText(m, row))
+	return v
+}
+
+// addThread adds the replies, or puts them in anew.
+func (v *patchView) addThread() {
+	if len(v.replies) == 0 {
+		return
+	}
+	var b strings.Builder
+	_ = report.Replies(&b, v.replies) // to memory
+	text := b.String()
+	if !v.unfolded {
+		text = foldQuotes(text, v.pick("…", "..."))
+	}
+	for i := range v.tabs {
+		if t := &v.tabs[i]; t.name == thread {
+			t.win = newWindow(v.look, strings.NewReader(text), int64(len(text)))
+			t.win.style = mailStyle
+			return
+		}
+	}
+	v.add(thread, text).style = mailStyle
+}
+
+// fold shows the quoted parts of the replies whole, or folded again.
+func (v *patchView) fold() {
+	v.unfolded = !v.unfolded
+	v.addThread()
+	v.resize(v.width, v.height)
+}
+
+// split says whether the replies stand beside the rest.
+func (v *patchView) split() bool {
+	return v.width >= beside && len(v.replies) > 0 && len(v.tabs) > 1
+}
+
+// left is the tab on the left of a split screen.
+func (v *patchView) left() tab {
+	if t := v.tabs[v.tab]; t.name != thread {
+		return t
+	}
+	return v.tabs[0]
+}
+
+func (v *patchView) resize(width, height int) {
+	v.pager.resize(width, height)
+	if !v.split() {
+		return
+	}
+	left := max(width/2, leftLeast)
+	for _, t := range v.tabs {
+		if t.name == thread {
+			t.win.resize(width-left-1, height-1)
+		} else {
+			t.win.resize(left, height-1)
+		}
+	}
+}
+
+func (v *patchView) view() []string {
+	if !v.split() {
+		return v.pager.view()
+	}
+	left := v.left().win
+	var right *window
+	for _, t := range v.tabs {
+		if t.name == thread {
+			right = t.win
+		}
+	}
+	lines := []string{v.tabLine()}
+	mine, theirs := left.view(), right.view()
+	for i := range mine {
+		lines = append(lines, v.pad(mine[i], left.width)+v.paint(faint, v.pick("│", "|"))+theirs[i])
+	}
+	return v.fill(lines)
+}
+
+// headLine says in one line what the patch is.
+func (v *patchView) headLine() string {
+	switch {
+	case v.err != nil:
+		return " cannot show it: " + v.text(v.err.Error())
+	case v.patch == nil:
+		return fmt.Sprintf(" the base, without any patch; %s", replies(v.replies))
+	}
+	p := v.patch
+	s := fmt.Sprintf(" %s, +%d -%d, %s", count(len(p.Files), "file"), p.Insertions, p.Deletions, replies(p.Replies))
+	given := 0
+	for _, t := range p.Trailers {
+		if t.From == "reply" && !t.Stale {
+			given++
+		}
+	}
+	if given > 0 {
+		s += fmt.Sprintf(", %s from replies", count(given, "trailer"))
+	}
+	return s
+}
+
+func replies(list []series.Reply) string {
+	if len(list) == 1 {
+		return "1 reply"
+	}
+	return fmt.Sprintf("%d replies", len(list))
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// buildText is what building the row's prefix took and warned of.
+func buildText(m *matrix, row int) string {
+	p := m.Prefix(row)
+	var b strings.Builder
+	fmt.Fprintf(&b, "prefix %d: %s", p.Index, p.Status)
+	if p.Detail != "" {
+		fmt.Fprintf(&b, ": %s", p.Detail)
+	}
+	b.WriteByte('\n')
+	if p.BuildSeconds > 0 {
+		fmt.Fprintf(&b, "built in %.1f s, %s compiled\n", p.BuildSeconds, count(p.Compiled, "object"))
+	}
+	if p.SameImageAs != nil {
+		fmt.Fprintf(&b, "the image is that of prefix %d\n", *p.SameImageAs)
+	}
+	for _, d := range p.Warnings {
+		fmt.Fprintf(&b, "\n%s:%d: %s\n", d.File, d.Line, d.Text)
+	}
+	return b.String()
+}
+
+// casesText is the row of the matrix, a line a case.
+func casesText(m *matrix, row int) string {
+	var b strings.Builder
+	longest := 0
+	for col := range m.Cols() {
+		longest = max(longest, len(m.Case(col).Name))
+	}
+	for col := range m.Cols() {
+		word, mark := m.parts(row, col)
+		fmt.Fprintf(&b, "%-*s  %-4s  %-3s  %s\n", longest, m.Case(col).Name, word, mark, m.Sentence(row, col))
+	}
+	return b.String()
+}
+
+// shortQuote is the longest quoted part, in lines, that is not worth folding.
+const shortQuote = 4
+
+// foldQuotes replaces the middle of long quoted parts by a line that counts it; what is replied to is mostly in
+// their last lines.
+func foldQuotes(text, dots string) string {
+	var out []string
+	var quoted []string
+	flush := func() {
+		if n := len(quoted); n > shortQuote+1 {
+			first := quoted[0]
+			indent := first[:len(first)-len(strings.TrimLeft(first, " "))]
+			out = append(out, fmt.Sprintf("%s> %s %d quoted lines (z shows them)", indent, dots, n-2))
+			quoted = quoted[n-2:]
+		}
+		out = append(out, quoted...)
+		quoted = nil
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if isQuoted(line) {
+			quoted = append(quoted, line)
+			continue
+		}
+		flush()
+		out = append(out, line)
+	}
+	flush()
+	return strings.Join(out, "\n")
+}
+
+func isQuoted(line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " "), ">") }
+
+// diffStyle colours a patch as git does.
+func diffStyle(line string) style {
+	switch {
+	case strings.HasPrefix(line, "+++ "), strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "diff --git "), strings.HasPrefix(line, "index "):
+		return bold
+	case strings.HasPrefix(line, "@@ "):
+		return moving
+	case strings.HasPrefix(line, "+"):
+		return good
+	case strings.HasPrefix(line, "-") && line != "---":
+		return bad
+	}
+	return normal
+}
+
+// mailStyle colours replies: who writes, and what is quoted.
+func mailStyle(line string) style {
+	switch {
+	case isQuoted(line):
+		return faint
+	case strings.HasPrefix(strings.TrimLeft(line, " "), "* "):
+		return bold
+	}
+	return normal
+}
