@@ -24,11 +24,11 @@ import (
 
 // bench is a built seriesctl with a workspace of its own.
 type bench struct {
-	t         *testing.T
+	t         testing.TB
 	bin, work string
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	top := os.Getenv("SERIESCTL_REAL")
 	if top == "" {
@@ -45,7 +45,7 @@ func newBench(t *testing.T) *bench {
 }
 
 // source is the kernel source that the environment names.
-func source(t *testing.T, env string) string {
+func source(t testing.TB, env string) string {
 	t.Helper()
 	dir := os.Getenv(env)
 	if _, err := os.Stat(filepath.Join(dir, "Makefile")); dir == "" || err != nil {
@@ -221,11 +221,9 @@ func deref(s *string) string {
 	return *s
 }
 
-// TestRealRFC is the thread the program was conceived for (cluster-devel, 20 May 2021, "gfs2: handle page faults
-// during read and write"), on the kernel it was asked for.
-func TestRealRFC(t *testing.T) {
-	src := source(t, "SERIESCTL_LINUX_5_10")
-	b := newBench(t)
+// rfc is the thread that the program was conceived for, what it was written on, and its patches resolved for 5.10.
+func rfc(t testing.TB) (mbox, prerequisite, fixups string) {
+	t.Helper()
 	data := os.Getenv("SERIESCTL_DATA")
 	if data == "" {
 		data = "../../../shared/data"
@@ -234,12 +232,20 @@ func TestRealRFC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mbox := filepath.Join(data, "series/gfs2-mmap-rfc-v1.mbox")
+	mbox = filepath.Join(data, "series/gfs2-mmap-rfc-v1.mbox")
 	if _, err := os.Stat(mbox); err != nil {
 		t.Skip(err)
 	}
-	prerequisite := filepath.Join(data, "series/gfs2-mmap-rfc-v1-prerequisite.mbox")
-	on := []string{"--source", src, "--prerequisite", prerequisite, "--resolutions", filepath.Join(data, "fixups/linux-5.10")}
+	return mbox, filepath.Join(data, "series/gfs2-mmap-rfc-v1-prerequisite.mbox"), filepath.Join(data, "fixups/linux-5.10")
+}
+
+// TestRealRFC is the thread the program was conceived for (cluster-devel, 20 May 2021, "gfs2: handle page faults
+// during read and write"), on the kernel it was asked for.
+func TestRealRFC(t *testing.T) {
+	src := source(t, "SERIESCTL_LINUX_5_10")
+	b := newBench(t)
+	mbox, prerequisite, fixups := rfc(t)
+	on := []string{"--source", src, "--prerequisite", prerequisite, "--resolutions", fixups}
 	if _, errs, code := b.run("load", mbox); code != 0 {
 		t.Fatal(errs)
 	}
