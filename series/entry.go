@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +17,7 @@ type entry struct {
 	at       int // place in the input, from 0
 	order    int // place among the patches of one message
 	sub      subject
+	sender   string // address in lower case
 	patch    *Patch // nil without a diff of its own
 	problems []Problem
 	body     string // of covers and replies
@@ -43,8 +47,29 @@ type posting struct {
 	series          *Series
 }
 
+// readEntries reads messages, on all processors: no step takes longer.
+func readEntries(raw [][]byte) []*entry {
+	entries := make([]*entry, len(raw))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(raw)) {
+		wg.Go(func() {
+			for {
+				at := int(next.Add(1) - 1)
+				if at >= len(raw) {
+					return
+				}
+				entries[at] = newEntry(parseMessage(raw[at]), at)
+			}
+		})
+	}
+	wg.Wait()
+	return entries
+}
+
 func newEntry(m *message, at int) *entry {
-	e := &entry{m: m, at: at, sub: parseSubject(m.subject)}
+	_, email := splitAuthor(m.from)
+	e := &entry{m: m, at: at, sub: parseSubject(m.subject), sender: strings.ToLower(email)}
 	if m.bad != "" {
 		return e
 	}
@@ -64,7 +89,7 @@ func newEntry(m *message, at int) *entry {
 	} else {
 		e.needs = readNeeds(besideDiff(m, e.patch))
 	}
-	m.parts = nil
+	m.header, m.parts = nil, nil
 	return e
 }
 
@@ -78,10 +103,7 @@ func besideDiff(m *message, p *Patch) string {
 			after = part.text
 		}
 		for line := range bytes.Lines(after) {
-			if n := line[0] | 0x20; n != 'b' && n != 'p' && n != 'c' {
-				continue
-			}
-			if baseLine.Match(line) || prerequisiteLine.Match(line) || changeLine.Match(line) {
+			if mayNeed(line[0]) && (baseLine.Match(line) || prerequisiteLine.Match(line) || changeLine.Match(line)) {
 				text += string(line)
 			}
 		}
@@ -101,11 +123,6 @@ func (e *entry) revision() int {
 		return 1
 	}
 	return e.sub.revision
-}
-
-func (e *entry) sender() string {
-	_, email := splitAuthor(e.m.from)
-	return strings.ToLower(email)
 }
 
 // before orders entries by date, then by their place in the input.

@@ -5,7 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/mail"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,10 +17,11 @@ import (
 	"golang.org/x/text/encoding/ianaindex"
 )
 
-// header is the header of a mail or of a MIME part: unfolded fields in their order, values undecoded.
+// header is the header of a mail or of a MIME part: unfolded fields in their order, values undecoded. They are
+// parts of the mail: a copy of the header would be half the size of many a mail.
 type header []field
 
-type field struct{ name, value string }
+type field struct{ name, value []byte }
 
 // maxHeader bounds how many fields of one header are read.
 const maxHeader = 2000
@@ -36,13 +37,14 @@ func splitHeader(data []byte) (header, []byte) {
 		case len(line) == 0:
 			return h, data[n:]
 		case (line[0] == ' ' || line[0] == '\t') && len(h) > 0:
-			h[len(h)-1].value += " " + strings.TrimRight(string(line[1:]), " \t")
+			last := &h[len(h)-1].value
+			*last = append(append(*last, ' '), bytes.TrimRight(line[1:], " \t")...)
 		case bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From ")):
 			// A separator, from an mbox in an mbox.
 		case isHeaderLine(line):
 			name, value, _ := bytes.Cut(line, []byte(":"))
 			if len(h) < maxHeader {
-				h = append(h, field{string(name), strings.Trim(string(value), " \t")})
+				h = append(h, field{name, slices.Clip(bytes.Trim(value, " \t"))}) // a folded line appends to a copy
 			}
 		default:
 			return h, data
@@ -69,8 +71,8 @@ func isHeaderLine(line []byte) bool {
 // takes the last.
 func (h header) get(name string) string {
 	for i := len(h) - 1; i >= 0; i-- {
-		if strings.EqualFold(h[i].name, name) {
-			return h[i].value
+		if bytes.EqualFold(h[i].name, []byte(name)) {
+			return string(h[i].value)
 		}
 	}
 	return ""
@@ -168,13 +170,25 @@ func fixZone(t time.Time) time.Time {
 	return t.In(time.FixedZone("", off))
 }
 
-var messageID = regexp.MustCompile(`<([^<>\s]{1,998})>`)
+// Bounds on message-ids: those in one header field, and the bytes of one (a line of a mail has no more).
+const (
+	maxIDs = 1000
+	maxID  = 998
+)
 
 // messageIDs returns the ids of a Message-ID, In-Reply-To or References value, without < >.
 func messageIDs(value string) []string {
 	var ids []string
-	for _, m := range messageID.FindAllStringSubmatch(value, 1000) {
-		ids = append(ids, m[1])
+	for len(ids) < maxIDs {
+		_, rest, _ := strings.Cut(value, "<")
+		end := strings.IndexAny(rest, "<> \t\n\r\f")
+		if end < 0 {
+			break
+		}
+		if id := rest[:end]; rest[end] == '>' && 0 < end && end <= maxID {
+			ids = append(ids, id)
+		}
+		value = rest[end:]
 	}
 	return ids
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -124,7 +125,13 @@ func (r *reader) all(from io.Reader) ([]byte, error) {
 	if from == nil {
 		from = bytes.NewReader(nil)
 	}
-	data, err := r.bounded(from)
+	var size int64
+	if f, ok := from.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+	}
+	data, err := r.bounded(from, size)
 	if err != nil || !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
 		return data, err
 	}
@@ -132,16 +139,17 @@ func (r *reader) all(from io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.bounded(unpack)
+	// It ends in its size unpacked (RFC 1952), and nothing gets smaller than a thousandth.
+	if len(data) > 4 {
+		size = min(int64(binary.LittleEndian.Uint32(data[len(data)-4:])), 1000*int64(len(data)))
+	}
+	return r.bounded(unpack, size)
 }
 
-func (r *reader) bounded(from io.Reader) ([]byte, error) {
-	var buf bytes.Buffer
-	if f, ok := from.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			buf.Grow(int(min(max(info.Size(), 0), r.left)) + bytes.MinRead)
-		}
-	}
+// bounded reads a stream that is probably of that size, 0 where nothing is known: mail that grows in memory is
+// there twice.
+func (r *reader) bounded(from io.Reader, size int64) ([]byte, error) {
+	buf := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), r.left)+bytes.MinRead))
 	if _, err := buf.ReadFrom(io.LimitReader(from, r.left+1)); err != nil {
 		return nil, err
 	}

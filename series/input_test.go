@@ -69,15 +69,15 @@ func TestReadInputs(t *testing.T) {
 		if name == "mercurial" && (s.Patches[0].Author != "A B <a@b.c>" || s.Patches[0].Date.Format("15:04 -0700") != "10:00 +0100") {
 			t.Errorf("%s: author %s, date %s", name, s.Patches[0].Author, s.Patches[0].Date)
 		}
-		again, err := ParseMbox(box.Raw)
+		again, err := ParseMbox(mboxText(t, box))
 		if err != nil {
-			t.Errorf("%s: from Raw: %v", name, err)
+			t.Errorf("%s: from what it writes: %v", name, err)
 			continue
 		}
 		a, _ := json.Marshal(box.Series)
 		b, _ := json.Marshal(again.Series)
 		if !bytes.Equal(a, b) {
-			t.Errorf("%s: Raw gives another result:\n%s\n%s", name, a, b)
+			t.Errorf("%s: what it writes gives another result:\n%s\n%s", name, a, b)
 		}
 	}
 }

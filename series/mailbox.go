@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -13,9 +14,8 @@ type Mailbox struct {
 	// last; of two postings of one revision the more complete one last. Never empty. In a mailbox of very many
 	// series, Messages of each has the messages of its own family only; in what Pick returns it has all.
 	Series []*Series
-	// Raw is every message as one mboxrd. ParseMbox gives the same Series from it.
-	Raw []byte
 
+	messages [][]byte
 	threads  *threads
 	postings map[*Series]*posting
 }
@@ -32,20 +32,14 @@ func parseMessages(messages [][]byte, object string) (*Mailbox, error) {
 		return nil, &InputError{Verb: "read", Object: object, Reason: "there is no mail in it",
 			hint: "give an mbox, a maildir, patch files, or - for standard input"}
 	}
-	size := 0
 	for i, msg := range messages {
 		if !bytes.HasSuffix(msg, []byte("\n")) {
-			// Raw cannot say that a message ends without one.
+			// An mbox cannot say that a message ends without one.
 			messages[i] = append(bytes.Clone(msg), '\n')
 		}
-		size += len(msg) + len(mboxrdFrom) + 2
-	}
-	box := &Mailbox{Raw: make([]byte, 0, size), postings: map[*Series]*posting{}}
-	for _, msg := range messages {
-		box.Raw = appendMboxrd(box.Raw, msg)
 	}
 	t := arrange(messages)
-	box.threads = t
+	box := &Mailbox{messages: messages, threads: t, postings: map[*Series]*posting{}}
 	patches := 0
 	for _, s := range t.series() {
 		box.Series = append(box.Series, s)
@@ -61,6 +55,21 @@ func parseMessages(messages [][]byte, object string) (*Mailbox, error) {
 			hint: "give the whole thread: the mails that carry the patches, not only the discussion"}
 	}
 	return box, nil
+}
+
+// WriteTo writes every message as one mboxrd. ParseMbox gives the same Series from it.
+func (m *Mailbox) WriteTo(w io.Writer) (int64, error) {
+	var n int64
+	var buf []byte
+	for _, msg := range m.messages {
+		buf = appendMboxrd(buf[:0], msg)
+		k, err := w.Write(buf)
+		n += int64(k)
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // withoutPatches says what is there instead of patches.

@@ -112,3 +112,25 @@ func TestHTMLCopyIsNotRead(t *testing.T) {
 		t.Errorf("text is %q", got)
 	}
 }
+
+func TestMessageIDs(t *testing.T) {
+	long := strings.Repeat("x", maxID)
+	for value, want := range map[string]string{
+		"<a@b>":                          "a@b",
+		" <a@b> (comment)\t<c@d>":        "a@b c@d",
+		"<a@b><c@d>":                     "a@b c@d",
+		"<<a@b>>":                        "a@b",
+		"<a <b@c> d> <> < e@f> <g\th>":   "b@c",
+		"a@b":                            "",
+		"<a@b":                           "",
+		"":                               "",
+		"<" + long + "> <" + long + "x>": long,
+	} {
+		if got := strings.Join(messageIDs(value), " "); got != want {
+			t.Errorf("%.60q: got %.60q, want %.60q", value, got, want)
+		}
+	}
+	if n := len(messageIDs(strings.Repeat("<a@b>", maxIDs+1))); n != maxIDs {
+		t.Errorf("%d ids", n)
+	}
+}

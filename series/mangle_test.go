@@ -26,7 +26,7 @@ func TestMangledThreads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			raw := splitMbox(whole.Raw)
+			raw := splitMbox(mboxText(t, whole))
 			for seed := range uint64(rounds) {
 				m := &mangler{Rand: rand.New(rand.NewPCG(seed, 7)), series: series, raw: raw}
 				m.check(t, seed)
@@ -203,7 +203,7 @@ func reroll(t *testing.T, r *rand.Rand, whole *Mailbox, s *Series) {
 		}
 	}
 	day := s.Date.AddDate(0, 1, 0).Format(dateLayouts[0])
-	box := bytes.Clone(whole.Raw)
+	box := mboxText(t, whole)
 	send := func(id, parent string, index int, title, body string) {
 		mail := fmt.Sprintf("From: %s\nDate: %s\nMessage-ID: <%s>\nSubject: [PATCH v%d %d/%d] %s\n", s.Author, day, id, next, index, s.Total, title)
 		if parent != "" {

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// mboxrdFrom is the separator written before every message of Mailbox.Raw. It is the one public-inbox writes.
+// mboxrdFrom is the separator written before every message of a Mailbox. It is the one public-inbox writes.
 const mboxrdFrom = "From mboxrd@z Thu Jan  1 00:00:00 1970\n"
 
 // splitMbox cuts an mbox into its messages, undoing the quoting of "From " lines.

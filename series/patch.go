@@ -106,22 +106,35 @@ var (
 // people write instead.
 func readNeeds(body string) needs {
 	var n needs
-	if m := baseLine.FindStringSubmatch(body); m != nil {
+	// The expressions are slow, so they see as little as need be.
+	var lines strings.Builder
+	for line := range strings.Lines(body) {
+		if mayNeed(line[0]) {
+			lines.WriteString(line)
+		}
+	}
+	stated := lines.String()
+	if m := baseLine.FindStringSubmatch(stated); m != nil {
 		n.base = m[1]
 	}
-	if m := changeLine.FindStringSubmatch(body); m != nil {
+	if m := changeLine.FindStringSubmatch(stated); m != nil {
 		n.changeID = m[1]
 	}
-	for _, m := range prerequisiteLine.FindAllStringSubmatch(body, 1000) {
+	for _, m := range prerequisiteLine.FindAllStringSubmatch(stated, 1000) {
 		n.prerequisites = append(n.prerequisites, m[1])
 	}
-	for _, m := range dependsLine.FindAllStringSubmatch(body, 1000) {
+	for _, m := range dependsLine.FindAllStringSubmatch(stated, 1000) {
 		if id := linkedID.FindString(m[1]); id != "" {
 			n.prerequisites = append(n.prerequisites, id)
 		}
 	}
-	if m := baseWords.FindStringSubmatch(body); m != nil && n.base == "" {
-		n.words, n.wordsBase = collapse(m[0]), m[1]
+	if n.base == "" && (strings.Contains(body, "ased ") || strings.Contains(body, "ASED ")) {
+		if m := baseWords.FindStringSubmatch(body); m != nil {
+			n.words, n.wordsBase = collapse(m[0]), m[1]
+		}
 	}
 	return n
 }
+
+// mayNeed says whether a line that starts with c may be one of those readNeeds looks for.
+func mayNeed(c byte) bool { return strings.IndexByte("bcdp", c|0x20) >= 0 }

@@ -30,8 +30,8 @@ type threads struct {
 // arrange reads the messages of one input and puts each in its place.
 func arrange(raw [][]byte) *threads {
 	t := &threads{byID: make(map[string]*entry, len(raw))}
-	for at, msg := range raw {
-		t.add(parseMessage(msg), at)
+	for _, e := range readEntries(raw) {
+		t.add(e)
 	}
 	t.numbered()
 	t.unnumbered()
@@ -90,10 +90,10 @@ func (t *threads) home(e *entry) *posting {
 }
 
 // add takes one message in, and the patches attached to it.
-func (t *threads) add(m *message, at int) {
+func (t *threads) add(e *entry) {
+	m := e.m
 	attached := m.attached
 	m.attached = nil
-	e := newEntry(m, at)
 	t.messages = append(t.messages, e)
 	if have := t.byID[m.id]; have != nil && m.id != "" {
 		if have.patch != nil || e.patch == nil {
@@ -114,7 +114,7 @@ func (t *threads) add(m *message, at int) {
 	for i, text := range attached {
 		sub := parseMessage(text)
 		sub.id, sub.parents = m.id, m.parents
-		a := newEntry(sub, at)
+		a := newEntry(sub, e.at)
 		a.order = i + 1
 		if a.isPatch() {
 			t.entries = append(t.entries, a)
@@ -146,7 +146,7 @@ func (t *threads) ancestor(e *entry, fits func(*entry) bool) *entry {
 }
 
 func (t *threads) newPosting(e *entry) *posting {
-	p := &posting{revision: e.revision(), total: e.sub.total, sender: e.sender(), patches: map[int]*entry{}, sequence: len(t.postings)}
+	p := &posting{revision: e.revision(), total: e.sub.total, sender: e.sender, patches: map[int]*entry{}, sequence: len(t.postings)}
 	p.family = p
 	t.postings = append(t.postings, p)
 	return p
@@ -241,7 +241,7 @@ func (t *threads) numbered() {
 // none, and both were sent together.
 func (t *threads) mixedVersions(e *entry) *posting {
 	up, _ := t.parent(e)
-	if up == nil || up.posting == nil || up.posting.cover != up || up.sub.total != e.sub.total || up.sender() != e.sender() ||
+	if up == nil || up.posting == nil || up.posting.cover != up || up.sub.total != e.sub.total || up.sender != e.sender ||
 		(up.sub.revision == 0) == (e.sub.revision == 0) || up.posting.patches[e.sub.index] != nil || !near(up, e, 10*time.Minute) {
 		return nil
 	}
@@ -268,7 +268,7 @@ func (t *threads) unmarked() {
 			continue
 		}
 		up := t.ancestor(e, func(a *entry) bool { return a.posting != nil })
-		if up == nil || up.sender() != e.sender() {
+		if up == nil || up.sender != e.sender {
 			continue
 		}
 		if have := up.posting.copyAmong(e); have != nil {
@@ -286,7 +286,7 @@ func (t *threads) unmarked() {
 func (t *threads) sameCover(e *entry) *entry {
 	for _, p := range t.postings {
 		if c := p.cover; c != nil && c.revision() == e.revision() && c.sub.total == e.sub.total &&
-			c.sub.resend == e.sub.resend && near(c, e, time.Hour) && c.sender() == e.sender() && c.sameContent(e) {
+			c.sub.resend == e.sub.resend && near(c, e, time.Hour) && c.sender == e.sender && c.sameContent(e) {
 			return c
 		}
 	}
@@ -296,7 +296,7 @@ func (t *threads) sameCover(e *entry) *entry {
 // fallback finds a posting for a patch that no thread or id ties to one: same sender, revision and total,
 // sent the same day, and that patch not there yet.
 func (t *threads) fallback(e *entry) *posting {
-	sender := e.sender()
+	sender := e.sender
 	for i := len(t.postings) - 1; i >= 0; i-- {
 		p := t.postings[i]
 		if p.revision != e.revision() || p.total != e.sub.total {
@@ -371,12 +371,12 @@ func (t *threads) unnumbered() {
 			}
 			p = loose
 		case up == nil:
-		case up.posting == nil && !up.sub.reply && up.patch == nil && up.m.bad == "" && up.sender() == e.senderOr(up):
+		case up.posting == nil && !up.sub.reply && up.patch == nil && up.m.bad == "" && up.sender == e.senderOr(up):
 			p = t.newPosting(e)
 			p.cover, up.posting = up, p
-		case up.posting != nil && up.posting.cover == up && up.sender() == e.senderOr(up) && len(up.posting.patches) == up.posting.countUnnumbered():
+		case up.posting != nil && up.posting.cover == up && up.sender == e.senderOr(up) && len(up.posting.patches) == up.posting.countUnnumbered():
 			p = up.posting
-		case up.posting != nil && up.isPatch() && up.sub.total == 0 && up.sender() == e.sender() &&
+		case up.posting != nil && up.isPatch() && up.sub.total == 0 && up.sender == e.sender &&
 			up.revision() == e.revision() && near(up, e, 10*time.Minute):
 			p = up.posting
 		}
@@ -400,9 +400,9 @@ func (t *threads) unnumbered() {
 // senderOr is the sender, for an attached patch that of the mail it came in.
 func (e *entry) senderOr(outer *entry) string {
 	if e.order > 0 {
-		return outer.sender()
+		return outer.sender
 	}
-	return e.sender()
+	return e.sender
 }
 
 // letter is the cover letter that goes with a posting: its own, for a partial re-roll that of its base.
@@ -562,7 +562,7 @@ func (t *threads) rerolled(e *entry) *posting {
 		return up.posting
 	}
 	for _, p := range t.postings {
-		if fits(p) && p.sender == e.sender() {
+		if fits(p) && p.sender == e.sender {
 			return p
 		}
 	}

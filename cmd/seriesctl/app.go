@@ -181,6 +181,7 @@ func find(st *store.Store, name string) (*series.Series, error) {
 
 // mailOf reads the mail a stored series came with.
 func mailOf(st *store.Store, r store.SeriesRow) (*series.Mailbox, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(mailGCPercent))
 	raw, err := st.Mail(r.Mail)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,10 @@ import (
 	"github.com/seriesctl/seriesctl/series"
 )
 
+// mailGCPercent is the collector's setting while mail is read: with the usual one half of the memory that a large
+// mailbox takes is garbage.
+const mailGCPercent = 10
+
 func (a *app) loadCommand() *cobra.Command {
 	var revision int
 	var lore string
@@ -28,8 +32,7 @@ message-id. Only these two use the network. It stores every series it finds; the
 current one, which the other commands take when none is named.`,
 		Args: atLeast(1, "an mbox, maildir, patch file or git range"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// Large mailboxes are one big allocation after another: without this, half of the memory is garbage.
-			defer debug.SetGCPercent(debug.SetGCPercent(20))
+			defer debug.SetGCPercent(debug.SetGCPercent(mailGCPercent))
 			box, err := a.readMail(cmd.Context(), args, lore)
 			if err != nil {
 				return err
@@ -47,10 +50,10 @@ current one, which the other commands take when none is named.`,
 			var rows []store.SeriesRow
 			for _, other := range box.Series {
 				if other.ID != s.ID {
-					rows = append(rows, store.SeriesRow{ID: other.ID, Raw: box.Raw, Revision: other.Revision})
+					rows = append(rows, store.SeriesRow{ID: other.ID, Revision: other.Revision})
 				}
 			}
-			if err := st.PutSeries(append(rows, store.SeriesRow{ID: s.ID, Raw: box.Raw, Revision: s.Revision})...); err != nil {
+			if err := st.PutSeries(box, append(rows, store.SeriesRow{ID: s.ID, Revision: s.Revision})...); err != nil {
 				return err
 			}
 			if err := a.printSeries(s); err != nil {

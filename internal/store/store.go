@@ -6,11 +6,7 @@
 package store
 
 import (
-	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,13 +27,9 @@ import (
 var ErrNotFound = errors.New("not found")
 
 // schemaVersion is the user_version of the databases this program reads and writes.
-const schemaVersion = 2
+const schemaVersion = 3
 
-const schema = `
-CREATE TABLE mails (
-	hash TEXT PRIMARY KEY,          -- of raw
-	raw  BLOB NOT NULL              -- the mail of one load, as one mboxrd, gzipped
-);
+const schema = mailSchema + `
 CREATE TABLE series (
 	id       TEXT PRIMARY KEY,
 	mail     TEXT NOT NULL REFERENCES mails(hash),
@@ -164,10 +156,13 @@ func (s *Store) migrate() error {
 	case version > schemaVersion:
 		return fmt.Errorf("made by a newer seriesctl (schema %d, this one knows %d)", version, schemaVersion)
 	}
-	if version == 1 {
-		err = shareMails(tx)
-	} else {
+	switch version {
+	case 0:
 		_, err = tx.Exec(schema)
+	case 1:
+		err = shareMails(tx)
+	case 2:
+		err = divideMails(tx)
 	}
 	if err != nil {
 		return err
@@ -189,56 +184,13 @@ func (s *Store) Version() (v int64, err error) {
 // SeriesRow is one stored series.
 type SeriesRow struct {
 	ID       string
-	Raw      []byte // what PutSeries stores; Series leaves it empty
-	Mail     string // the hash of Raw; PutSeries sets it
+	Mail     string // the hash of the mail it came with; PutSeries sets it
 	Revision int
 }
 
-// shareMails makes schema 2 of schema 1, where every series had the mail it came with for itself.
-func shareMails(tx *sql.Tx) error {
-	rows, err := tx.Query("SELECT id, raw FROM series")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	mails := map[string]string{}
-	raws := map[string][]byte{}
-	for rows.Next() {
-		var id string
-		var raw []byte
-		if err := rows.Scan(&id, &raw); err != nil {
-			return err
-		}
-		mails[id] = mailHash(raw)
-		raws[mails[id]] = raw
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	if _, err := tx.Exec("CREATE TABLE mails (hash TEXT PRIMARY KEY, raw BLOB NOT NULL); ALTER TABLE series ADD COLUMN mail TEXT NOT NULL DEFAULT ''; ALTER TABLE series DROP COLUMN raw"); err != nil {
-		return err
-	}
-	for hash, raw := range raws {
-		if _, err := tx.Exec("INSERT INTO mails (hash, raw) VALUES (?, ?)", hash, pack(raw)); err != nil {
-			return err
-		}
-	}
-	for id, hash := range mails {
-		if _, err := tx.Exec("UPDATE series SET mail = ? WHERE id = ?", hash, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func mailHash(raw []byte) string {
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:])
-}
-
-// PutSeries stores series that came with one mail, whose Raw all of them have; the last becomes the current
-// one. All are stored, or none.
-func (s *Store) PutSeries(list ...SeriesRow) (err error) {
+// PutSeries stores series and the mail that all of them came with; the last becomes the current one. All are stored,
+// or none. mail is written up to two times, and must be the same each time.
+func (s *Store) PutSeries(mail io.WriterTo, list ...SeriesRow) (err error) {
 	if len(list) == 0 {
 		return nil
 	}
@@ -248,14 +200,22 @@ func (s *Store) PutSeries(list ...SeriesRow) (err error) {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	hash := mailHash(list[0].Raw)
-	if _, err := tx.Exec("INSERT OR IGNORE INTO mails (hash, raw) VALUES (?, ?)", hash, pack(list[0].Raw)); err != nil {
+	hash, err := putMail(tx, mail)
+	if err != nil {
 		return err
 	}
-	for _, r := range list {
-		if _, err := tx.Exec(`INSERT INTO series (id, mail, revision, loaded)
-			VALUES (?1, ?2, ?3, (SELECT coalesce(max(loaded),0)+1 FROM series))
-			ON CONFLICT (id) DO UPDATE SET mail = ?2, revision = ?3, loaded = excluded.loaded`, r.ID, hash, r.Revision); err != nil {
+	var loaded int
+	if err := tx.QueryRow("SELECT coalesce(max(loaded), 0) FROM series").Scan(&loaded); err != nil {
+		return err
+	}
+	insert, err := tx.Prepare(`INSERT INTO series (id, mail, revision, loaded) VALUES (?1, ?2, ?3, ?4)
+		ON CONFLICT (id) DO UPDATE SET mail = ?2, revision = ?3, loaded = ?4`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = insert.Close() }()
+	for i, r := range list {
+		if _, err := insert.Exec(r.ID, hash, r.Revision, loaded+1+i); err != nil {
 			return err
 		}
 	}
@@ -269,30 +229,6 @@ func (s *Store) PutSeries(list ...SeriesRow) (err error) {
 func (s *Store) Series() ([]SeriesRow, error) {
 	return query(s, "read series", func(rows *sql.Rows, r *SeriesRow) error { return rows.Scan(&r.ID, &r.Mail, &r.Revision) },
 		"SELECT id, mail, revision FROM series ORDER BY loaded DESC")
-}
-
-// Mail returns the mail of a SeriesRow, by its Mail.
-func (s *Store) Mail(hash string) ([]byte, error) {
-	var packed []byte
-	err := s.db.QueryRow("SELECT raw FROM mails WHERE hash = ?", hash).Scan(&packed)
-	if err != nil {
-		return nil, wrap("read mail", err)
-	}
-	unpack, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		return nil, wrap("read mail", err)
-	}
-	raw, err := io.ReadAll(unpack)
-	return raw, wrap("read mail", err)
-}
-
-// pack compresses mail fast: it costs less than to write it out.
-func pack(raw []byte) []byte {
-	var b bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level is valid
-	_, _ = w.Write(raw)                             // to memory
-	_ = w.Close()
-	return b.Bytes()
 }
 
 // PutMatrix stores what was last asked for a series, as JSON.

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"bytes"
+	"compress/gzip"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,8 +72,8 @@ func TestWhatIsPutIsThereForTheNextProcess(t *testing.T) {
 	if err := s.PutMatrix("s", map[string]int{"a": 1}); err == nil {
 		t.Fatal("a matrix of a series that is not stored")
 	}
-	for _, r := range []SeriesRow{{ID: "one", Raw: []byte("1")}, {ID: "two", Raw: []byte("2")}, {ID: "one", Raw: []byte("1'"), Revision: 3}} {
-		if err := s.PutSeries(r); err != nil {
+	for i, r := range []SeriesRow{{ID: "one"}, {ID: "two"}, {ID: "one", Revision: 3}} {
+		if err := s.PutSeries(rawMail([]string{"1", "2", "1'"}[i]), r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -182,7 +185,7 @@ func TestMailIsShared(t *testing.T) {
 		return n
 	}
 	for i, raw := range []string{"x", "y"} {
-		if err := s.PutSeries(SeriesRow{ID: "one", Raw: []byte(raw)}, SeriesRow{ID: "two", Raw: []byte(raw)}); err != nil || count() != 1 {
+		if err := s.PutSeries(rawMail(raw), SeriesRow{ID: "one"}, SeriesRow{ID: "two"}); err != nil || count() != 1 {
 			t.Fatalf("load %d: %d mails, %v", i+1, count(), err)
 		}
 	}
@@ -192,31 +195,87 @@ func TestMailIsShared(t *testing.T) {
 	}
 }
 
-// A workspace of schema 1, where every series has its mail for itself, is read.
-func TestSchema1(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	_, err := s.db.Exec(`DROP TABLE series; DROP TABLE mails; CREATE TABLE series (id TEXT PRIMARY KEY, raw BLOB NOT NULL,
-		revision INTEGER NOT NULL, loaded INTEGER NOT NULL); INSERT INTO series VALUES ('a', x'61', 1, 1), ('b', x'62', 2, 2), ('c', x'62', 1, 3);
-		PRAGMA user_version = 1`)
-	if err == nil {
-		err = s.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	s = open(t, dir)
-	rows, err := s.Series()
-	if err != nil || len(rows) != 3 {
-		t.Fatalf("got %+v, %v", rows, err)
-	}
-	for i, want := range []string{"c b 1", "b b 2", "a a 1"} {
-		if got := fmt.Sprintf("%s %s %d", rows[i].ID, mailText(t, s, rows[i]), rows[i].Revision); got != want {
-			t.Errorf("got %s, want %s", got, want)
+// Workspaces of older schemas are read: in schema 1 every series has its mail for itself, in schema 2 mail is in one piece.
+func TestOlderSchemas(t *testing.T) {
+	for version, schema := range []string{1: `CREATE TABLE series (id TEXT PRIMARY KEY, raw BLOB NOT NULL, revision INTEGER NOT NULL, loaded INTEGER NOT NULL);
+		INSERT INTO series VALUES ('a', x'61', 1, 1), ('b', x'62', 2, 2), ('c', x'62', 1, 3)`,
+		2: `CREATE TABLE mails (hash TEXT PRIMARY KEY, raw BLOB NOT NULL);
+		CREATE TABLE series (id TEXT PRIMARY KEY, mail TEXT NOT NULL REFERENCES mails(hash), revision INTEGER NOT NULL, loaded INTEGER NOT NULL);
+		INSERT INTO mails VALUES ('h1', $a), ('h2', $b);
+		INSERT INTO series VALUES ('a', 'h1', 1, 1), ('b', 'h2', 2, 2), ('c', 'h2', 1, 3)`} {
+		if schema == "" {
+			continue
+		}
+		dir := t.TempDir()
+		s := open(t, dir)
+		_, err := s.db.Exec(fmt.Sprintf("DROP TABLE series; DROP TABLE mail_parts; DROP TABLE mails; %s; PRAGMA user_version = %d", schema, version),
+			sql.Named("a", gzipped(t, "a")), sql.Named("b", gzipped(t, "b")))
+		if err == nil {
+			err = s.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, dir)
+		rows, err := s.Series()
+		if err != nil || len(rows) != 3 {
+			t.Fatalf("schema %d: got %+v, %v", version, rows, err)
+		}
+		for i, want := range []string{"c b 1", "b b 2", "a a 1"} {
+			if got := fmt.Sprintf("%s %s %d", rows[i].ID, mailText(t, s, rows[i]), rows[i].Revision); got != want {
+				t.Errorf("schema %d: got %s, want %s", version, got, want)
+			}
+		}
+		if err := s.PutSeries(rawMail("d"), SeriesRow{ID: "d"}); err != nil {
+			t.Error(err)
 		}
 	}
-	if err := s.PutSeries(SeriesRow{ID: "d", Raw: []byte("d")}); err != nil {
-		t.Error(err)
+}
+
+func gzipped(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write([]byte(text))
+	if err = errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Mail of several parts comes back as it was, and goes away with all its parts.
+func TestMailInParts(t *testing.T) {
+	s := open(t, t.TempDir())
+	parts := func() (n int) {
+		if err := s.db.QueryRow("SELECT count(*) FROM mail_parts").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	mail := make([]byte, 3*partSize+partSize/2)
+	rand.New(rand.NewSource(1)).Read(mail) // does not get smaller
+	if err := s.PutSeries(rawMail(mail), SeriesRow{ID: "one"}); err != nil || parts() != 4 {
+		t.Fatalf("%d parts, %v", parts(), err)
+	}
+	rows, err := s.Series()
+	if err != nil || len(rows) != 1 || mailText(t, s, rows[0]) != string(mail) {
+		t.Fatalf("%d series, or the mail differs: %v", len(rows), err)
+	}
+	if err := s.PutSeries(rawMail("2"), SeriesRow{ID: "one"}); err != nil || parts() != 1 {
+		t.Fatalf("%d parts, %v", parts(), err)
+	}
+	// What is no mail any more is not taken for one.
+	if _, err := s.Mail(rows[0].Mail); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.db.Exec("UPDATE mail_parts SET data = x'1f8b'"); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err = s.Series(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Mail(rows[0].Mail); err == nil {
+		t.Error("mail that was cut is read")
 	}
 }
 
