@@ -3,11 +3,10 @@ package series
 import (
 	"bufio"
 	"bytes"
-	"compress/zlib"
 	"crypto/sha1"
 	"encoding/binary"
 	"errors"
-	"hash"
+	"hash/adler32"
 	"hash/crc32"
 	"io"
 	"os"
@@ -16,10 +15,6 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
-
-// packLevel is how hard objects are compressed: not at all. Most of what is stored are trees, which are hashes
-// and don't get smaller, and compressing takes longer than applying.
-const packLevel = zlib.NoCompression
 
 // writePack stores objects as one pack, in the form of gitformat-pack(5), version 2. Its contents are on
 // the disk when writePack returns. A pack of the same objects that is whole is left as it is; one that a power cut has
@@ -42,16 +37,16 @@ func (r *Repo) writePack(all map[plumbing.Hash]gitObject) error {
 	if err != nil {
 		return err
 	}
-	index, err := newSynced(name+".idx", func(w io.Writer) error { return p.index(w, ids) })
-	if err != nil {
-		pack.discard()
-		return err
-	}
 	// Waiting for the disk is most of the time: do it for both at once.
 	synced := make(chan error, 1)
 	go func() { synced <- pack.f.Sync() }()
-	err = index.f.Sync()
-	if err = errors.Join(err, <-synced); err != nil {
+	index, err := newSynced(name+".idx", func(w io.Writer) error { return p.index(w, ids) })
+	if err != nil {
+		err = errors.Join(err, <-synced)
+		pack.discard()
+		return err
+	}
+	if err = errors.Join(index.f.Sync(), <-synced); err != nil {
 		pack.discard()
 		index.discard()
 		return err
@@ -116,7 +111,7 @@ func newSynced(path string, write func(io.Writer) error) (*syncedFile, error) {
 		return nil, err
 	}
 	s := &syncedFile{f, path}
-	b := bufio.NewWriterSize(f, 256<<10)
+	b := bufio.NewWriterSize(f, 64<<10)
 	if err = write(b); err == nil {
 		err = b.Flush()
 	}
@@ -159,61 +154,50 @@ type packWriter struct {
 	sum [sha1.Size]byte // of the pack
 }
 
-// summing writes through to w, counting and hashing.
-type summing struct {
-	w   io.Writer
-	all hash.Hash
-	crc hash.Hash32
-	n   int64
-}
-
-func (s *summing) Write(b []byte) (int, error) {
-	s.all.Write(b)
-	s.crc.Write(b)
-	n, err := s.w.Write(b)
-	s.n += int64(n)
-	return n, err
-}
-
 func (p *packWriter) objects(w io.Writer, ids []plumbing.Hash, all map[plumbing.Hash]gitObject) error {
-	s := &summing{w: w, all: sha1.New(), crc: crc32.NewIEEE()}
-	head := binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), uint32(len(ids)))
-	if _, err := s.Write(head); err != nil {
-		return err
-	}
-	z, err := zlib.NewWriterLevel(s, packLevel)
-	if err != nil {
-		return err
-	}
+	sum := sha1.New()
+	w = io.MultiWriter(w, sum)
+	b := binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), uint32(len(ids)))
+	var at int64
 	for _, id := range ids {
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+		at += int64(len(b))
 		obj := all[id]
-		at := s.n
-		s.crc.Reset()
-		if _, err := s.Write(packedHeader(obj.kind, len(obj.data))); err != nil {
-			return err
-		}
-		z.Reset(s)
-		if _, err := z.Write(obj.data); err != nil {
-			return err
-		}
-		if err := z.Close(); err != nil {
-			return err
-		}
-		p.at[id] = packedObject{at, s.crc.Sum32()}
+		b = appendStored(appendPackedHeader(b[:0], obj.kind, len(obj.data)), obj.data)
+		p.at[id] = packedObject{at, crc32.ChecksumIEEE(b)}
 	}
-	if s.n > 1<<31-1 {
+	if at > 1<<31-1 {
 		return errors.New("pack of more than 2 GiB")
 	}
-	s.all.Sum(p.sum[:0])
-	_, err = w.Write(p.sum[:])
+	if _, err := w.Write(b); err != nil {
+		return err
+	}
+	_, err := w.Write(sum.Sum(p.sum[:0]))
 	return err
 }
 
-// packedHeader is an object's kind and size.
-func packedHeader(kind plumbing.ObjectType, size int) []byte {
+// appendStored adds data as a zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4): not compressed. Most of what is
+// stored are trees, which are hashes and don't get smaller, and compressing takes longer than applying.
+func appendStored(b, data []byte) []byte {
+	b = append(b, 0x78, 0x01)
+	for rest, last := data, byte(0); last == 0; {
+		n := min(len(rest), 0xffff)
+		if n == len(rest) {
+			last = 1
+		}
+		b = append(b, last, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8))
+		b = append(b, rest[:n]...)
+		rest = rest[n:]
+	}
+	return binary.BigEndian.AppendUint32(b, adler32.Checksum(data))
+}
+
+// appendPackedHeader adds an object's kind and size.
+func appendPackedHeader(b []byte, kind plumbing.ObjectType, size int) []byte {
 	c := byte(kind)<<4 | byte(size&15)
 	size >>= 4
-	var b []byte
 	for size > 0 {
 		b = append(b, c|0x80)
 		c = byte(size & 0x7f)

@@ -1,10 +1,13 @@
 package series
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // What a power cut leaves of a pack, or of a file of one object, is made whole by the next apply.
@@ -113,5 +116,31 @@ func TestOnlyPrefixesStores(t *testing.T) {
 	mustGit(t, s.repo.dir, "rev-list", "--objects", string(v[2].Commit))
 	if _, err := s.Prefixes(t.Context(), patches, ApplyOptions{}); err != nil || packs() != before+2 {
 		t.Errorf("%v; %d objects", err, packs())
+	}
+}
+
+// Objects of every size come out of a pack as they were: a stored block has at most 65535 bytes.
+func TestPackOfAnySize(t *testing.T) {
+	needGit(t)
+	r, err := OpenRepo(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[plumbing.Hash]gitObject{}
+	for _, size := range []int{0, 1, 0xfffe, 0xffff, 0x10000, 2 * 0xffff, 200_000} {
+		data := bytes.Repeat([]byte("0123456\n"), size/8+1)[:size]
+		all[plumbing.ComputeHash(plumbing.BlobObject, data)] = gitObject{plumbing.BlobObject, data}
+	}
+	if err := r.writePack(all); err != nil {
+		t.Fatal(err)
+	}
+	mustGit(t, r.dir, "fsck", "--full", "--strict")
+	read := newCatFiles(t.Context(), r.dir)
+	defer func() { _ = read.close() }()
+	for id, want := range all {
+		kind, data, err := read.object(t.Context(), id)
+		if err != nil || kind != want.kind || !bytes.Equal(data, want.data) {
+			t.Errorf("%d bytes: got a %s of %d, %v", len(want.data), kind, len(data), err)
+		}
 	}
 }

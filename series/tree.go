@@ -55,7 +55,11 @@ func compareEntries(a, b treeEntry) int {
 }
 
 func encodeTree(entries []treeEntry) []byte {
-	var b []byte
+	size := 0
+	for _, e := range entries {
+		size += len("100644 ") + len(e.name) + 1 + len(e.id)
+	}
+	b := make([]byte, 0, size)
 	for _, e := range entries {
 		b = strconv.AppendUint(b, uint64(e.mode), 8)
 		b = append(b, ' ')
@@ -199,7 +203,7 @@ func (o *objects) editDir(ctx context.Context, dir plumbing.Hash, prefix string,
 		}
 		below[name][rest] = e
 	}
-	var entries []treeEntry
+	entries := make([]treeEntry, 0, len(old)+len(leaf)+len(below))
 	for _, e := range old {
 		sub, hasSub := below[e.name]
 		l, hasLeaf := leaf[e.name]
@@ -223,6 +227,7 @@ func (o *objects) editDir(ctx context.Context, dir plumbing.Hash, prefix string,
 		}
 		entries = append(entries, e)
 	}
+	kept := len(entries)
 	for name, l := range leaf {
 		if l.mode != 0 {
 			entries = append(entries, treeEntry{name, l.mode, l.id})
@@ -240,12 +245,14 @@ func (o *objects) editDir(ctx context.Context, dir plumbing.Hash, prefix string,
 	if len(entries) == 0 {
 		return plumbing.ZeroHash, nil
 	}
-	names := make(map[string]bool, len(entries))
-	for _, e := range entries {
-		if names[e.name] {
-			return plumbing.ZeroHash, &pathClash{prefix + e.name}
+	if len(entries) > kept {
+		names := make(map[string]bool, len(entries))
+		for _, e := range entries {
+			if names[e.name] {
+				return plumbing.ZeroHash, &pathClash{prefix + e.name}
+			}
+			names[e.name] = true
 		}
-		names[e.name] = true
 	}
 	return o.putTree(entries), nil
 }
