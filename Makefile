@@ -43,9 +43,12 @@ lint: setup
 	$(GO) build -C .ci/tools -o $(abspath bin)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
 
-# Benchmarks; those beside git am want the 5.10 source that make test fetches.
+# Benchmarks, and at the end what seriesctl is held to beside b4 and git am; most want the 5.10 source that make test
+# fetches.
 bench: setup
-	$(if $(wildcard $(LINUX_5_10)/Makefile),SERIESCTL_LINUX_5_10=$(abspath $(LINUX_5_10))) $(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m $$($(GO) list ./... | grep -v /cmd/)
+	$(GO) test -run '^$$' -bench Measures -benchtime 3s -timeout 30m -v ./cmd/seriesctl
+bench: export SERIESCTL_LINUX_5_10 := $(if $(wildcard $(LINUX_5_10)/Makefile),$(abspath $(LINUX_5_10)))
 
 clean:
 	rm -rf bin $(BUILD)
