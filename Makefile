@@ -43,11 +43,12 @@ lint: setup
 	$(GO) build -C .ci/tools -o $(abspath bin)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
 
-# Benchmarks, and at the end what seriesctl is held to beside b4 and git am; most want the 5.10 source that make test
-# fetches.
+# Benchmarks; then what seriesctl is held to beside b4 and git am; then the whole matrix of the RFC beside plain make and
+# one boot a case, which takes the better part of an hour. Most want the 5.10 source that make test fetches.
 bench: setup
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m $$($(GO) list ./... | grep -v /cmd/)
 	$(GO) test -run '^$$' -bench Measures -benchtime 3s -timeout 30m -v ./cmd/seriesctl
+	SERIESCTL_REAL=$(abspath $(BUILD)/bench) $(GO) test -run '^$$' -bench Matrix -benchtime 1x -timeout 3h -v ./cmd/seriesctl
 bench: export SERIESCTL_LINUX_5_10 := $(if $(wildcard $(LINUX_5_10)/Makefile),$(abspath $(LINUX_5_10)))
 
 clean:
