@@ -19,7 +19,7 @@ const (
 func (t *threads) series() []*Series {
 	list := []*Series{}
 	ids := map[string]bool{}
-	for _, p := range newestLast(slices.Clone(t.postings)) {
+	for _, p := range t.newestLast() {
 		if len(p.patches) == 0 && p.cover == nil {
 			continue
 		}
@@ -80,6 +80,9 @@ func (t *threads) assemble(p *posting) *Series {
 	s := &Series{
 		Subject: first.sub.title, Revision: p.revision, Prefix: first.sub.prefix, Total: p.total, Date: first.m.date,
 		Patches: []*Patch{}, CoverReplies: []Reply{}, Missing: []int{}, Prerequisites: []string{}, Problems: []Problem{},
+	}
+	if first.sub.prefix == "" && len(p.patches) > 0 {
+		s.Prefix = p.patches[p.indices()[0]].sub.prefix // of a letter without one
 	}
 	name, email := splitAuthor(first.m.from)
 	s.Author = name + " <" + email + ">"
@@ -173,7 +176,7 @@ func (t *threads) doubts(s *Series, p *posting) {
 		add("extra-patch", "%d more than the %d the series says it has", p.extra, p.total-p.extra)
 	}
 	if p.mixed {
-		add("mixed-versions", "cover and patches do not say the same version; taken for one posting, v%d", p.revision)
+		add("mixed-versions", "its mails do not say the same version or number of patches; taken for one posting, v%d of %d", p.revision, p.total)
 	}
 	for _, e := range p.unplaced {
 		add("unplaced-patch", "%s has a patch, but nothing says where in the series; it is a series of its own", e)

@@ -40,7 +40,7 @@ type posting struct {
 	mended          []*entry // the patches that replaced them
 	extra           int      // patches beyond the M of N/M
 	unplaced        []*entry // patches that answer it and say nothing of their place
-	mixed           bool     // cover and patches do not say the same revision
+	mixed           bool     // its mails do not say the same revision or total
 	base            *posting // the posting a partial re-roll completes itself from
 	family          *posting // representative of the postings that are revisions of each other
 	sequence        int      // in order of first message

@@ -10,9 +10,9 @@ import (
 
 // Mailbox is everything read from the inputs of one command.
 type Mailbox struct {
-	// Series are all series found: families of revisions by their newest mail, in each the newest revision
-	// last; of two postings of one revision the more complete one last. Never empty. In a mailbox of very many
-	// series, Messages of each has the messages of its own family only; in what Pick returns it has all.
+	// Series are all series found: families of revisions by their newest mail, but one that answers another
+	// before that one, in each the newest revision last; of two postings of one revision the more complete one
+	// last. Never empty. In a mailbox of very many series, Messages of each has the messages of its own family only; in what Pick returns it has all.
 	Series []*Series
 
 	messages [][]byte
@@ -96,8 +96,9 @@ func plural(n int, noun string) string {
 }
 
 // Pick returns the series to work on: of the family with the most patches the given revision, 0 for the
-// newest; of several postings of it the most complete, then the latest. Where there was a choice, the copy
-// that is returned has a Problem "several-series" or "several-revisions" that says what was chosen and why.
+// newest; of several postings of it the most complete, then the latest. Of families with as many patches it is
+// the newest that answers no other. Where there was a choice, the copy that is returned has a Problem
+// "several-series" or "several-revisions" that says what was chosen and why.
 // An unknown revision is an *InputError.
 func (m *Mailbox) Pick(revision int) (*Series, error) {
 	// Of two families with as many patches, the one that should have more.
@@ -136,7 +137,7 @@ func (m *Mailbox) Pick(revision int) (*Series, error) {
 	}
 	if len(others) > 0 {
 		out.Problems = append(out.Problems, Problem{"several-series",
-			fmt.Sprintf("chosen because it has the most patches, or is the newest of those; the input also has %s", some(others))})
+			fmt.Sprintf("chosen because it has the most patches, or of those is the newest that answers no other; the input also has %s", some(others))})
 	}
 	if revs := unique(have); len(revs) > 1 {
 		why := "as asked"

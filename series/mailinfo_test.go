@@ -134,3 +134,15 @@ func TestMessageIDs(t *testing.T) {
 		t.Errorf("%d ids", n)
 	}
 }
+
+// TestOctetsAreText reads a mail whose only part its list's software calls octets, and does not take octets
+// that are no text for words.
+func TestOctetsAreText(t *testing.T) {
+	const head = "From: A B <a@b.c>\nSubject: [PATCH] x\nContent-Type: multipart/mixed; boundary=B\n\n--B\nContent-Type: application/octet-stream\n\n"
+	if p, _ := readPatch(parseMessage([]byte(head + "why\n---\n" + testDiff + "--B--\n"))); p == nil || p.CommitMessage != "x\n\nwhy\n" {
+		t.Errorf("got %+v", p)
+	}
+	if m := parseMessage([]byte(head + "a\x00b\n--B--\n")); len(m.parts) != 0 {
+		t.Errorf("parts %v", m.parts)
+	}
+}

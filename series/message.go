@@ -5,6 +5,7 @@ import (
 	"mime"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // message is one mail, decoded as far as every reader of it needs.
@@ -12,7 +13,7 @@ type message struct {
 	header  header
 	id      string // without < >; "" when it has none
 	subject string // decoded, white space collapsed
-	from    string // decoded
+	from    string // decoded, without what a list made of it
 	date    time.Time
 	parents []string // ids it may answer, most likely first
 	parts   []part
@@ -38,7 +39,7 @@ func parseMessage(raw []byte) *message {
 	h, body := splitHeader(raw)
 	m := &message{header: h}
 	m.subject = collapse(decodeWords(h.get("Subject")))
-	m.from = collapse(decodeWords(h.get("From")))
+	m.from = realFrom(m)
 	m.date = parseDate(h.get("Date"))
 	if ids := messageIDs(h.get("Message-ID")); len(ids) > 0 {
 		m.id = ids[0]
@@ -96,10 +97,10 @@ func (m *message) read(h header, body []byte, depth int) {
 		return
 	}
 	name := fileName(h, params)
-	if depth > 0 && !isText(kind, name) {
+	text := decodeTransfer(body, h.get("Content-Transfer-Encoding"))
+	if depth > 0 && !isText(kind, name, text) {
 		return
 	}
-	text := decodeTransfer(body, h.get("Content-Transfer-Encoding"))
 	if kind == "message/rfc822" || depth > 0 && isMail(text) {
 		m.attached = append(m.attached, text)
 		return
@@ -111,10 +112,13 @@ func (m *message) read(h header, body []byte, depth int) {
 }
 
 // isText says whether a MIME part may hold words for a person or a patch. HTML never does: it is a copy.
-func isText(kind, name string) bool {
+// Octets that are text do: some lists' software calls the body of a mail so.
+func isText(kind, name string, content []byte) bool {
 	switch {
 	case kind == "text/html":
 		return false
+	case kind == "application/octet-stream" && bytes.IndexByte(content, 0) < 0 && utf8.Valid(content):
+		return true
 	case strings.HasPrefix(kind, "text/"), kind == "message/rfc822":
 		return true
 	}

@@ -82,6 +82,20 @@ func realAuthor(m *message, author, email string) (name, address string, ok bool
 	return "", "", false
 }
 
+// realFrom is the sender of a mail as it left the sender.
+func realFrom(m *message) string {
+	from := collapse(decodeWords(m.header.get("From")))
+	name, email := splitAuthor(from)
+	via := viaList.FindStringSubmatch(name)
+	if via == nil {
+		return from
+	}
+	if name, address, ok := realAuthor(m, name, email); ok {
+		return name + " <" + address + ">"
+	}
+	return via[1] + " <" + email + ">"
+}
+
 // needs is what a mail says its series stands on.
 type needs struct {
 	base          string   // of a base-commit line, any revision; "" without one

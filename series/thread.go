@@ -34,6 +34,7 @@ func arrange(raw [][]byte) *threads {
 		t.add(e)
 	}
 	t.numbered()
+	t.letters()
 	t.unnumbered()
 	t.rerolls()
 	t.widen()
@@ -178,6 +179,7 @@ func (t *threads) numbered() {
 	}
 	runs := map[runKey]*posting{}
 	roots := map[rootKey]*posting{}
+	counted := t.counted()
 
 	// Covers first: they are what patches hang from.
 	for _, e := range t.entries {
@@ -217,10 +219,11 @@ func (t *threads) numbered() {
 			p = runs[run]
 		case root.root != "" && roots[root] != nil:
 			p = roots[root]
-		case t.mixedVersions(e) != nil:
-			p = t.mixedVersions(e)
+		case t.mixedNumbers(e, counted) != nil:
+			p = t.mixedNumbers(e, counted)
 			p.mixed = true
 			p.revision = max(p.revision, e.revision())
+			p.total = e.sub.total
 		default:
 			p = t.fallback(e)
 		}
@@ -237,15 +240,53 @@ func (t *threads) numbered() {
 	}
 }
 
-// mixedVersions finds the posting of a cover that e answers, where one of the two says a version and the other
-// none, and both were sent together.
-func (t *threads) mixedVersions(e *entry) *posting {
+// mixedNumbers finds the posting of the cover that e answers, or of the mail that e answers and was sent in one
+// run with, where one of the two says a version and the other none, or a cover says another total than all that
+// answer it.
+func (t *threads) mixedNumbers(e *entry, counted map[*entry]bool) *posting {
 	up, _ := t.parent(e)
-	if up == nil || up.posting == nil || up.posting.cover != up || up.sub.total != e.sub.total || up.sender != e.sender ||
-		(up.sub.revision == 0) == (e.sub.revision == 0) || up.posting.patches[e.sub.index] != nil || !near(up, e, 10*time.Minute) {
+	if up == nil || up.posting == nil || up.sender != e.sender || up.posting.patches[e.sub.index] != nil || !near(up, e, 10*time.Minute) {
 		return nil
 	}
-	return up.posting
+	p := up.posting
+	isCover := p.cover == up
+	sameVersion := up.sub.revision == e.sub.revision
+	switch {
+	case !sameVersion && up.sub.revision != 0 && e.sub.revision != 0, up.sub.index == e.sub.index:
+		return nil
+	case up.sub.total == e.sub.total && !sameVersion && (isCover || e.run() != "" && e.run() == up.run()):
+		return p
+	case up.sub.total != e.sub.total && isCover && !counted[up] && (len(p.patches) == 0 || p.total == e.sub.total):
+		return p
+	}
+	return nil
+}
+
+// counted are the covers that have a patch with their total.
+func (t *threads) counted() map[*entry]bool {
+	covers := map[*entry]bool{}
+	for _, e := range t.entries {
+		if up, _ := t.parent(e); e.isPatch() && up != nil && up.isCover() && up.sub.total == e.sub.total {
+			covers[up] = true
+		}
+	}
+	return covers
+}
+
+// letters finds the covers that have no number: a mail of the same sender, sent with the patches that answer it.
+func (t *threads) letters() {
+	for _, p := range t.postings {
+		first := p.first()
+		if p.cover != nil || first == nil {
+			continue
+		}
+		up, _ := t.parent(first)
+		if up == nil || up.posting != nil || up.copyOf != nil || up.patch != nil || up.sub.reply || up.m.bad != "" ||
+			up.sender != first.senderOr(up) || !near(up, first, time.Hour) {
+			continue
+		}
+		p.cover, up.posting = up, p
+	}
 }
 
 // widen makes room for patches numbered beyond the total: "3/2".
@@ -377,7 +418,7 @@ func (t *threads) unnumbered() {
 		case up.posting != nil && up.posting.cover == up && up.sender == e.senderOr(up) && len(up.posting.patches) == up.posting.countUnnumbered():
 			p = up.posting
 		case up.posting != nil && up.isPatch() && up.sub.total == 0 && up.sender == e.sender &&
-			up.revision() == e.revision() && near(up, e, 10*time.Minute):
+			up.revision() == e.revision() && up.sub.title != e.sub.title && near(up, e, 10*time.Minute):
 			p = up.posting
 		}
 		if p == nil {
@@ -503,6 +544,39 @@ func (t *threads) rerolls() {
 			t.newestBefore(p)
 		}
 	}
+	t.joinRerolls()
+}
+
+// joinRerolls makes one posting of re-rolls of single patches that have one revision and complete themselves
+// from the same posting, where each gives other patches.
+func (t *threads) joinRerolls() {
+	type key struct {
+		base     *posting
+		revision int
+	}
+	byBase := map[key]*posting{}
+	t.postings = slices.DeleteFunc(t.postings, func(p *posting) bool {
+		if p.base == nil {
+			return false
+		}
+		into := byBase[key{p.base, p.revision}]
+		if into == nil {
+			byBase[key{p.base, p.revision}] = p
+			return false
+		}
+		if into.sender != p.sender || len(p.replaced) > 0 || slices.ContainsFunc(p.indices(), func(i int) bool { return into.patches[i] != nil }) {
+			return false
+		}
+		for index, e := range p.patches {
+			into.patches[index], e.posting = e, into
+		}
+		for _, o := range t.postings {
+			if o.base == p {
+				o.base = into
+			}
+		}
+		return true
+	})
 }
 
 // newestBefore moves the base of a partial re-roll up to the newest revision before it: "v3 3/4" may answer
@@ -706,17 +780,44 @@ func (t *threads) replies() {
 	}
 }
 
-// newestLast orders postings: families by their newest mail, then by revision, completeness and date.
-func newestLast(postings []*posting) []*posting {
+// newestLast orders postings: families by their newest mail, then by revision, completeness and date. A family
+// that others sent in answer to another comes before that one, as does one without patches.
+func (t *threads) newestLast() []*posting {
+	postings := slices.Clone(t.postings)
 	newest := map[*posting]time.Time{}
+	revision, patches := map[*posting]int{}, map[*posting]int{}
 	for _, p := range postings {
-		if d := p.date(); d.After(newest[p.root()]) {
-			newest[p.root()] = d
+		r := p.root()
+		if d := p.date(); d.After(newest[r]) {
+			newest[r] = d
 		}
+		revision[r] = max(revision[r], p.revision)
+		patches[r] += len(p.patches)
+	}
+	over := map[*posting]*posting{}
+	for _, p := range postings {
+		r := p.root()
+		if e := p.first(); p == r && e != nil {
+			up := t.ancestor(e, func(a *entry) bool { return a.posting != nil && a.posting.root() != r })
+			if up != nil && revision[up.posting.root()] >= revision[r] && patches[up.posting.root()] > 0 {
+				over[r] = up.posting.root()
+			}
+		}
+	}
+	// top is the family that r answers in the end, over how many others.
+	top := func(r *posting) (*posting, int) {
+		depth := 0
+		for ; over[r] != nil && depth < maxChain; depth++ {
+			r = over[r]
+		}
+		return r, depth
 	}
 	slices.SortStableFunc(postings, func(a, b *posting) int {
 		if ra, rb := a.root(), b.root(); ra != rb {
-			return cmp.Or(newest[ra].Compare(newest[rb]), cmp.Compare(ra.sequence, rb.sequence))
+			ta, da := top(ra)
+			tb, db := top(rb)
+			return cmp.Or(cmp.Compare(min(patches[ta], 1), min(patches[tb], 1)), newest[ta].Compare(newest[tb]), cmp.Compare(ta.sequence, tb.sequence),
+				-cmp.Compare(da, db), newest[ra].Compare(newest[rb]), cmp.Compare(ra.sequence, rb.sequence))
 		}
 		return cmp.Or(cmp.Compare(a.revision, b.revision), cmp.Compare(a.complete(), b.complete()),
 			a.date().Compare(b.date()), cmp.Compare(a.sequence, b.sequence))

@@ -57,6 +57,32 @@ var threadCases = []struct {
 		"one-v1 1:one 2:two | patch patch |"},
 	{"missing patch", []string{testMail("0", "", "[PATCH 0/3] all", "x"), testMail("1", "0", "[PATCH 1/3] one", "diff"), testMail("3", "0", "[PATCH 3/3] three", "diff")},
 		"all-v1 1:one 3:three | cover patch patch | missing-patch"},
+	{"a letter without a number", []string{
+		testMail("0", "", "all of it", "words"), testMail("1", "0", "[PATCH 1/2] one", "diff"), testMail("2", "0", "[PATCH 2/2] two", "diff"),
+		testMail("r", "0", "Re: all of it", "good")},
+		"all-of-it-v1 1:one 2:two | cover patch patch reply |"},
+	{"a report is no letter", []string{
+		testMail("0", "", "it crashes", "words"), later(testMail("1", "0", "[PATCH 1/2] one", "diff"), 2), later(testMail("2", "1", "[PATCH 2/2] two", "diff"), 2)},
+		"one-v1 1:one 2:two | not-a-patch patch patch |"},
+	{"sent again in answer to itself", []string{testMail("1", "", "[PATCH v2] one", "diff"), testMail("2", "1", "[PATCH v2 RESEND] one", "diff")},
+		"one-v2-2 1:one | superseded patch | two-postings"},
+	{"one run, a version on one patch only", []string{
+		testMail("20240101100000.1-1-a@b.c", "", "[PATCH 1/2 v2] one", "diff"), testMail("20240101100000.1-2-a@b.c", "20240101100000.1-1-a@b.c", "[PATCH 2/2] two", "diff")},
+		"one-v2 1:one 2:two | patch patch | mixed-versions"},
+	{"cover with another total", []string{
+		testMail("0", "", "[PATCH v6 0/1] all", "words"), testMail("1", "0", "[PATCH 1/2] one", "diff"), testMail("2", "0", "[PATCH 2/2] two", "diff")},
+		"all-v6 1:one 2:two | cover patch patch | mixed-versions"},
+	{"a small series in answer to a cover", []string{
+		testMail("0", "", "[PATCH 0/2] all", "words"), testMail("x", "0", "[PATCH 1/1] other", "diff"),
+		testMail("1", "0", "[PATCH 1/2] one", "diff"), testMail("2", "0", "[PATCH 2/2] two", "diff")},
+		"other-v1 1:other | superseded patch superseded superseded | two-postings"},
+	{"single patches of one re-roll, each in answer to the old one", []string{
+		testMail("1", "", "[PATCH 1/3] one", "diff"), testMail("2", "1", "[PATCH 2/3] two", "diff"), testMail("3", "1", "[PATCH 3/3] three", "diff"),
+		later(testMail("22", "2", "[PATCH v2 2/3] two", "diff"), 2), later(testMail("23", "3", "[PATCH v2 3/3] three", "diff"), 3)},
+		"two-v2 1:one 2:two 3:three | patch superseded superseded patch patch | partial-reroll several-revisions"},
+	{"somebody's fix on top is not the series", []string{
+		testMail("1", "", "[PATCH] one", "diff"), from(later(testMail("f", "1", "[PATCH] fix it", "diff"), 2), "Bot <bot@x.y>")},
+		"one-v1 1:one | patch other-series | several-series"},
 	{"missing cover", []string{testMail("1", "gone", "[PATCH 1/2] one", "diff"), testMail("2", "gone", "[PATCH 2/2] two", "diff")},
 		"one-v1 1:one 2:two | patch patch | missing-cover"},
 	{"a version on the cover only", []string{testMail("0", "", "[PATCH v3 0/2] all", "x"), testMail("1", "0", "[PATCH 1/2] one", "diff"), testMail("2", "0", "[PATCH 2/2] two", "diff")},

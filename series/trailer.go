@@ -74,12 +74,14 @@ var (
 // from anybody. "…-by" lines in the name of somebody else are returned apart.
 func replyTrailers(body, from string) (own, others []Trailer) {
 	lines := strings.Split(body, "\n")
+	inDiff := false
 	for i := 0; i < len(lines); i++ {
 		line := lines[i]
-		if strings.HasPrefix(line, "diff --git ") || strings.HasPrefix(line, "--- a/") || strings.TrimRight(line, "\r") == "-- " {
+		if strings.TrimRight(line, "\r") == "-- " {
 			break
 		}
-		if !strings.Contains(line, ":") {
+		inDiff = inDiff || strings.HasPrefix(line, "diff --git ") || strings.HasPrefix(line, "--- a/")
+		if !strings.Contains(line, ":") || inDiff && isDiffLine(line) {
 			continue
 		}
 		key, value, ok := readTrailer(strings.TrimSpace(line))
@@ -117,6 +119,9 @@ func replyTrailers(body, from string) (own, others []Trailer) {
 	}
 	return own, others
 }
+
+// isDiffLine says whether a line that follows a diff's header may belong to the diff.
+func isDiffLine(line string) bool { return strings.IndexByte(" \t+-\\@", line[0]) >= 0 }
 
 // trailerPerson reads the value of a trailer that names a person; false when there is no address.
 func trailerPerson(value string) (*mail.Address, bool) {

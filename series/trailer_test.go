@@ -52,13 +52,42 @@ func TestReplyTrailers(t *testing.T) {
 		{"Reviewed-by: A B\n<a@b.c>\n", "[{Reviewed-by A B <a@b.c> reply}]", "[]"},
 		{"Cc: stable@vger.kernel.org\nFrom: A B <a@b.c>\n", "[]", "[]"},
 		{"hello\n-- \nReviewed-by: A B <a@b.c>\n", "[]", "[]"},
-		{"diff --git a/x b/x\n+Reviewed-by: A B <a@b.c>\nReviewed-by: A B <a@b.c>\n", "[]", "[]"},
+		{"diff --git a/x b/x\n+Reviewed-by: A B <a@b.c>\n Acked-by: A B <a@b.c>\n", "[]", "[]"},
+		{"diff --git a/x b/x\n@@ -1 +1 @@ by: us\n-a\n+b\n\nReviewed-by: A B <a@b.c>\n", "[{Reviewed-by A B <a@b.c> reply}]", "[]"},
 	} {
 		own, others := replyTrailers(c.in, me)
 		if trailerText(own) != c.own || trailerText(others) != c.others {
 			t.Errorf("%q: got %v and %v", c.in, own, others)
 		}
 	}
+}
+
+// TestTrailerThroughList checks that a list that rewrites From does not lose the trailers of those it rewrites,
+// and gives nobody another's name.
+func TestTrailerThroughList(t *testing.T) {
+	via := "'O P' via L <l@lists.x>"
+	s := mustSeries(t,
+		testMail("1", "", "[PATCH] one", "diff"),
+		from(testMail("r", "1", "Re: [PATCH] one", "Acked-by: O P <o@p.q>\n"), via+"\nReply-To: O P <o@p.q>"),
+		from(testMail("s", "1", "Re: [PATCH] one", "Reviewed-by: O P <o@elsewhere>\n"), via),
+		from(testMail("t", "1", "Re: [PATCH] one", "Tested-by: Q <q@p.q>\n"), via),
+	)
+	if got, want := fmt.Sprint(s.Patches[0].Trailers), "[{Signed-off-by A B <a@b.c> patch false} {Acked-by O P <o@p.q> reply false} {Reviewed-by O P <o@elsewhere> reply false}]"; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if len(s.Problems) != 1 || s.Problems[0].Kind != "trailer-identity" {
+		t.Errorf("problems %v", s.Problems)
+	}
+}
+
+// mustSeries is the newest series of the mails.
+func mustSeries(t *testing.T, mails ...string) *Series {
+	t.Helper()
+	box, err := ParseMbox(mboxOf(mails))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box.Series[len(box.Series)-1]
 }
 
 // TestCoverTrailers checks that a trailer in answer to the cover letter is for every patch, once.

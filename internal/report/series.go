@@ -27,24 +27,27 @@ func Series(w io.Writer, s *series.Series, width int) error {
 	if s.Prefix != "" {
 		prefix = "[" + line(s.Prefix) + "]"
 	}
-	fmt.Fprintf(out, "  %-9s%s\n", "series", strings.TrimSpace(s.ID+"  "+prefix))
-	fmt.Fprintf(out, "  %-9s%s\n", "from", person(s.Author))
+	fmt.Fprintf(out, "  %-11s%s\n", "series", strings.TrimSpace(s.ID+"  "+prefix))
+	fmt.Fprintf(out, "  %-11s%s\n", "from", person(s.Author))
 	if !s.Date.IsZero() {
-		fmt.Fprintf(out, "  %-9s%s\n", "date", stamp(s.Date))
+		fmt.Fprintf(out, "  %-11s%s\n", "date", stamp(s.Date))
 	}
-	fmt.Fprintf(out, "  %-9s%s\n", "patches", patchCount(s))
+	fmt.Fprintf(out, "  %-11s%s\n", "patches", patchCount(s))
 	if s.BaseCommit != "" {
-		fmt.Fprintf(out, "  %-9s%s\n", "base", line(s.BaseCommit))
+		fmt.Fprintf(out, "  %-11s%s\n", "base", line(s.BaseCommit))
+	}
+	if s.ChangeID != "" {
+		fmt.Fprintf(out, "  %-11s%s\n", "change-id", line(s.ChangeID))
 	}
 	for i, id := range s.Prerequisites {
 		name := ""
 		if i == 0 {
 			name = "needs"
 		}
-		fmt.Fprintf(out, "  %-9s%s\n", name, line(id))
+		fmt.Fprintf(out, "  %-11s%s\n", name, line(id))
 	}
 	if n := len(s.CoverReplies); n > 0 {
-		fmt.Fprintf(out, "  %-9s%s to the cover letter\n", "replies", counted(n, "message"))
+		fmt.Fprintf(out, "  %-11s%s to the cover letter\n", "replies", counted(n, "message"))
 	}
 	out.WriteByte('\n')
 	patchTable(out, s, width)

@@ -19,6 +19,7 @@ Subject: [RFC PATCH v2 0/4] fs: make it work
 All of it.
 
 base-commit: v6.1
+change-id: 20240101-work-abc
 prerequisite-message-id: <p@example.org>
 
 From mboxrd@z Thu Jan  1 00:00:00 1970
