@@ -115,7 +115,7 @@ func isSeparator(data []byte, off int) bool {
 	}
 	n := lineLen(rest)
 	line := bytes.TrimRight(rest[:n], "\r\n")
-	if !hasMailDate(line) {
+	if !hasMailDate(line) && !isShortSeparator(data, line) {
 		return false
 	}
 	if n == len(rest) {
@@ -124,6 +124,13 @@ func isSeparator(data []byte, off int) bool {
 	next := rest[n:]
 	next = next[:lineLen(next)]
 	return isHeaderLine(next) || bytes.HasPrefix(next, []byte(">From "))
+}
+
+// isShortSeparator says whether line is "From" and one word, as some programs write every separator; data then
+// starts with the same line.
+func isShortSeparator(data, line []byte) bool {
+	return len(line) > len("From ") && bytes.IndexByte(line[len("From "):], ' ') < 0 &&
+		bytes.Equal(line, bytes.TrimRight(data[:lineLen(data)], "\r\n"))
 }
 
 // hasMailDate says whether line ends as mbox separators do, with HH:MM:SS YYYY; the rule of git-mailsplit.

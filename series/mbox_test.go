@@ -61,3 +61,14 @@ func TestMboxrdRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// TestShortSeparators cuts an mbox whose separators have no date, and no other at such lines.
+func TestShortSeparators(t *testing.T) {
+	const mail = "From: A <a@b.c>\nSubject: x\n\nwords\n\n"
+	if got := splitMbox([]byte("From nobody\n" + mail + "From nobody\n" + mail + "From here\nto: there\n")); len(got) != 2 {
+		t.Errorf("%d messages: %q", len(got), got)
+	}
+	if got := splitMbox([]byte("From nobody Mon Jan  1 10:00:00 2024\n" + mail + "From nobody\nto: there\n")); len(got) != 1 {
+		t.Errorf("%d messages: %q", len(got), got)
+	}
+}
