@@ -138,7 +138,7 @@ func (m *mangler) reencode(mail []byte) []byte {
 	if !ok || bytes.Contains(lower, []byte("\ncontent-transfer-encoding:")) || bytes.Contains(lower, []byte("\ncontent-type:")) && !bytes.Contains(lower, []byte("text/plain")) {
 		return mail
 	}
-	switch m.IntN(4) {
+	switch m.IntN(6) {
 	case 0:
 		var out bytes.Buffer
 		fmt.Fprintf(&out, "%s\nContent-Transfer-Encoding: base64\n\n", head)
@@ -162,6 +162,18 @@ func (m *mangler) reencode(mail []byte) []byte {
 			return mail
 		}
 		return fmt.Appendf(nil, "%s\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"=_cut\"\n\n--=_cut\nContent-Type: text/plain; charset=utf-8\n\n%s\n--=_cut\nContent-Type: application/octet-stream\n\nxyz\n--=_cut--\n", head, body)
+	case 3, 4:
+		// What a list makes of a signed mail, and of one whose text it takes for octets: its footer comes behind.
+		if bytes.Contains(lower, []byte("\ncontent-type:")) {
+			return mail
+		}
+		kind := "multipart/signed; micalg=pgp-sha256; protocol=\"application/pgp-signature\""
+		inner, last := "text/plain; charset=utf-8", "application/pgp-signature; name=signature.asc"
+		if m.IntN(2) == 0 {
+			kind, inner, last = "multipart/mixed", "application/octet-stream; x-default=true", "text/plain; charset=us-ascii"
+		}
+		return fmt.Appendf(nil, "%s\nMIME-Version: 1.0\nContent-Type: %s; boundary=\"=_list\"\n\n--=_list\nContent-Type: %s\n\n%s\n--=_list\nContent-Type: %s\n\n"+
+			"____\nlist mailing list\nlist@lists.example\n--=_list--\n", head, kind, inner, body, last)
 	}
 	return mail
 }
