@@ -1,6 +1,10 @@
 package qemu
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
 	"regexp"
 	"strings"
 )
@@ -19,12 +23,13 @@ const maxIncidents = 64
 // It takes time linear in the console's length and never panics, whatever the bytes.
 func FirstCrash(console []byte) *Crash {
 	var first, complaint *Crash
-	for in := range incidents(console) {
+	for in := range incidents(bytes.NewReader(console)) {
 		switch {
-		case in.rule.complaint && complaint == nil:
-			c := in.crash()
-			complaint = &c
-		case in.rule.complaint:
+		case in.rule.complaint || in.rule.remark:
+			if complaint == nil {
+				c := in.crash()
+				complaint = &c
+			}
 		case in.fatal():
 			c := in.crash()
 			return &c
@@ -42,7 +47,7 @@ func FirstCrash(console []byte) *Crash {
 // Crashes returns the incidents of a console in order, at most the first 64.
 func Crashes(console []byte) []Crash {
 	var list []Crash
-	for in := range incidents(console) {
+	for in := range incidents(bytes.NewReader(console)) {
 		list = append(list, in.crash())
 		if len(list) == maxIncidents {
 			break
@@ -68,10 +73,16 @@ var collectionHeader = regexp.MustCompile(`\A(?:TITLE|ALT|TYPE|FRAME|EXECUTOR|CO
 // JudgeLog says what a console log from anywhere shows: its first incident in the order of the log (what comes later
 // is most often its consequence), or, when there is none, the first complaint of a file system. A header as
 // collections of such logs have it, which tells the answer, is not part of the console and is not read.
-func JudgeLog(console []byte) LogVerdict {
-	console = console[len(collectionHeader.Find(console)):]
+//
+// It reads as far as that incident's report goes, and keeps no more of the log in memory than that. The error is the
+// reader's.
+func JudgeLog(console io.Reader) (LogVerdict, error) {
+	source := failing{Reader: console}
+	b := bufio.NewReaderSize(&source, 64<<10)
+	head, _ := b.Peek(8 << 10)
+	_, _ = b.Discard(len(collectionHeader.Find(head)))
 	v := LogVerdict{Alternatives: []string{}}
-	for in := range incidents(console) {
+	for in := range incidents(b) {
 		if in.rule.complaint && v.Title != "" {
 			continue
 		}
@@ -84,7 +95,21 @@ func JudgeLog(console []byte) LogVerdict {
 			break
 		}
 	}
-	return v
+	return v, source.err
+}
+
+// failing is a reader that remembers the error it failed with.
+type failing struct {
+	io.Reader
+	err error
+}
+
+func (r *failing) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
 }
 
 // crash names an incident.
@@ -92,7 +117,7 @@ func (in *incident) crash() Crash {
 	n := in.name()
 	return Crash{
 		Type:         n.typ,
-		Title:        clip(n.title, 200),
+		Title:        n.title,
 		Fatal:        in.fatal(),
 		Report:       in.report(),
 		Alternatives: n.alternatives,
@@ -105,13 +130,9 @@ func (in *incident) fatal() bool { return in.rule.fatal || in.died }
 
 // report is the incident as it was printed, without carriage returns.
 func (in *incident) report() string {
-	return strings.ToValidUTF8(strings.ReplaceAll(string(in.raw), "\r", ""), "�")
-}
-
-func clip(s string, n int) string {
-	s = strings.ToValidUTF8(s, "")
-	if len(s) <= n {
-		return s
+	shown := in.raw
+	if in.shown > 0 {
+		shown = shown[:in.shown]
 	}
-	return strings.ToValidUTF8(s[:n], "")
+	return strings.ToValidUTF8(strings.ReplaceAll(string(shown), "\r", ""), "�")
 }

@@ -81,7 +81,7 @@ func TestOopsLogs(t *testing.T) {
 	logs := oopsLogs(t)
 	var types, titles, corrupted int
 	for _, l := range logs {
-		v := JudgeLog(l.console)
+		v := judged(t, string(l.console))
 		if v.Type == l.typ {
 			types++
 		}
@@ -90,6 +90,9 @@ func TestOopsLogs(t *testing.T) {
 		}
 		if v.Corrupted == l.corrupted {
 			corrupted++
+		}
+		if v.Corrupted != l.corrupted {
+			t.Logf("%s: corrupted %v %q", l.name, v.Corrupted, v.Title)
 		}
 		if v.Type != l.typ || v.Title != l.title {
 			t.Logf("%s:\n\twant %q %q\n\tgot  %q %q", l.name, l.typ, l.title, v.Type, v.Title)
