@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -20,29 +21,75 @@ const maxIncidents = 64
 // exception", the oops header after "kernel BUG at") belongs to that incident and is none of its own. The file
 // systems' own complaints ("EXT4-fs error") and warnings said in passing give way to a report, whatever the order.
 //
+// Where the order is chance it does not decide: of reports that CPUs print at the same time, and of those that timers
+// make of a hang, the one by the better witness counts, see rank.
+//
 // It takes time linear in the console's length and never panics, whatever the bytes.
 func FirstCrash(console []byte) *Crash {
-	var first, complaint *Crash
+	var first *Crash
+	var of *incident
 	for in := range incidents(bytes.NewReader(console)) {
-		switch {
-		case in.rule.complaint || in.rule.remark:
-			if complaint == nil {
-				c := in.crash()
-				complaint = &c
-			}
-		case in.fatal():
-			c := in.crash()
-			return &c
-		case first == nil:
-			c := in.crash()
-			first = &c
+		if of != nil && of.fatal() && in.race != of.race {
+			break
+		}
+		if in.rule.remark && (passing.MatchString(in.head) || !lineStartRE.MatchString(in.head)) {
+			continue
+		}
+		chance := of != nil && (in.race == of.race || of.rank() == hangRank && in.rank() == hangRank)
+		if of != nil && (in.class() > of.class() || in.class() == of.class() && !chance) {
+			continue
+		}
+		c := in.crash()
+		if of == nil || in.class() < of.class() || in.rank() < of.rank() || in.rank() == of.rank() && precedes(in.rule, c.Title, of.rule, first.Title) {
+			first, of = &c, in
 		}
 	}
-	if first != nil {
-		return first
-	}
-	return complaint
+	return first
 }
+
+// class orders incidents by what they say of a run: 0 the kernel or the task died of it, 1 a report, 2 a remark.
+func (in *incident) class() int {
+	switch {
+	case in.rule.complaint || in.rule.remark:
+		return 2
+	case in.fatal():
+		return 0
+	}
+	return 1
+}
+
+// hangRank is the rank of those who notice a hang: they only wait.
+const hangRank = 4
+
+// rank orders incidents by how near their witness is to the cause: who checks each access, the access that failed, a broken
+// rule, a check that failed, a timer.
+func (in *incident) rank() int {
+	switch typ := in.rule.typ; {
+	case in.rule.detail != nil || strings.HasPrefix(typ, "KASAN") || strings.HasPrefix(typ, "KCSAN") || strings.HasSuffix(typ, "UBSAN"):
+		return 0
+	case in.rule.fatal:
+		return 1
+	case typ == "LOCKDEP" || typ == "ATOMIC_SLEEP":
+		return 2
+	case typ == "HANG":
+		return hangRank
+	}
+	return 3
+}
+
+// precedes orders incidents of one rank: by their rules, then by title.
+func precedes(a *rule, aTitle string, b *rule, bTitle string) bool {
+	if a != b {
+		return slices.Index(rules, a) < slices.Index(rules, b)
+	}
+	return aTitle < bTitle
+}
+
+var (
+	lineStartRE = regexp.MustCompile(`^(?:\[ )?(?:WARNING|INFO):`)
+	// passing is what a kernel says of its configuration and of the programs it runs.
+	passing = regexp.MustCompile(`[Ss]pectre|rcu_tasks|will be removed|deprecated|obsolete|cpumask|Unable to (?:find|open)|not (?:found|supported)|[Uu]nsupported|stack (?:depth|size)|task .* (?:uses|is)|Support for|may be|[Ll]oading|HOSTNAME|bypass|fallback`)
+)
 
 // Crashes returns the incidents of a console in order, at most the first 64.
 func Crashes(console []byte) []Crash {

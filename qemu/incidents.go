@@ -33,7 +33,7 @@ type incident struct {
 	mixed  bool     // another incident began before the end: from there only its own lines are kept
 	closed bool
 	died   bool // an oops or panic followed as its consequence
-	raced  bool // it began while the report of another task or CPU was being printed
+	race   int  // incidents that tasks or CPUs reported at the same time have the same number
 }
 
 // incidents splits a console into its incidents, in the order in which they were announced. It keeps no more in memory than a
@@ -70,8 +70,9 @@ func incidents(console io.Reader) iter.Seq[*incident] {
 
 // splitter is the state of splitting a console.
 type splitter struct {
-	open []*incident // in the order of their first lines; a closed one waits for those before it
-	seen bool        // there has been an incident
+	open  []*incident // in the order of their first lines; a closed one waits for those before it
+	seen  bool        // there has been an incident
+	races int
 }
 
 // line takes the next line of the console.
@@ -106,12 +107,7 @@ func (s *splitter) announced(in *incident) {
 	open := slices.ContainsFunc(s.open, func(o *incident) bool { return !o.closed })
 	switch {
 	case r.consequence && (open || s.seen):
-		for i := len(s.open) - 1; i >= 0; i-- {
-			if o := s.open[i]; !o.closed && !o.rule.complaint && !o.rule.remark {
-				o.died = o.died || r.fatal
-				break
-			}
-		}
+		s.follows(in)
 		return
 	case open && r.complaint:
 		return
@@ -125,7 +121,7 @@ func (s *splitter) announced(in *incident) {
 		case !caller(o.ctx) || !caller(in.ctx):
 			o.closed = true
 		case o.ctx != in.ctx:
-			o.mixed, in.raced = true, true
+			o.mixed, in.mixed, in.race = true, true, o.race
 		case o.shown == 0:
 			o.shown = len(o.raw)
 		}
@@ -133,9 +129,25 @@ func (s *splitter) announced(in *incident) {
 	if len(s.open) >= maxOpen {
 		s.open[0].closed = true
 	}
-	in.mixed = in.raced
+	if !in.mixed {
+		s.races++
+		in.race = s.races
+	}
 	s.open = append(s.open, in)
 	s.seen = s.seen || !r.complaint && !r.remark
+}
+
+// follows puts a consequence down to the latest open incident of the same task or CPU, or of any.
+func (s *splitter) follows(in *incident) {
+	var of *incident
+	for _, o := range s.open {
+		if !o.closed && o.class() < 2 && (of == nil || o.ctx == in.ctx || of.ctx != in.ctx) {
+			of = o
+		}
+	}
+	if of != nil {
+		of.died = of.died || in.rule.fatal
+	}
 }
 
 // interrupted notes that what follows may be another report's, where the console does not say who prints a line.

@@ -86,7 +86,7 @@ var (
 	preemptible  = &trail{steps: []step{callTrace, stack}, skip: re(`preempt|debug_|processor_id|this_cpu`)}
 	lastFunction = &trail{steps: []step{matched(`last function: ([A-Za-z_]\w*)`)}, raw: true, whole: true}
 	// a bad page is put down to who allocated it (CONFIG_PAGE_OWNER): whoever freed it is chance
-	allocated = &trail{steps: []step{matched(`page last allocated`), stack}, skip: re(`(?:free|put|get|update|release)_page|free_unref|^_*folio|truncate_inode_pages|page_frag_free|alloc|vmap|page_owner`)}
+	allocated = &trail{steps: []step{matched(`page last allocated`), stack}, skip: re(`(?:free|put|get|update|release)_page|free_unref|^_*folio|truncate_inode_pages|page_frag_free|prep_new_page|alloc|vmap|page_owner`)}
 
 	canary    = &trail{steps: []step{matched(`corrupted in: (?:\[<[^>]*>\] )?` + function)}, other: []step{callTrace, stack}, skip: re(`stack_chk`)}
 	usercopy  = &trail{steps: []step{callTrace, stack}, skip: re(`usercopy|__check`)}
@@ -166,7 +166,7 @@ var rules = []*rule{
 	// Hangs (kernel/hung_task.c, kernel/watchdog.c, kernel/rcu/tree_stall.h).
 	{needle: "BUG:", re: re(`BUG: soft lockup`), typ: "HANG", title: "BUG: soft lockup in FUNC", alt: "stall in FUNC", where: stuck},
 	{needle: "LOCKUP", re: re(`Watchdog detected hard LOCKUP|NMI watchdog: .*hard LOCKUP`), typ: "HANG", title: "BUG: hard lockup in FUNC", alt: "stall in FUNC", where: stuck},
-	{needle: "INFO:", re: re(`INFO: rcu\w* (?:self-)?detected(?: expedited)? stalls?`), typ: "HANG", title: "INFO: rcu detected stall in FUNC", alt: "stall in FUNC", where: stalled},
+	{needle: "INFO:", re: re(`INFO: rcu_(?:preempt|sched|bh) (?:self-)?detected(?: expedited)? stall`), typ: "HANG", title: "INFO: rcu detected stall in FUNC", alt: "stall in FUNC", where: stalled},
 	{needle: "INFO:", re: re(`INFO: task .* blocked (?:in I/O wait )?for more than`), typ: "HANG", title: "INFO: task hung in FUNC", alt: "hang in FUNC", where: waiting},
 	// a task may have a line feed in its name
 	{needle: "INFO:", re: re(`INFO: task \S*$`), typ: "HANG", title: "INFO: task hung in FUNC", alt: "hang in FUNC", where: waiting},
@@ -312,23 +312,24 @@ func kmsan(in *incident, _ []row) (typ, title string) {
 
 // gfs2Fatal names the function GFS2 gives with its message (fs/gfs2/util.c).
 func gfs2Fatal(in *incident, rows []row) (typ, title string) {
-	title = "gfs2: fatal: $1"
 	for _, r := range rows {
 		if m := gfs2FuncRE.FindStringSubmatch(r.text); m != nil {
-			return "", title + " in " + m[1]
+			in.sub = append(in.sub, m[1])
+			return "", "gfs2: fatal: $1 in $2"
 		}
 	}
-	return "", title
+	return "", "gfs2: fatal: $1"
 }
 
 var gfs2FuncRE = re(`function = ([A-Za-z_]\w*)`)
 
 // rust is named by the panic's message, on the line after that with its place (rust/kernel/lib.rs).
-func rust(_ *incident, rows []row) (typ, title string) {
+func rust(in *incident, rows []row) (typ, title string) {
 	if len(rows) < 2 {
 		return "DoS", ""
 	}
-	return "", normalise(rows[1].text) + " in FUNC"
+	in.sub = append(in.sub, rows[1].text)
+	return "", "$1 in FUNC"
 }
 
 var (

@@ -26,13 +26,13 @@ func (in *incident) name() naming {
 	if in.rule.detail != nil {
 		n.typ, n.title = in.rule.detail(in, rows)
 	}
-	n.title = in.expand(n.title)
 	n.corrupted = in.rule.corrupted || !in.rule.bare && !whole(rows)
 	if n.title == "" {
 		n.plain(in)
+		return n
 	}
 	if !strings.Contains(n.title, "FUNC") {
-		n.title = normalise(n.title)
+		n.title = in.expand(n.title, "")
 		return n
 	}
 	where := in.rule.where
@@ -48,10 +48,9 @@ func (in *incident) name() naming {
 		}
 		fn = unnamed
 	}
-	pattern := n.title
-	n.title = normalise(strings.ReplaceAll(pattern, "FUNC", fn))
+	n.title = in.expand(n.title, fn)
 	if in.rule.alt != "" {
-		n.alternatives = append(n.alternatives, normalise(strings.ReplaceAll(in.rule.alt, "FUNC", fn)))
+		n.alternatives = append(n.alternatives, in.expand(in.rule.alt, fn))
 	}
 	return n
 }
@@ -70,12 +69,13 @@ func (n *naming) plain(in *incident) {
 
 var plainRE = regexp.MustCompile(`(?:BUG|WARNING|INFO):.*`)
 
-// expand puts the submatches of the rule's pattern into a title.
-func (in *incident) expand(title string) string {
-	for i := min(len(in.sub)-1, 9); i > 0; i-- {
-		title = strings.ReplaceAll(title, "$"+string(rune('0'+i)), in.sub[i])
+// expand makes a title of its pattern: fn for FUNC, the submatches of the rule's pattern for $1…, all normalised.
+func (in *incident) expand(pattern, fn string) string {
+	list := []string{"FUNC", fn}
+	for i := 1; i < min(len(in.sub), 10); i++ {
+		list = append(list, "$"+string(rune('0'+i)), in.sub[i])
 	}
-	return title
+	return normalise(strings.NewReplacer(list...).Replace(pattern))
 }
 
 // whole says whether a report has a stack, and every stack that it announces has a frame.
