@@ -3,18 +3,20 @@ package qemu
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // row is a line of a report, without the console's prefix, with what it says of the stacks.
 type row struct {
-	text   string
-	fn     string // of a frame, or of the line that says where the CPU was; "" without
-	caller string // 32-bit Arm prints pairs, "callee from caller"
-	at     string // the function of "… at: function", where a lock is or was taken
-	pc     bool   // says where the CPU was, even if not in a function
-	starts bool   // a stack begins after it
-	called bool   // the stack that begins is the one that led here ("Call Trace:"), not that of an allocation
+	text     string
+	fn       string // of a frame, or of the line that says where the CPU was; "" without
+	caller   string // 32-bit Arm prints pairs, "callee from caller"
+	at       string // the function of "… at: function", where a lock is or was taken
+	pc       bool   // says where the CPU was, even if not in a function
+	starts   bool   // a stack begins after it
+	injected bool   // a frame of the fault injection
+	called   bool   // the stack that begins is the one that led here ("Call Trace:"), not that of an allocation
 }
 
 var (
@@ -57,7 +59,7 @@ func (in *incident) rows() []row {
 			continue
 		}
 		everyCPU = everyCPU || bytes.Contains(b, sendingNMI)
-		if len(rows) > in.rule.lead() && consequenceRE.Match(b) {
+		if len(rows) >= in.rule.lead() && consequenceRE.Match(b) {
 			break
 		}
 		if len(rows) > 0 && unreliable(b) {
@@ -76,12 +78,15 @@ var (
 // unreliable recognises a frame that was found on the stack without being known to be a caller: " ? f+0x1/0x2" on
 // x86, "f+0x1/0x2 (unreliable)" on PowerPC.
 func unreliable(b []byte) bool {
+	if bytes.Contains(b, []byte("<EOI>")) {
+		return false // where an interrupt's stack ends
+	}
 	return bytes.HasSuffix(b, []byte(" (unreliable)")) || bytes.Contains(b, []byte(" ? ")) && bytes.Contains(b, []byte("+0x")) ||
 		bytes.HasPrefix(b, []byte("? "))
 }
 
 func readRow(s string) row {
-	r := row{text: s}
+	r := row{text: s, injected: strings.Contains(s, "should_fail") && injectedRE.MatchString(s)}
 	offset := strings.Contains(s, "+0x")
 	if offset && strings.Contains(s, " from ") {
 		if m := fromRE.FindStringSubmatch(s); m != nil {
@@ -95,18 +100,25 @@ func readRow(s string) row {
 			return r
 		}
 	}
-	if m := pcRE.FindStringSubmatch(s); m != nil {
-		r.pc, r.fn = true, plainName(m[1])
-		return r
+	if contains(s, "IP", "pc", "PC is", "Krnl PSW", "interrupt: ") {
+		if m := pcRE.FindStringSubmatch(s); m != nil {
+			r.pc, r.fn = true, plainName(m[1])
+			return r
+		}
 	}
 	if offset && strings.Contains(s, "at:") {
 		if m := atRE.FindStringSubmatch(s); m != nil {
 			r.at = plainName(m[1])
 		}
 	}
-	r.called = callRE.MatchString(s)
-	r.starts = r.called || startRE.MatchString(s)
+	r.called = contains(s, "race", " backtrace") && callRE.MatchString(s)
+	r.starts = r.called || contains(s, "ed:", "ed by task", "Uninit", "badaddr") && startRE.MatchString(s)
 	return r
+}
+
+// contains says whether a text has one of some words: most lines have none, and need no regular expression.
+func contains(s string, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
 }
 
 // plainName is a function's name; of a C++ or Rust symbol in the Itanium mangling ("_Z3fooi", "_ZN2ns3fooEv") its

@@ -214,7 +214,7 @@ func stripPrefix(line []byte) (text []byte, ctx string) {
 		line = line[i+len(dropped):]
 	}
 	for _, mark := range hosts {
-		if i := bytes.Index(line, mark); i >= 0 && i < 120 {
+		if i := bytes.Index(line, mark); i >= 0 && i < 120 && line[0] != '[' && line[0] != '<' {
 			line = line[i+len(mark):]
 			ctx = "-"
 		}

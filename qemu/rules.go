@@ -36,8 +36,11 @@ func (r *rule) lines() int {
 
 // lead is how many lines of a report are read for its name before one about its consequences ends it.
 func (r *rule) lead() int {
-	if r.where == valued || r.where == leaked {
+	switch r.where {
+	case valued, leaked:
 		return 16 // KMSAN prints little but the stack
+	case overrun:
+		return maxReportLines // it is the panic that prints the stack
 	}
 	return reportLines
 }
@@ -129,7 +132,7 @@ var rules = []*rule{
 	{needle: "Unable to handle kernel", re: re(`Unable to handle (kernel .*?)(?: (?:at|on|for|without) .*|$)`), title: "BUG: unable to handle $1 in FUNC", alt: badAccess, fatal: true},
 	{needle: "CPU ", re: re(`CPU \d+ Unable to handle kernel paging request`), typ: "MEMORY_SAFETY_BUG", title: "BUG: unable to handle kernel paging request in FUNC", alt: badAccess, fatal: true},
 	{needle: "stack guard page", re: re(`BUG: .*stack guard page was hit at`), title: "BUG: stack guard page was hit in FUNC", alt: "stack-overflow in FUNC", where: stuck, fatal: true},
-	{needle: "Insufficient stack", re: re(`Insufficient stack space to handle exception`), typ: "DoS", title: "kernel stack overflow in FUNC", alt: "stack-overflow in FUNC", where: stuck, fatal: true},
+	{needle: "Insufficient stack", re: re(`Insufficient stack space to handle exception`), typ: "DoS", title: "kernel stack overflow in FUNC", alt: "stack-overflow in FUNC", where: overrun, fatal: true},
 
 	{needle: "kernel BUG", re: re(`kernel BUG at lib/list_debug\.c`), typ: "MEMORY_SAFETY_BUG", title: "BUG: corrupted list in FUNC", alt: badAccess, where: traced, fatal: true},
 	{needle: "kernel BUG", re: re(`kernel BUG at mm/usercopy\.c`), typ: "BUG", title: "BUG: bad usercopy in FUNC", where: usercopy, fatal: true},
@@ -203,7 +206,8 @@ var rules = []*rule{
 	{needle: "Alignment trap", re: re(`Alignment trap:`), typ: "DoS", title: "Alignment trap in FUNC", fatal: true},
 	{needle: "Internal error", re: re(`Internal error:`), typ: "DoS", title: "Internal error in FUNC", alt: badAccess, fatal: true, consequence: true},
 	{needle: "Oops", re: re(`\bOops: `), typ: "DoS", title: "Oops in FUNC", fatal: true, consequence: true},
-	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (?:[\w.]+: )?(panic_on_warn set|Fatal exception|Fatal hardware error|hung_task: blocked tasks|scheduling while atomic|softlockup: hung tasks|RCU Stall|kmsan\.panic set|Oops|stack-guard)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true, corrupted: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (?:[\w.]+: )?(panic_on_warn set|Fatal exception|hung_task: blocked tasks)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true, corrupted: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: ((?:[\w.]+: )?(?:Fatal hardware error|scheduling while atomic|softlockup: hung tasks|RCU Stall|kmsan\.panic set|Oops).*)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: stack-protector:`), typ: "DoS", title: "kernel panic: stack is corrupted in FUNC", where: canary, fatal: true, bare: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: corrupted stack end detected inside scheduler`), typ: "DoS", title: "kernel panic: corrupted stack end in FUNC", alt: "stack-overflow in FUNC", where: overrun, fatal: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: kernel stack overflow`), typ: "DoS", title: "kernel stack overflow in FUNC", alt: "stack-overflow in FUNC", where: overrun, fatal: true, consequence: true},
@@ -211,12 +215,12 @@ var rules = []*rule{
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (Couldn't open N_TTY ldisc) for `), typ: "DoS", title: "kernel panic: $1", fatal: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (.*)`), typ: "DoS", title: "kernel panic: $1", fatal: true},
 	{needle: "rust_kernel", re: re(`rust_kernel: panicked`), detail: rust, where: rustPanic, fatal: true},
-	{needle: "Booting the kernel.", re: re(`^Booting the kernel\.`), typ: "REBOOT", title: "unexpected kernel reboot", fatal: true, bare: true},
+	{needle: "Booting the kernel.", re: re(`^Booting the kernel\.`), typ: "REBOOT", title: "unexpected kernel reboot", remark: true, bare: true},
 	{needle: "trusty: panic", re: re(`trusty: panic.* (ASSERT FAILED)(?: at \(.*?\))?: *(.*)`), typ: "DoS", title: "trusty: $1: $2", fatal: true, bare: true},
 	{needle: "trusty: panic", re: re(`trusty: panic(?: \(.*?\))?: (.+)`), typ: "DoS", title: "trusty: panic: $1", fatal: true, bare: true},
 
 	// Subsystems.
-	{needle: "unregister_netdevice", re: re(`unregister_netdevice: waiting for .* to become free`), typ: "DoS", title: "unregister_netdevice: waiting for DEV to become free", bare: true},
+	{needle: "unregister_netdevice", re: re(`unregister_netdevice: waiting for .* to become free`), typ: "DoS", title: "unregister_netdevice: waiting for DEV to become free", consequence: true, bare: true},
 	{needle: "Busy inodes", re: re(`VFS: Busy inodes after unmount`), typ: "DoS", title: "VFS: Busy inodes after unmount (use-after-free)", bare: true},
 	{needle: "VFS: Close", re: re(`VFS: Close: file count is 0`), typ: "DoS", title: "VFS: Close: file count is zero (use-after-free)", bare: true},
 	{needle: "fatal: ", re: re(`gfs2: fsid=\S+: fatal: (.+?)(?: - |$)`), detail: gfs2Fatal, complaint: true, bare: true},
@@ -258,7 +262,7 @@ func kasan(in *incident, rows []row) (typ, title string) {
 		family = "KASAN-USE-AFTER-FREE"
 	case kind == "null-ptr-deref" && known:
 		family = "KASAN-NULL-POINTER-DEREFERENCE"
-	case !known && !assumedRead.MatchString(kind) || !strings.HasSuffix(kind, "-of-bounds") && !otherAccess.MatchString(kind):
+	case known && !(badPlace.MatchString(kind) || access == "Read" && badRead.MatchString(kind)), !known && !assumedRead.MatchString(kind):
 		family = "KASAN-UNKNOWN"
 	}
 	if family != "KASAN-UNKNOWN" {
@@ -278,7 +282,8 @@ func kasan(in *incident, rows []row) (typ, title string) {
 
 var (
 	accessRE    = re(`\b(Read|Write) (?:of size|at addr) [0-9a-f]`)
-	otherAccess = re(`^(?:invalid-access|unknown-crash|user-memory-access|wild-memory-access)$`)
+	badPlace    = re(`^(?:(?:global-|slab-|stack-|vmalloc-)?out-of-bounds|user-memory-access|wild-memory-access)$`)
+	badRead     = re(`^(?:invalid-access|unknown-crash)$`)
 	assumedRead = re(`^(?:slab-out-of-bounds|stack-out-of-bounds|wild-memory-access)$`)
 )
 

@@ -70,7 +70,7 @@ func (w *walk) add(fn string) {
 // seek moves past the next row that fits.
 func (w *walk) seek(fits func(row) bool) (row, bool) {
 	for i, r := range w.rows {
-		if injectedRE.MatchString(r.text) {
+		if r.injected {
 			w.rows = w.rows[i+1:]
 			return row{}, true
 		}
@@ -111,7 +111,7 @@ func callTrace(w *walk) bool {
 // stack takes the functions of the stack from here to where the next one begins.
 func stack(w *walk) bool {
 	for i, r := range w.rows {
-		if r.starts || injectedRE.MatchString(r.text) {
+		if r.starts || r.injected {
 			w.rows = w.rows[i+1:]
 			return true
 		}
