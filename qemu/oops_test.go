@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -285,7 +286,7 @@ func TestJudgeLongLog(t *testing.T) {
 	if short, long := console(1<<10), console(1<<17); long > short+16 {
 		t.Errorf("%v allocations for a long log, %v for a short one", long, short)
 	}
-	if _, err := JudgeLog(io.MultiReader(strings.NewReader(line), iotest.ErrReader(io.ErrUnexpectedEOF))); err != io.ErrUnexpectedEOF {
+	if _, err := JudgeLog(io.MultiReader(strings.NewReader(line), iotest.ErrReader(io.ErrUnexpectedEOF))); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a log that cannot be read: %v", err)
 	}
 	endless := strings.Repeat("x", 10<<20) + "\n[ 1.0] kernel BUG at a.c:1!\n[ 1.0] RIP: 0010:f+0x1/0x2\n"

@@ -262,7 +262,8 @@ func kasan(in *incident, rows []row) (typ, title string) {
 		family = "KASAN-USE-AFTER-FREE"
 	case kind == "null-ptr-deref" && known:
 		family = "KASAN-NULL-POINTER-DEREFERENCE"
-	case known && !(badPlace.MatchString(kind) || access == "Read" && badRead.MatchString(kind)), !known && !assumedRead.MatchString(kind):
+	case known && (badPlace.MatchString(kind) || access == "Read" && badRead.MatchString(kind)), !known && assumedRead.MatchString(kind):
+	default:
 		family = "KASAN-UNKNOWN"
 	}
 	if family != "KASAN-UNKNOWN" {

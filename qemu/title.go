@@ -90,7 +90,7 @@ func whole(rows []row) bool {
 			if next.starts {
 				break
 			}
-			framed = framed || next.fn != ""
+			framed = framed || next.fn != "" || strings.Contains(next.text, "(stack is not available)")
 		}
 		if !framed {
 			return false
