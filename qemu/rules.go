@@ -6,6 +6,9 @@ import (
 )
 
 // rule recognises one kind of incident by the line that announces it, and says how it is called.
+//
+// Which kinds there are, how their titles read and by which of its functions an incident is called is the convention of
+// syzkaller (github.com/google/syzkaller, pkg/report, Apache-2.0), so that a title can be looked up among syzbot's.
 type rule struct {
 	needle string         // a literal part of the line, looked for first
 	re     *regexp.Regexp // on the line without its prefix
