@@ -44,6 +44,8 @@ type Builder struct {
 	Sandbox bool
 	// Progress is called from one goroutine while Build runs, once for each step make prints; nil for none.
 	Progress func(Progress)
+
+	limits limits // of the sandbox; those of limitsFor when zero
 }
 
 // Progress is how far a build is.
@@ -61,6 +63,7 @@ type Progress struct {
 // ctx ended. After any of them the next Build is sound, as it is after a kill -9 or a power failure.
 func (b *Builder) Build(ctx context.Context, key string, c Config, log string) (*Image, error) {
 	img, err := b.build(ctx, key, c, log)
+	err = asBuildError(err, log)
 	if cause := ctx.Err(); err != nil && cause != nil {
 		return nil, fmt.Errorf("build kernel: %w", cause)
 	}
@@ -180,7 +183,10 @@ func (b *Builder) build(ctx context.Context, key string, c Config, log string) (
 func (b *Builder) workshop() workshop {
 	w := workshop{
 		src: filepath.Join(b.Dir, "src"), obj: filepath.Join(b.Dir, "obj"), tmp: filepath.Join(b.Dir, "tmp"),
-		sandbox: b.Sandbox,
+		sandbox: b.Sandbox, limits: b.limits,
+	}
+	if w.limits == (limits{}) {
+		w.limits = limitsFor(max(1, b.Jobs))
 	}
 	if _, err := xec.Find("ccache"); err == nil {
 		w.cache = filepath.Join(filepath.Dir(b.Dir), "ccache")
@@ -271,6 +277,9 @@ func (r *job) classify(ctx context.Context, err error) error {
 	}
 	if e := sandboxFailure(err); e != nil {
 		return e
+	}
+	if errors.As(err, new(*limitError)) || errors.As(err, new(*InfraError)) {
+		return err
 	}
 	d := &r.out.diag
 	switch {

@@ -45,16 +45,29 @@ func (l *cpuLog) used(now time.Time, d time.Duration) time.Duration {
 
 // cpuTime is what the process and all its threads have used so far.
 func cpuTime(pid int) (time.Duration, bool) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, false
-	}
-	i := bytes.LastIndexByte(b, ')')
-	f := bytes.Fields(b[i+1:])
+	f := processStat(pid)
 	if len(f) < 13 {
 		return 0, false
 	}
 	user, err1 := strconv.ParseInt(string(f[11]), 10, 64)
 	system, err2 := strconv.ParseInt(string(f[12]), 10, 64)
 	return time.Duration(user+system) * clockTick, err1 == nil && err2 == nil
+}
+
+// processState is the state of a process: 'R', 'S', 'D', 'T' for one that a signal stopped, 'Z' for one that has ended.
+func processState(pid int) (byte, bool) {
+	f := processStat(pid)
+	if len(f) == 0 {
+		return 0, false
+	}
+	return f[0][0], true
+}
+
+// processStat is /proc/PID/stat's fields from the third, the state; nil when there is no such process.
+func processStat(pid int) [][]byte {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil
+	}
+	return bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
 }

@@ -42,7 +42,13 @@ type BuildError struct {
 
 func (e *BuildError) Error() string {
 	for _, d := range e.Diagnostics {
-		if d.Kind == "error" {
+		switch {
+		case d.Kind != "error":
+		case d.File == "":
+			return "build kernel: " + d.Text
+		case d.Line == 0:
+			return fmt.Sprintf("build kernel: %s: %s", d.File, d.Text)
+		default:
 			return fmt.Sprintf("build kernel: %s:%d: %s", d.File, d.Line, d.Text)
 		}
 	}

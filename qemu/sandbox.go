@@ -31,6 +31,7 @@ var systemFiles = []string{
 type workshop struct {
 	src, obj, cache, tmp string // on the host
 	sandbox              bool
+	limits               limits // of the sandbox
 }
 
 // seen returns the paths of the source, object and cache directories for the build.
@@ -44,14 +45,16 @@ func (w workshop) seen() (src, obj, cache string) {
 // cmd returns a process that runs argv with exactly the environment env. Its standard error goes where its standard output
 // goes, in order; what is left on the process's own standard error comes from the sandbox.
 //
-// In the sandbox the build has no network, sees the system read-only and nothing of the user's, can write obj, the
-// compiler cache and /tmp, and has no way to reach a process outside.
-func (w workshop) cmd(env, argv []string) xec.Cmd {
+// In the sandbox the build has no network and no sockets but those between its own processes, sees the system
+// read-only and nothing of the user's, can write obj, the compiler cache and /tmp and nothing else, has no way to
+// reach a process outside, and stays within the limits: one that does not is killed, and Run returns a *limitError.
+func (w workshop) cmd(env, argv []string) sandboxCmd {
 	inner := []string{"sh", "-c", `exec "$@" 2>&1`, "sh", "env", "-i"}
 	inner = append(append(inner, env...), argv...)
 	if !w.sandbox {
-		return xec.Cmd{Name: inner[0], Args: inner[1:], Dir: w.obj}
+		return sandboxCmd{Cmd: xec.Cmd{Name: inner[0], Args: inner[1:], Dir: w.obj}}
 	}
+	inner[2] = w.limits.shell() + inner[2]
 	args := []string{
 		"--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try",
 		"--cap-drop", "ALL", "--die-with-parent", "--new-session", "--hostname", "build",
@@ -59,7 +62,7 @@ func (w workshop) cmd(env, argv []string) xec.Cmd {
 	if os.Geteuid() == 0 {
 		args = append(args, "--unshare-user-try") // containers often allow root everything but this
 	} else {
-		args = append(args, "--unshare-user")
+		args = append(args, "--unshare-user") // and in it RLIMIT_NPROC counts only the build's processes
 	}
 	args = append(args, "--proc", "/proc", "--dev", "/dev")
 	for _, dir := range systemDirs {
@@ -78,13 +81,19 @@ func (w workshop) cmd(env, argv []string) xec.Cmd {
 	}
 	args = append(args,
 		"--ro-bind", w.src, sandboxSrc, "--bind", w.obj, sandboxObj, "--bind", w.tmp, "/tmp",
-		"--chdir", sandboxObj,
+		"--chdir", sandboxObj, "--info-fd", "3",
 	)
 	if w.cache != "" {
 		args = append(args, "--bind", w.cache, sandboxCache)
 	}
+	// What bubblewrap made itself is in memory, and would be a place to fill.
+	// And where root may write into /proc/sys, the build may.
+	args = append(args, "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/")
+	if socketFilter != nil {
+		args = append(args, "--seccomp", "4")
+	}
 	args = append(append(args, "--"), inner...)
-	return xec.Cmd{Name: "bwrap", Args: args, Dir: w.obj, Grace: -1}
+	return sandboxCmd{Cmd: xec.Cmd{Name: "bwrap", Args: args, Dir: w.obj, Grace: -1}, shop: w}
 }
 
 // checkSandbox is an *InfraError when bubblewrap is not installed.

@@ -56,6 +56,7 @@ type Cmd struct {
 	// Stdout and Stderr receive the output as it comes; both may be nil. What goes to Stderr is kept for
 	// the Error too.
 	Stdout, Stderr io.Writer
+	Files          []*os.File // inherited as descriptors 3, 4, …
 	// Grace is how long the group may take to end after SIGTERM; 0 is 2 s, negative kills at once.
 	Grace time.Duration
 }
@@ -96,6 +97,7 @@ func (c Cmd) Start(ctx context.Context) (*Process, error) {
 	cmd.Env = append(cmd.Env, c.Env...)
 	cmd.Stdin = c.Stdin
 	cmd.Stdout = c.Stdout
+	cmd.ExtraFiles = c.Files
 	cmd.Stderr = t
 	if c.Stderr != nil {
 		cmd.Stderr = io.MultiWriter(t, c.Stderr)
