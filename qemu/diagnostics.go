@@ -50,7 +50,7 @@ var (
 		`: Read-only file system|: Input/output error)$|` +
 		`^[\w+-]+: fatal error: .*signal terminated program|^[\w+-]+: internal compiler error: .*signal terminated|` +
 		`: internal compiler error: (?:Segmentation fault|Bus error|Killed|Aborted)|` +
-		`virtual memory exhausted|^cc1: out of memory|^make(?:\[\d+\])?: \*\*\* \[.*\] (?:Killed|Segmentation fault|Bus error|Error 137|Error 139)`)
+		`virtual memory exhausted|^cc1: out of memory|^make(?:\[\d+\])?: \*\*\* \[.*\] (?:Killed|Terminated|Interrupt|Hangup|Segmentation fault|Bus error|Error 13[0579]|Error 143)`)
 	// What a host lacks to build any kernel.
 	missingLine = regexp.MustCompile(`(?:^|[\s/])(flex|bison|bc|gcc|ld|as|ar|nm|objcopy|perl|python3|pahole|cpio|gzip|xz): (?:command )?not found$|` +
 		`fatal error: (gelf\.h|libelf\.h|openssl/\S+\.h|stdio\.h|stdlib\.h|string\.h): No such file or directory$|` +

@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +21,7 @@ import (
 // marker is made before make starts and removed after it ended by itself. It holds the boot id.
 func (b *Builder) marker() string { return filepath.Join(b.Dir, "building") }
 
-// bootFile holds the boot id of the last build.
+// bootFile holds the boot id of the last build; its time stamp is no older than any that make left.
 func (b *Builder) bootFile() string { return filepath.Join(b.Dir, "boot-id") }
 
 // bootID tells one boot of the host from the next.
@@ -32,35 +33,30 @@ func bootID() string {
 	return strings.TrimSpace(string(id))
 }
 
-// recoverTree removes from obj what an interrupted make may have left half-written. After a reboot of the host
-// that is all of it: make's files are not synced, and a power failure leaves some of them empty with good time stamps.
+// recoverTree removes from obj what an interrupted make may have left half-written. That is all of it after a reboot of
+// the host, for make's files are not synced and a power failure leaves some of them empty with good time stamps; and
+// when the clock was set back, for then what changes now looks older than what was made of it.
 func (b *Builder) recoverTree(obj string) error {
 	last, err := os.ReadFile(b.bootFile())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err == nil && string(last) != bootID() {
-		if err := os.RemoveAll(obj); err != nil {
-			return err
-		}
-		if err := os.Remove(b.marker()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	fi, err := os.Lstat(b.marker())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	reboot := err == nil && string(last) != bootID()
+	now := time.Now()
+	marker, err := os.Lstat(b.marker())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	since := changeTime(fi)
-	if since.After(time.Now()) { // the clock was set back: time stamps say nothing
+	interrupted := err == nil
+	if fi, err := os.Lstat(b.bootFile()); reboot || err == nil && fi.ModTime().After(now) || interrupted && changeTime(marker).After(now) {
 		if err := os.RemoveAll(obj); err != nil {
 			return err
 		}
-		return os.Remove(b.marker())
 	}
+	if !interrupted {
+		return nil
+	}
+	since := changeTime(marker)
 	err = filepath.WalkDir(obj, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -101,7 +97,10 @@ func (b *Builder) setMarker() error {
 	return os.WriteFile(b.marker(), id, 0o644)
 }
 
-func (b *Builder) clearMarker() error { return os.Remove(b.marker()) }
+func (b *Builder) clearMarker() error {
+	now := time.Now()
+	return cmp.Or(os.Chtimes(b.bootFile(), now, now), os.Remove(b.marker()))
+}
 
 // lock keeps a second builder out of the worker's directory; the returned function lets go.
 func (b *Builder) lock() (func(), error) {
