@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 const (
 	bootQuiet   = 30 * time.Second  // without a byte on the console, before the agent
 	bootMax     = 120 * time.Second // from QEMU's start to the agent, whatever it prints
+	bootFlood   = 2 << 20           // bytes on the console before the agent
 	answerMax   = 20 * time.Second  // for QEMU to answer its monitor
 	snapshotMax = 120 * time.Second // to write or read a snapshot
 	startMax    = 15 * time.Second  // for the agent to take up a case
@@ -50,6 +52,7 @@ type guest struct {
 	parser  messageParser
 	console atomic.Pointer[console]
 	sink    atomic.Pointer[sink]
+	stopped atomic.Bool // a signal stopped QEMU, and it was ended for that
 	booted  time.Duration
 	saved   time.Duration
 }
@@ -93,6 +96,7 @@ func Start(ctx context.Context, kernel string, m Machine, dir, disks string) (*V
 	}
 	v := &VM{kernel: kernel, machine: m.withDefaults(), dir: dir, disks: disks}
 	if err := v.boot(ctx); err != nil {
+		_ = v.Close() // removes what it prepared
 		return nil, err
 	}
 	return v, nil
@@ -105,9 +109,6 @@ func (v *VM) boot(ctx context.Context) error {
 		return err
 	}
 	if err := g.toAgent(ctx); err != nil {
-		if failed := (*BootError)(nil); errors.As(err, &failed) {
-			failed.Crash.symbolise(v.kernel)
-		}
 		g.kill()
 		return err
 	}
@@ -160,6 +161,7 @@ func launch(ctx context.Context, kernel string, m Machine, dir, disks string) (_
 	if err != nil {
 		return nil, &InfraError{Op: "start qemu", Err: err}
 	}
+	go g.endWhenStopped()
 	conns := make([]*net.UnixConn, len(listeners))
 	for i, l := range listeners {
 		if conns[i], err = accept(ctx, l, g.process); err != nil {
@@ -167,13 +169,13 @@ func launch(ctx context.Context, kernel string, m Machine, dir, disks string) (_
 				_ = c.Close()
 			}
 			g.process.Kill()
-			if werr := g.process.Wait(); werr != nil && ctx.Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-				err = werr
+			if ctx.Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+				err = g.death(err)
 			}
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			return nil, &InfraError{Op: "start qemu", Err: err}
+			return nil, &InfraError{Op: "start qemu", Err: err, Hint: startHint(err)}
 		}
 	}
 	g.conn = conns[2]
@@ -192,9 +194,27 @@ func launch(ctx context.Context, kernel string, m Machine, dir, disks string) (_
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, &InfraError{Op: "start qemu", Err: g.death(err)}
+		err = g.death(err)
+		return nil, &InfraError{Op: "start qemu", Err: err, Hint: startHint(err)}
 	}
 	return g, nil
+}
+
+// startHint is what helps a QEMU that ends at once, by what it said.
+func startHint(err error) string {
+	said := err.Error()
+	var x *xec.Error
+	if errors.As(err, &x) {
+		said = x.Stderr
+	}
+	switch {
+	case strings.Contains(strings.ToLower(said), "kvm"):
+		return "use another accelerator: --accel tcg; `seriesctl doctor` checks this host"
+	case strings.Contains(said, "invalid option"), strings.Contains(said, "nvalid parameter"), strings.Contains(said, "unsupported machine type"),
+		strings.Contains(said, "not a valid device"), strings.Contains(said, "not found"):
+		return "QEMU 6.0 or newer is needed; `seriesctl doctor` checks this host"
+	}
+	return ""
 }
 
 // accept waits for QEMU to connect.
@@ -294,8 +314,10 @@ func (g *guest) toAgent(ctx context.Context) error {
 			switch {
 			case con.paniced():
 				return fail("panic before the agent")
-			case con.printed() == 0 && time.Since(start) > bootQuiet:
+			case con.printed() == 0 && con.quietFor() > bootQuiet:
 				return fail(fmt.Sprintf("nothing on the console in %v", bootQuiet))
+			case con.printed() > bootFlood:
+				return fail(fmt.Sprintf("the console is flooded: %d MiB before the agent", bootFlood>>20))
 			case con.quietFor() > bootQuiet:
 				return fail(fmt.Sprintf("no agent, and nothing on the console for %v", bootQuiet))
 			case time.Since(start) > bootMax:
@@ -366,10 +388,38 @@ func (g *guest) death(err error) error {
 	case <-time.After(100 * time.Millisecond):
 		return err
 	}
+	if g.stopped.Load() {
+		return errors.New("qemu was stopped by a signal from outside (SIGSTOP)")
+	}
 	if werr := g.process.Wait(); werr != nil {
 		return werr
 	}
 	return fmt.Errorf("qemu ended: %w", err)
+}
+
+// stoppedMax is how long QEMU may be stopped by a signal.
+const stoppedMax = 2 * time.Second
+
+// endWhenStopped kills a QEMU that somebody stops: it would answer nothing, and its guest would look as if it hung. A
+// process that only gets no CPU time is in another state.
+func (g *guest) endWhenStopped() {
+	const every = 250 * time.Millisecond
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for seen := time.Duration(0); seen < stoppedMax; {
+		select {
+		case <-g.process.Done():
+			return
+		case <-tick.C:
+		}
+		if state, _ := processState(g.process.PID()); state == 'T' {
+			seen += every
+		} else {
+			seen = 0
+		}
+	}
+	g.stopped.Store(true)
+	g.process.Kill()
 }
 
 // kill ends QEMU at once and closes its connections.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,9 @@ func (a *app) doctorCommand() *cobra.Command {
 	}
 }
 
+// logLimit is how much of a log judge reads, in bytes.
+const logLimit = 256 << 20
+
 func (a *app) judgeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "judge LOG…",
@@ -53,11 +57,11 @@ func (a *app) judgeCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			verdicts := []report.JudgedLog{}
 			for _, name := range args {
-				v, err := a.judgeLog(name)
+				log, err := a.readLog(name)
 				if err != nil {
 					return &userError{fmt.Sprintf("read log: %v", err), ""}
 				}
-				verdicts = append(verdicts, report.JudgedLog{File: name, LogVerdict: v})
+				verdicts = append(verdicts, report.JudgedLog{File: name, LogVerdict: qemu.JudgeLog(log)})
 			}
 			if a.json {
 				return report.WriteJSON(a.out, verdicts)
@@ -67,14 +71,14 @@ func (a *app) judgeCommand() *cobra.Command {
 	}
 }
 
-func (a *app) judgeLog(name string) (qemu.LogVerdict, error) {
+func (a *app) readLog(name string) ([]byte, error) {
 	if name == "-" {
-		return qemu.JudgeLog(a.in)
+		return io.ReadAll(io.LimitReader(a.in, logLimit))
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return qemu.LogVerdict{}, err
+		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	return qemu.JudgeLog(f)
+	return io.ReadAll(io.LimitReader(f, logLimit))
 }
