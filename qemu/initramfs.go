@@ -49,3 +49,21 @@ func writeInitramfs(w io.Writer, agent string, programs map[string]string) error
 	}
 	return cpio.WriteTrailer(out)
 }
+
+// appendFile adds an archive to what f holds: the kernel unpacks one after the other. Archives begin at multiples of 4 bytes.
+func appendFile(f *os.File, archive string) error {
+	at, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Seek((at+3)&^3, io.SeekStart); err != nil {
+		return err
+	}
+	from, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	_, err = io.Copy(f, from)
+	return err
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -104,7 +105,7 @@ func Start(ctx context.Context, kernel string, m Machine, dir, disks string) (*V
 
 // boot starts QEMU and brings it to the snapshot.
 func (v *VM) boot(ctx context.Context) error {
-	g, err := launch(ctx, v.kernel, v.machine, v.dir, v.disks)
+	g, err := launch(ctx, v.kernel, v.machine, v.dir, v.disks, extras{})
 	if err != nil {
 		return err
 	}
@@ -120,8 +121,15 @@ func (v *VM) boot(ctx context.Context) error {
 	return nil
 }
 
+// extras are what a guest for a person has beyond one for runs.
+type extras struct {
+	archive string    // put behind the initramfs
+	args    []string  // QEMU's
+	echo    io.Writer // gets what the console prints
+}
+
 // launch prepares disks and starts QEMU; it returns when QEMU has connected.
-func launch(ctx context.Context, kernel string, m Machine, dir, disks string) (_ *guest, err error) {
+func launch(ctx context.Context, kernel string, m Machine, dir, disks string, x extras) (_ *guest, err error) {
 	path, err := findEmulator()
 	if err != nil {
 		return nil, err
@@ -129,7 +137,7 @@ func launch(ctx context.Context, kernel string, m Machine, dir, disks string) (_
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, &InfraError{Op: "make vm directory", Err: err, Hint: spaceHint(err)}
 	}
-	if err := prepare(ctx, m, dir, disks); err != nil {
+	if err := prepare(ctx, m, dir, disks, x.archive); err != nil {
 		return nil, err
 	}
 	g := &guest{dir: dir}
@@ -157,7 +165,7 @@ func launch(ctx context.Context, kernel string, m Machine, dir, disks string) (_
 		listeners = append(listeners, l)
 	}
 	// The process must outlive this call's context: Close and kill end it.
-	g.process, err = xec.Cmd{Name: path, Args: m.args(kernel), Dir: dir, Grace: -1}.Start(context.WithoutCancel(ctx))
+	g.process, err = xec.Cmd{Name: path, Args: append(m.args(kernel), x.args...), Dir: dir, Grace: -1}.Start(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, &InfraError{Op: "start qemu", Err: err}
 	}
@@ -179,7 +187,12 @@ func launch(ctx context.Context, kernel string, m Machine, dir, disks string) (_
 		}
 	}
 	g.conn = conns[2]
-	g.serial = newStream(conns[1], func(b []byte) { _, _ = g.console.Load().Write(b) })
+	g.serial = newStream(conns[1], func(b []byte) {
+		_, _ = g.console.Load().Write(b)
+		if x.echo != nil {
+			_, _ = x.echo.Write(b)
+		}
+	})
 	g.agent = newStream(conns[2], func(b []byte) {
 		for _, m := range g.parser.feed(b) {
 			g.tell(m)
@@ -236,8 +249,8 @@ func accept(ctx context.Context, l *net.UnixListener, p *xec.Process) (*net.Unix
 	return l.AcceptUnix()
 }
 
-// prepare makes the files that QEMU opens in dir.
-func prepare(ctx context.Context, m Machine, dir, disks string) error {
+// prepare makes the files that QEMU opens in dir. archive is put behind the initramfs, if not "".
+func prepare(ctx context.Context, m Machine, dir, disks, archive string) error {
 	for i, f := range m.Filesystems {
 		image, err := makeDisk(ctx, f, disks)
 		if err != nil {
@@ -259,6 +272,9 @@ func prepare(ctx context.Context, m Machine, dir, disks string) error {
 		return &InfraError{Op: "write initramfs", Err: err, Hint: spaceHint(err)}
 	}
 	err = writeInitramfs(f, agent, m.Programs)
+	if err == nil && archive != "" {
+		err = appendFile(f, archive)
+	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -544,15 +560,5 @@ func (v *VM) Close() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.drop()
-	names := []string{"state.qcow2", "initramfs.cpio"}
-	for i := range v.machine.Filesystems {
-		names = append(names, fmt.Sprintf("disk%d.qcow2", i))
-	}
-	var first error
-	for _, n := range names {
-		if err := os.Remove(filepath.Join(v.dir, n)); err != nil && !errors.Is(err, os.ErrNotExist) && first == nil {
-			first = &InfraError{Op: "clean vm directory", Err: err}
-		}
-	}
-	return first
+	return removeFiles(v.dir, v.machine)
 }

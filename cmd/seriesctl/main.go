@@ -45,6 +45,11 @@ func run(ctx context.Context, args []string) int {
 // errFound ends a command that did its work and found something wrong with the series; the output has said what.
 var errFound = errors.New("found something wrong with the series")
 
+// statusError ends a command with the exit status of what it ran.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
 // hinter is an error that knows what the user can do.
 type hinter interface{ Hint() string }
 
@@ -62,6 +67,9 @@ func (e *foundError) Hint() string  { return e.hint }
 
 // exit prints err, one line and a hint, and returns its exit code.
 func (a *app) exit(err error) int {
+	if status := statusError(0); errors.As(err, &status) {
+		return int(status)
+	}
 	code, hint := classify(err)
 	if code == exitDone || errors.Is(err, errFound) {
 		return code

@@ -187,8 +187,38 @@ func TestRealExample(t *testing.T) {
 		t.Errorf("the resumed run made %d runs, %d were missing", got, want)
 	}
 	b.nothingToDo(exitFound, args...)
+	b.shell()
 	text, _, _ := b.run("report")
 	t.Log("\n" + text)
+}
+
+// shell is in prefix 0 for a script, and for a person at a terminal.
+func (b *bench) shell() {
+	b.t.Helper()
+	inside := func(name, input string, args ...string) (string, int) {
+		var out bytes.Buffer
+		cmd := exec.Command(name, args...)
+		cmd.Dir, cmd.Stdin, cmd.Stdout = b.work, strings.NewReader(input), &out
+		begin := time.Now()
+		err := cmd.Run()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			b.t.Fatal(err)
+		}
+		b.t.Logf("a shell took %.1f s", time.Since(begin).Seconds())
+		return out.String(), cmd.ProcessState.ExitCode()
+	}
+	if out, code := inside(b.bin, "sanity && pwd; exit 9\n", "shell", "0", "--case", "ext4/sanity"); code != 9 || strings.Count(out, "result: pass") != 2 || !strings.HasSuffix(out, "/fs/ext4\n") {
+		b.t.Errorf("exit %d, output %q", code, out)
+	}
+	if script, err := exec.LookPath("script"); err == nil {
+		out, code := inside(script, "tty; exit 4\n", "-qec", b.bin+" shell 0", "/dev/null")
+		if code != 4 || !strings.Contains(out, "/dev/pts/0") {
+			b.t.Errorf("exit %d, output %q", code, out)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.work, workspaceName, "shell-*")); len(left) > 0 {
+		b.t.Errorf("left behind: %v", left)
+	}
 }
 
 // badConfig asks for an option that no kernel has.

@@ -104,6 +104,9 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 	if err != nil {
 		return err
 	}
+	if err := host.Clear(); err != nil {
+		return err
+	}
 	if host.Machine.Accel, err = accel(ctx, st, r.accel, p); err != nil {
 		return err
 	}

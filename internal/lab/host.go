@@ -52,11 +52,15 @@ func NewHost(ctx context.Context, st *store.Store, src *series.Source, p *testpl
 		}
 		h.Machine.Programs[name] = path
 	}
-	// What a killed run left behind.
-	if err := os.RemoveAll(st.VMs()); err != nil {
-		return nil, fmt.Errorf("clear %s: %w", st.VMs(), err)
-	}
 	return h, nil
+}
+
+// Clear removes the virtual machines that a killed run left behind. The workspace must be locked.
+func (h *Host) Clear() error {
+	if err := os.RemoveAll(h.Store.VMs()); err != nil {
+		return fmt.Errorf("clear %s: %w", h.Store.VMs(), err)
+	}
+	return nil
 }
 
 // Spec resolves what a run asks for to content keys. Accel must be set.

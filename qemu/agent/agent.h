@@ -1,7 +1,7 @@
 /* The guest agent: PID 1 of the lab's virtual machine.
  *
  * It speaks over a virtio-serial port of its own, in messages "TYPE NONCE LENGTH\n" followed by LENGTH bytes. The
- * host sends one "run"; the agent mounts, starts the case, and reports until it is restored or killed: "start",
+ * host sends one "run" (or "shell", see shell.c); the agent mounts, starts the case, and reports until it is restored or killed: "start",
  * "mount" (an errno), "out" (output as it comes), "beat" (alive), "hang" (a report of a case that stopped moving; repeated while it
  * lasts), "exit" (status and signal), "timeout". The agent never decides what a run means.
  */
@@ -18,8 +18,21 @@
 /* port.c */
 void port_open(void);
 void send_msg(const char *type, const void *data, size_t len);
+/* Waits for the next message of the host: its type, its data with a NUL behind (room for max + 1), the data's length. */
+size_t read_msg(char *type, size_t tsize, char *data, size_t max);
+/* Takes the next of the strings, each ended by a NUL, between *p and end; "" when there is no more. */
+char *next_string(char **p, char *end);
+#define COMMAND_MAX (64 << 10) /* bytes of data of the host's longest message */
 extern char nonce[64];
 extern int port;
+
+/* main.c */
+void node(const char *path, unsigned maj, unsigned min);
+int find_disk(const char *serial, const char *path);
+
+/* shell.c */
+/* Serves a person until the shell ends. */
+void shell(char *data, size_t len);
 
 /* watch.c */
 enum verdict { MOVING, DEADLOCK, LIVELOCK };

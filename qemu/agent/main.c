@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define COMMAND_MAX (64 << 10)
 #define ARGS_MAX 256
 #define MOUNT_TIMEOUT_MS 60000
 
@@ -27,7 +26,7 @@ struct command {
 
 static char cmdbuf[COMMAND_MAX + 1];
 
-static void node(const char *path, unsigned maj, unsigned min)
+void node(const char *path, unsigned maj, unsigned min)
 {
 	if (mknod(path, S_IFCHR | 0666, makedev(maj, min)) < 0 && errno != EEXIST)
 		die(path);
@@ -59,62 +58,24 @@ static void setup(void)
 	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &(struct sched_param){ .sched_priority = 1 });
 }
 
-static int read_exact(char *p, size_t n)
+/* The strings of a "run". */
+static void parse_command(struct command *c, size_t len)
 {
-	while (n) {
-		ssize_t r = read(port, p, n);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0) {
-			/* The host is not connected: reading returns at once. */
-			usleep(20000);
-			continue;
-		}
-		p += r;
-		n -= r;
-	}
-	return 0;
-}
-
-/* Waits for "run NONCE LENGTH\n" and its LENGTH bytes: strings, each ended by a NUL. */
-static void read_command(struct command *c)
-{
-	char line[128], *p, *end;
-	size_t n, len;
+	char *p = cmdbuf, *end = cmdbuf + len;
+	c->timeout_ms = atol(next_string(&p, end));
+	c->deadlock_ms = atol(next_string(&p, end));
+	c->livelock_ms = atol(next_string(&p, end));
+	c->disk = next_string(&p, end);
+	c->fstype = next_string(&p, end);
+	c->options = next_string(&p, end);
 	int argc = 0;
-	char *fields[6];
-	for (;;) {
-		for (n = 0; n < sizeof line - 1;) {
-			read_exact(line + n, 1);
-			if (line[n++] == '\n')
-				break;
-		}
-		line[n] = 0;
-		if (sscanf(line, "run %60s %zu\n", nonce, &len) == 2 && len <= COMMAND_MAX)
-			break;
-	}
-	read_exact(cmdbuf, len);
-	cmdbuf[len] = 0;
-	p = cmdbuf;
-	end = cmdbuf + len;
-	for (int i = 0; i < 6; i++) {
-		fields[i] = p < end ? p : "";
-		if (p < end)
-			p += strlen(p) + 1;
-	}
-	c->timeout_ms = atol(fields[0]);
-	c->deadlock_ms = atol(fields[1]);
-	c->livelock_ms = atol(fields[2]);
-	c->disk = fields[3];
-	c->fstype = fields[4];
-	c->options = fields[5];
-	for (; p < end && argc < ARGS_MAX; p += strlen(p) + 1)
-		c->argv[argc++] = p;
+	while (p < end && argc < ARGS_MAX)
+		c->argv[argc++] = next_string(&p, end);
 	c->argv[argc] = 0;
 }
 
 /* Makes the node of the disk with the given serial number; an errno. */
-static int find_disk(const char *serial, const char *path)
+int find_disk(const char *serial, const char *path)
 {
 	DIR *d = opendir("/sys/block");
 	struct dirent *e;
@@ -283,7 +244,13 @@ int main(void)
 	port_open();
 	send_msg("ready", "", 0);
 	for (;;) {
-		read_command(&c);
-		run(&c);
+		char type[16];
+		size_t len = read_msg(type, sizeof type, cmdbuf, COMMAND_MAX);
+		if (!strcmp(type, "run")) {
+			parse_command(&c, len);
+			run(&c);
+		} else if (!strcmp(type, "shell")) {
+			shell(cmdbuf, len);
+		}
 	}
 }

@@ -54,6 +54,51 @@ void port_open(void)
 		die("open /dev/agent");
 }
 
+static void read_exact(char *p, size_t n)
+{
+	while (n) {
+		ssize_t r = read(port, p, n);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0) {
+			/* The host is not connected: reading returns at once. */
+			usleep(20000);
+			continue;
+		}
+		p += r;
+		n -= r;
+	}
+}
+
+size_t read_msg(char *type, size_t tsize, char *data, size_t max)
+{
+	char line[128], word[16];
+	size_t n, len;
+	for (;;) {
+		for (n = 0; n < sizeof line - 1;) {
+			read_exact(line + n, 1);
+			if (line[n++] == '\n')
+				break;
+		}
+		line[n] = 0;
+		if (sscanf(line, "%15s %60s %zu\n", word, nonce, &len) == 3 && len <= max)
+			break;
+	}
+	snprintf(type, tsize, "%s", word);
+	read_exact(data, len);
+	data[len] = 0;
+	return len;
+}
+
+char *next_string(char **p, char *end)
+{
+	char *s = *p;
+	if (s >= end)
+		return "";
+	*p += strlen(s) + 1;
+	return s;
+}
+
 static void write_all(const char *p, size_t n)
 {
 	while (n) {
