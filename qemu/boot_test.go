@@ -84,7 +84,7 @@ func TestRunObserves(t *testing.T) {
 	}
 	exits := func(status int) func(*testing.T, Observation) {
 		return func(t *testing.T, o Observation) {
-			if !o.Exited || o.Status != status || o.Output != "written\n" || o.Crash != nil || o.Hang != nil {
+			if !o.Exited || o.Status != status || o.Output != "written\n" || o.Crash != nil || o.Hang != nil || o.Unmount != "" {
 				t.Fatalf("got %+v", o)
 			}
 		}
@@ -138,6 +138,21 @@ func TestRunObserves(t *testing.T) {
 		}},
 		{"one blocked, one asleep", []string{"frozen", "sleep"}, "ext4", 7 * time.Second, func(t *testing.T, o Observation) {
 			if o.Hang == nil || o.TimedOut || o.Hang.Seconds < 4 {
+				t.Fatalf("got %+v", o)
+			}
+		}},
+		{"blocked when unmounting", []string{"frozen", "leave"}, "ext4", 0, func(t *testing.T, o Observation) {
+			if !o.Exited || o.Hang == nil || !strings.Contains(functions(o.Hang), "D frozen ") {
+				t.Fatalf("got %+v", o)
+			}
+		}},
+		{"does not unmount", []string{"busy", "mount"}, "ext4", 0, func(t *testing.T, o Observation) {
+			if !o.Exited || o.Status != 0 || o.Unmount != "EBUSY" || o.Hang != nil {
+				t.Fatalf("got %+v", o)
+			}
+		}},
+		{"leaves a process behind", []string{"busy", "child"}, "ext4", 0, func(t *testing.T, o Observation) {
+			if !o.Exited || o.Status != 0 || o.Unmount != "" || o.Hang != nil {
 				t.Fatalf("got %+v", o)
 			}
 		}},

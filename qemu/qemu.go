@@ -107,12 +107,13 @@ type Filesystem struct {
 
 // Observation is what one run showed. It states facts; testplan judges them.
 type Observation struct {
-	Exited   bool          `json:"exited"`           // the case ended by itself
-	Status   int           `json:"status"`           // its exit status, when Exited
-	Signal   int           `json:"signal,omitempty"` // the signal that ended it, 0 for none
-	Output   string        `json:"output"`           // what it wrote, at most 64 KiB
-	Mount    string        `json:"mount,omitempty"`  // errno name when mounting the file system failed
-	Hang     *Hang         `json:"hang,omitempty"`
+	Exited   bool          `json:"exited"`              // the case ended by itself
+	Status   int           `json:"status"`              // its exit status, when Exited
+	Signal   int           `json:"signal,omitempty"`    // the signal that ended it, 0 for none
+	Output   string        `json:"output"`              // what it wrote, at most 64 KiB
+	Mount    string        `json:"mount,omitempty"`     // errno name when mounting the file system failed
+	Unmount  string        `json:"unmount,omitempty"`   // errno name when unmounting it after the case failed
+	Hang     *Hang         `json:"hang,omitempty"`      // of the case, or of unmounting after it
 	Crash    *Crash        `json:"crash,omitempty"`     // first incident on the console, warnings included
 	TimedOut bool          `json:"timed_out,omitempty"` // the case was still moving when its time was up
 	Silent   bool          `json:"silent,omitempty"`    // the agent itself went silent; the host took over

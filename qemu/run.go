@@ -42,6 +42,7 @@ type run struct {
 	stuck   bool // a report of a hang has come
 	ended   bool // and all that belongs to it
 	started bool
+	left    time.Time // when the case ended and the unmounting began
 	load    cpuLog
 }
 
@@ -163,12 +164,19 @@ func (r *run) watch(ctx context.Context, s *sink, start time.Time) error {
 			case now.Sub(heard) > 10*silentAfter:
 				r.o.Silent = true // idle CPUs and a silent agent: the guest sleeps for good
 				return nil
-			case now.Sub(start) > r.c.Timeout+overtime+silentAfter:
+			case now.Sub(later(start, r.left)) > r.c.Timeout+overtime+silentAfter:
 				r.o.TimedOut = true
 				return nil
 			}
 		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // message takes one message; done tells that the run is over.
@@ -185,13 +193,18 @@ func (r *run) message(m message) (done bool, err error) {
 		n, _ := strconv.Atoi(string(m.data))
 		return true, &InfraError{Op: "run case", Err: fmt.Errorf("execute %s in the vm: %s", r.c.Argv[0], errnoName(n))}
 	case "exit":
-		if r.o.Mount != "" {
-			return true, nil
+		r.left = time.Now()
+		r.o.Exited = r.o.Mount == ""
+		if !r.o.Exited {
+			return false, nil
 		}
-		r.o.Exited = true
 		if _, err := fmt.Sscanf(string(m.data), "%d %d", &r.o.Status, &r.o.Signal); err != nil {
 			return true, &InfraError{Op: "run case", Err: fmt.Errorf("agent said %q: %w", m.data, err)}
 		}
+	case "umount":
+		n, _ := strconv.Atoi(string(m.data))
+		r.o.Unmount = errnoName(n)
+	case "done":
 		return true, nil
 	case "hang":
 		kind, h := parseHang(m.data)

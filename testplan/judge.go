@@ -17,7 +17,10 @@ import (
 //  3. a file system that does not mount: Fail "mount EINVAL"
 //  4. time that was up, or a guest that fell silent with nothing on its console: Timeout
 //  5. the case's own end: its result line, else the signal or exit status: Pass or Fail
-//  6. a warning on the console: Warn instead of a pass; a failure stays one
+//  6. a file system that does not unmount after that: Fail "umount EBUSY" instead of a pass
+//  7. a warning on the console: Warn instead of a pass; a failure stays one
+//
+// Unmounting after the case belongs to it: a crash or a hang there is the case's.
 //
 // An observation with none of that is Infra.
 func Judge(o qemu.Observation) Judgement {
@@ -36,6 +39,9 @@ func Judge(o qemu.Observation) Judgement {
 		return Judgement{Timeout, "guest silent", after("the guest fell silent", o.Output)}
 	case o.Exited || o.Signal != 0:
 		j := judgeEnd(o)
+		if j.Outcome == Pass && o.Unmount != "" {
+			return Judgement{Fail, "umount " + errnoName(o.Unmount), "after the case, unmounting its file system failed with " + errnoName(o.Unmount)}
+		}
 		if j.Outcome == Pass && o.Crash != nil {
 			return Judgement{Warn, bounded(o.Crash.Title), firstLine(o.Crash.Report, o.Crash.Title)}
 		}

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 
 #define ARGS_MAX 256
 #define MOUNT_TIMEOUT_MS 60000
+#define BUSY_MS 2500 /* for killed processes to let go of the file system; longer than a deadlock takes to be seen */
 
 struct command {
 	long timeout_ms, deadlock_ms, livelock_ms;
@@ -148,10 +150,38 @@ static int pump(int out)
 	return r > 0 ? r : 0;
 }
 
+/* Unmounts in a child, for it can hang; nothing that the case left running keeps the file system busy. Its status is an errno. */
+static pid_t start_umount(void)
+{
+	pid_t child = fork();
+	if (child < 0)
+		die("fork");
+	if (child == 0) {
+		uint64_t end = now_ms() + BUSY_MS;
+		prctl(PR_SET_NAME, "umount");
+		kill(-1, SIGKILL); /* all but this one and the agent, see kill(2) */
+		while (umount2("/mnt", 0) < 0) {
+			if (errno != EBUSY || now_ms() > end)
+				_exit(errno);
+			usleep(10000);
+		}
+		_exit(0);
+	}
+	return child;
+}
+
+static void send_number(const char *type, int n)
+{
+	char buf[16];
+	send_msg(type, buf, snprintf(buf, sizeof buf, "%d", n));
+}
+
+/* Follows the case, then the unmounting: what a case did to its file system may show only there. */
 static void run(struct command *c)
 {
-	int out[2], status[2], timedout = 0, got_exit = 0, wstatus = 0, mounted = 0, reported = 0;
+	int out[2], status[2], timedout = 0, unmounting = 0, wstatus, mounted = 0, reported = 0;
 	uint64_t begin, next_scan, next_beat;
+	long limit;
 	char buf[128];
 	pid_t child;
 
@@ -173,32 +203,51 @@ static void run(struct command *c)
 	next_scan = begin + SCAN_MS;
 	next_beat = begin + BEAT_MS;
 
-	while (!got_exit) {
+	for (;;) {
 		uint64_t t = now_ms();
 		struct pollfd fds[1] = { { out[0], POLLIN, 0 } };
 		unsigned char word[2];
-		int pid, ws;
+		int pid, ws, ended = 0;
 
 		/* Short waits at first: most cases end at once. */
 		if (poll(fds, 1, t - begin < 500 ? 2 : 10) > 0 && pump(out[0]) == 0)
-			usleep(10000); /* nobody has the other end open any more */
+			usleep(t - begin < 500 ? 2000 : 10000); /* nobody has the other end open any more */
 		while (read(status[0], word, 2) == 2) {
-			int n = snprintf(buf, sizeof buf, "%d", word[1]);
 			if (word[0] == 'm') {
 				mounted = 1;
 				begin = now_ms();
 				send_msg("mounted", "", 0);
 			} else {
-				send_msg(word[0] == 'M' ? "mount" : "exec", buf, n);
+				send_number(word[0] == 'M' ? "mount" : "exec", word[1]);
 			}
 		}
 		while ((pid = waitpid(-1, &ws, WNOHANG)) > 0)
 			if (pid == child) {
-				got_exit = 1;
+				ended = 1;
 				wstatus = ws;
 			}
-		if (got_exit)
+		if (ended && !unmounting) {
+			while (pump(out[0]) > 0)
+				;
+			int n = snprintf(buf, sizeof buf, "%d %d", WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : 0,
+					 WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0);
+			send_msg("exit", buf, n);
+			if (!*c->disk || !mounted)
+				break;
+			unmounting = 1;
+			child = start_umount();
+			begin = now_ms();
+			continue;
+		}
+		if (ended) {
+			int err = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : EINTR;
+			/* What holds the file system may be a thread that is blocked for good. */
+			if (err == EBUSY && watch_stuck() >= c->deadlock_ms / SCAN_MS)
+				report_hang("stuck", watch_stuck() * SCAN_MS / 1e3, 0);
+			if (err)
+				send_number("umount", err);
 			break;
+		}
 		t = now_ms();
 		if (t >= next_beat) {
 			next_beat = t + BEAT_MS;
@@ -221,18 +270,17 @@ static void run(struct command *c)
 		case MOVING:
 			break;
 		}
-		if (!timedout && t - begin > (uint64_t)(mounted || c->timeout_ms > MOUNT_TIMEOUT_MS ? c->timeout_ms : MOUNT_TIMEOUT_MS)) {
+		limit = c->timeout_ms;
+		if ((unmounting || !mounted) && limit < MOUNT_TIMEOUT_MS)
+			limit = MOUNT_TIMEOUT_MS;
+		if (!timedout && t - begin > (uint64_t)limit) {
 			timedout = 1;
 			if (watch_stuck() >= c->deadlock_ms / SCAN_MS)
 				report_hang("stuck", watch_stuck() * SCAN_MS / 1e3, 0);
 			send_msg("timeout", "", 0);
 		}
 	}
-	while (pump(out[0]) > 0)
-		;
-	int n = snprintf(buf, sizeof buf, "%d %d", WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : 0,
-			 WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0);
-	send_msg("exit", buf, n);
+	send_msg("done", "", 0);
 	close(out[0]);
 	close(status[0]);
 }

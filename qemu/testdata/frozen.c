@@ -1,6 +1,6 @@
 /* frozen MODE: a child writes to the frozen file system and blocks in D state. The parent
  * wait: waits for it for ever; thaw MS: thaws after MS milliseconds; poll: looks every 50 ms, for ever;
- * sleep: sleeps. */
+ * sleep: sleeps; leave: ends, once the child is blocked. */
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
@@ -26,6 +26,10 @@ int main(int argc, char **argv)
 		usleep(atoi(argv[2]) * 1000);
 		if (ioctl(fd, FITHAW, 0) < 0)
 			return 1;
+	}
+	if (!strcmp(mode, "leave")) {
+		usleep(300000);
+		return 0;
 	}
 	if (!strcmp(mode, "sleep"))
 		sleep(1000);
