@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +20,12 @@ var agentFiles embed.FS
 const (
 	deadlockAfter = 1800 * time.Millisecond
 	livelockAfter = 5 * time.Second
+)
+
+// What the agent calls two of its kinds of hang: system time and nothing else goes by; the same pages are faulted in again and again.
+const (
+	hangLivelock = "livelock"
+	hangRefault  = "refault"
 )
 
 // agentMessage bounds one message of the agent, in bytes.
@@ -121,7 +128,8 @@ func runCommand(nonce string, c Case, disk string, f Filesystem) []byte {
 }
 
 // parseHang reads the data of a "hang" message: "KIND SECONDS", then per task the lines "T pid tid state", "c comm",
-// "w wchan" and "f frame", innermost first.
+// "w wchan" and "f frame", innermost first; then, of tasks in a transfer of a file, "I tid", "i read|write file" and "b file" for
+// each file that the memory for it is mapped from.
 func parseHang(data []byte) (kind string, h *Hang) {
 	h = &Hang{}
 	var s *Stack
@@ -132,11 +140,12 @@ func parseHang(data []byte) (kind string, h *Hang) {
 				kind = f[0]
 				h.Seconds, _ = strconv.ParseFloat(f[1], 64)
 			}
-			h.Livelock = kind == "livelock"
+			h.Livelock = kind == hangLivelock || kind == hangRefault
 			continue
 		}
 		tag, rest, _ := strings.Cut(line, " ")
-		if tag == "T" {
+		switch tag {
+		case "T":
 			h.Tasks = append(h.Tasks, Stack{})
 			s = &h.Tasks[len(h.Tasks)-1]
 			if f := strings.Fields(rest); len(f) == 3 {
@@ -144,6 +153,12 @@ func parseHang(data []byte) (kind string, h *Hang) {
 				s.State = f[2]
 			}
 			continue
+		case "I":
+			pid, err := strconv.Atoi(rest)
+			s = nil
+			if i := slices.IndexFunc(h.Tasks, func(t Stack) bool { return t.PID == pid }); err == nil && i >= 0 {
+				s = &h.Tasks[i]
+			}
 		}
 		if s == nil {
 			continue
@@ -157,6 +172,14 @@ func parseHang(data []byte) (kind string, h *Hang) {
 			}
 		case "f":
 			s.Frames = append(s.Frames, rest)
+		case "i":
+			if op, file, ok := strings.Cut(rest, " "); ok {
+				s.IO = &IO{Op: op, File: file}
+			}
+		case "b":
+			if s.IO != nil {
+				s.IO.Memory = append(s.IO.Memory, rest)
+			}
 		}
 	}
 	return kind, h

@@ -48,13 +48,49 @@ func cpuBacktraces(console []byte) map[int][]string {
 	return out
 }
 
-// addBacktraces gives the running tasks of a hang the stacks that the console has for them: /proc has none for a task that is on
-// a CPU.
-func (h *Hang) addBacktraces(console []byte) {
-	stacks := cpuBacktraces(console)
+var (
+	lockHolder = regexp.MustCompile(`^\d+ locks? held by (.*)/(\d+)(?:/\S+)?:$`)
+	// heldLock is a line like "#0: ffff888004a4b0e8 (&sb->s_type->i_mutex_key#9){++++}-{3:3}, at: func+0x1/0x2".
+	heldLock = regexp.MustCompile(`^#\d+: [0-9a-fx]+ (\(.+\))\{.*\}, at: (\S+?)(?:\+0x\S+)?(?: \[\w+\])?$`)
+)
+
+// maxLocks is more than lockdep keeps of a task (MAX_LOCK_DEPTH).
+const maxLocks = 64
+
+// heldLocks reads what sysrq-d prints: the locks that each task holds or waits for, outermost first, by process id, as
+// "class at function". The last report counts.
+func heldLocks(console []byte) map[int][]string {
+	out := map[int][]string{}
+	pid := 0
+	for raw := range bytes.Lines(console) {
+		line := strings.TrimSpace(linePrefix.ReplaceAllString(strings.TrimRight(string(raw), "\r\n"), ""))
+		if line == "Showing all locks held in the system:" {
+			clear(out)
+			pid = 0
+		} else if m := lockHolder.FindStringSubmatch(line); m != nil {
+			pid, _ = strconv.Atoi(m[2])
+			delete(out, pid)
+		} else if m := heldLock.FindStringSubmatch(line); m != nil && pid > 0 && len(out[pid]) < maxLocks {
+			out[pid] = append(out[pid], m[1][1:len(m[1])-1]+" at "+m[2])
+		} else if !strings.HasPrefix(line, "#") {
+			pid = 0
+		}
+	}
+	return out
+}
+
+// addConsole gives the tasks of a hang what the console has for them: the locks they hold, and the stacks of running ones, as /proc has
+// none for a task that is on a CPU.
+func (h *Hang) addConsole(console []byte) {
+	stacks, locks := cpuBacktraces(console), heldLocks(console)
 	for i := range h.Tasks {
-		if t := &h.Tasks[i]; t.State == "R" && len(t.Frames) == 0 && t.PID > 0 {
+		t := &h.Tasks[i]
+		if t.PID == 0 {
+			continue
+		}
+		if t.State == "R" && len(t.Frames) == 0 {
 			t.Frames = stacks[t.PID]
 		}
+		t.Locks = locks[t.PID]
 	}
 }

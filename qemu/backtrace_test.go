@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -44,9 +45,37 @@ func TestCPUBacktraces(t *testing.T) {
 		t.Fatalf("got %v", got)
 	}
 	h := &Hang{Tasks: []Stack{{PID: 30, State: "R"}, {PID: 1, State: "S"}, {State: "R"}}}
-	h.addBacktraces([]byte(sysrqL))
+	h.addConsole([]byte(sysrqL))
 	if len(h.Tasks[0].Frames) != 3 || h.Tasks[1].Frames != nil || h.Tasks[2].Frames != nil {
 		t.Fatalf("got %+v", h.Tasks)
 	}
 	cpuBacktraces([]byte("NMI backtrace for cpu 1\n</IRQ>\nx+0x1/0x2\nPID: 99999999999999999999 Comm: \n"))
+}
+
+// sysrqD is what sysrq-d printed on 5.10 with lockdep while two processes read each other's files (GFS2, base of the mmap RFC).
+const sysrqD = `[    6.1] sysrq: Show Locks Held
+[    6.1] 
+[    6.1] Showing all locks held in the system:
+[    6.1] 1 lock held by init/1:
+[    6.1]  #0: ffffffff81c43d60 (rcu_read_lock){....}-{1:2}, at: debug_show_all_locks+0x0/0xd3
+[    6.1] 2 locks held by a b/34:
+[    6.1]  #0: ffff88800372d358 (&mm->mmap_lock){++++}-{3:3}, at: exc_page_fault+0x15e/0x40f
+[    6.1]  #1: ffff888003a81538 ((wq_completion)x#3){.+.+}-{0:0}, at: do_page_mkwrite+0x49/0xa5 [m]
+[    6.1] no locks held by x/35.
+[    6.1]  #0: ffff888003a81538 (nobody){.+.+}-{0:0}, at: f+0x1/0x2
+[    6.1] 
+[    6.1] =============================================
+`
+
+func TestHeldLocks(t *testing.T) {
+	want := map[int][]string{1: {"rcu_read_lock at debug_show_all_locks"}, 34: {"&mm->mmap_lock at exc_page_fault", "(wq_completion)x#3 at do_page_mkwrite"}}
+	if got := heldLocks([]byte(sysrqD)); !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %v", got)
+	}
+	// Only the last report counts, and a flood of locks is cut.
+	flood := strings.Replace(sysrqD, "34", "36", 1) + sysrqD[:strings.Index(sysrqD, "2 locks")] + "99 locks held by f/5:\n" +
+		strings.Repeat(" #0: ff (l){....}-{1:2}, at: g+0x0/0xd3\n", 99)
+	if got := heldLocks([]byte(flood)); len(got) != 2 || len(got[5]) != maxLocks {
+		t.Fatalf("got %v", got)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -267,14 +268,22 @@ func TestRunSurvivesStoppedQEMU(t *testing.T) {
 	t.Logf("took %v", time.Since(start))
 }
 
+// throttle makes the first disk of v slow: requests and bytes a second, 0 for no limit, after burst requests.
+func throttle(t *testing.T, v *VM, iops, burst, bps int) {
+	t.Helper()
+	args := map[string]any{"device": "disk0", "bps": bps, "bps_rd": 0, "bps_wr": 0, "iops": iops, "iops_rd": 0, "iops_wr": 0}
+	if burst > 0 {
+		args["iops_max"] = burst
+	}
+	if _, err := v.guest.qmp.command(t.Context(), "block_set_io_throttle", args); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A disk that does one request a second blocks the case for seconds at a time; that is no deadlock.
 func TestSlowDiskIsNoDeadlock(t *testing.T) {
 	v, log := startVM(t)
-	_, err := v.guest.qmp.command(t.Context(), "block_set_io_throttle", map[string]any{"device": "disk0", "bps": 0, "bps_rd": 0, "bps_wr": 0,
-		"iops": 1, "iops_rd": 0, "iops_wr": 0, "iops_max": 10})
-	if err != nil {
-		t.Fatal(err)
-	}
+	throttle(t, v, 1, 10, 0)
 	o, err := v.Run(t.Context(), Case{Argv: []string{"dsync", "24"}, Filesystem: "ext4", Timeout: 2 * time.Minute}, log)
 	if err != nil || !o.Exited || o.Status != 0 || o.Hang != nil {
 		t.Fatalf("got %+v %v", o, err)
@@ -283,6 +292,43 @@ func TestSlowDiskIsNoDeadlock(t *testing.T) {
 		t.Fatalf("the disk was not slow: %v", o.Duration)
 	}
 	t.Logf("took %v", o.Duration)
+}
+
+// Cases that are slow and move are no deadlock and no livelock: a few runs each, or SERIESCTL_SLOW_RUNS in all.
+func TestSlowCasesAreNoHangs(t *testing.T) {
+	v, log := startVM(t)
+	runs := 5
+	if s := os.Getenv("SERIESCTL_SLOW_RUNS"); s != "" {
+		var err error
+		if runs, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cases := []struct {
+		argv             []string
+		iops, burst, bps int
+	}{
+		{[]string{"dsync", "8"}, 6, 10, 0},
+		{[]string{"slow", "fsync"}, 0, 0, 256 << 10},
+		{[]string{"frozen", "thaw", "3000"}, 0, 0, 0},
+		{[]string{"slow", "refault", "200"}, 0, 0, 0},
+		{[]string{"slow", "write", "80"}, 0, 0, 0},
+	}
+	var took []time.Duration
+	for i := range runs {
+		c := cases[i%len(cases)]
+		throttle(t, v, c.iops, c.burst, c.bps)
+		o, err := v.Run(t.Context(), Case{Argv: c.argv, Filesystem: "ext4", Timeout: 5 * time.Minute}, log)
+		if err != nil || !o.Exited || o.Status != 0 || o.Hang != nil || o.Crash != nil || o.TimedOut || o.Silent {
+			t.Errorf("run %d: %v: got %+v %v", i, c.argv, o, err)
+		}
+		if i < len(cases) {
+			t.Logf("%v: %v", c.argv, o.Duration)
+		}
+		took = append(took, o.Duration)
+	}
+	slices.Sort(took)
+	t.Logf("%d runs took from %v to %v, %v in the median", runs, took[0], took[len(took)-1], took[len(took)/2])
 }
 
 func TestRunIsCancelled(t *testing.T) {

@@ -136,6 +136,17 @@ type Stack struct {
 	State  string   `json:"state"` // as in /proc/PID/stat: "D", "S", "R"
 	Wchan  string   `json:"wchan"`
 	Frames []string `json:"frames"` // innermost first, "function+0x12/0x34"
+	IO     *IO      `json:"io,omitempty"`
+	// Locks are those it holds and the one it waits for, in the order in which it took them, "class at function"; only of a
+	// kernel with lockdep, and only the kinds of locks that lockdep knows.
+	Locks []string `json:"locks,omitempty"`
+}
+
+// IO is the transfer of a file that a task is in.
+type IO struct {
+	Op     string   `json:"op"`               // "read" or "write"
+	File   string   `json:"file"`             // "/mnt/a"
+	Memory []string `json:"memory,omitempty"` // files that the memory it transfers from or to is mapped from
 }
 
 // Crash is one incident on a console.

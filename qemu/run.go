@@ -90,7 +90,7 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 	}
 	r.judgeConsole()
 	if r.o.Hang != nil {
-		r.o.Hang.addBacktraces(r.console.text())
+		r.o.Hang.addConsole(r.console.text())
 	}
 	return r.o, nil
 }
@@ -208,8 +208,8 @@ func (r *run) message(m message) (done bool, err error) {
 		return true, nil
 	case "hang":
 		kind, h := parseHang(m.data)
-		// A guest that had little CPU time was not burning it: the host was slow. The agent reports again.
-		if kind == "livelock" && r.load.used(time.Now(), livelockAfter) < livelockAfter/2 {
+		// A guest that had little CPU time was not burning it: the host was slow. The agent reports again, of a longer time.
+		if kind == hangLivelock && r.load.used(time.Now(), time.Duration(h.Seconds*float64(time.Second))) < livelockAfter/2 {
 			return false, nil
 		}
 		r.o.Hang, r.stuck = h, true

@@ -151,7 +151,12 @@ func TestRunCommand(t *testing.T) {
 }
 
 func TestParseHang(t *testing.T) {
-	kind, h := parseHang([]byte("deadlock 1.8\nT 30 30 S\nc my prog\nw do_wait\nf do_wait+0x1/0x2\nf entry+0x3/0x4\nT 30 35 D\nc )(\nw 0\n"))
+	kind, h := parseHang([]byte("refault 5.2\nT 30 30 R\nT 30 35 D\nI 35\ni write /mnt/a b\nb /mnt/c\nb /mnt/d e\nI 36\ni read /mnt/z\n"))
+	if want := (&Hang{Livelock: true, Seconds: 5.2, Tasks: []Stack{{PID: 30, State: "R"}, {PID: 35, State: "D",
+		IO: &IO{Op: "write", File: "/mnt/a b", Memory: []string{"/mnt/c", "/mnt/d e"}}}}}); kind != hangRefault || !reflect.DeepEqual(h, want) {
+		t.Fatalf("got %q %+v", kind, h)
+	}
+	kind, h = parseHang([]byte("deadlock 1.8\nT 30 30 S\nc my prog\nw do_wait\nf do_wait+0x1/0x2\nf entry+0x3/0x4\nT 30 35 D\nc )(\nw 0\n"))
 	want := &Hang{Seconds: 1.8, Tasks: []Stack{
 		{PID: 30, Comm: "my prog", State: "S", Wchan: "do_wait", Frames: []string{"do_wait+0x1/0x2", "entry+0x3/0x4"}},
 		{PID: 35, Comm: ")(", State: "D"},
@@ -159,7 +164,7 @@ func TestParseHang(t *testing.T) {
 	if kind != "deadlock" || !reflect.DeepEqual(h, want) {
 		t.Fatalf("got %q %+v", kind, h)
 	}
-	for _, odd := range []string{"", "\n", "x\nf y\n", "a b c\nT\nT 1\nc", "livelock x\nT a b c\n"} {
+	for _, odd := range []string{"", "\n", "x\nf y\n", "a b c\nT\nT 1\nc", "deadlock 1\nI 7\ni\nb\nT 1 7 D\nI 7\nb x\ni x\nI x\nc y", "livelock x\nT a b c\n"} {
 		parseHang([]byte(odd))
 	}
 }

@@ -2,6 +2,7 @@ package testplan
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,13 +24,15 @@ func judgeHang(h *qemu.Hang) Judgement {
 	}
 	var best, second []string
 	evidence, fallback := "", ""
+	var tasks []qemu.Stack // those that are stuck themselves
 	for _, t := range h.Tasks {
 		fn, rest, rank := ofInterest(t, h.Livelock)
 		if fn == "" {
 			continue
 		}
-		line := bounded(fmt.Sprintf("%s %s in %s", t.Comm, what, strings.Join(rest, " < ")))
+		line := fmt.Sprintf("%s %s in %s", t.Comm, what, strings.Join(rest, " < "))
 		if rank == stuck {
+			tasks = append(tasks, t)
 			best = append(best, fn)
 			if evidence == "" {
 				evidence = line
@@ -47,9 +50,93 @@ func judgeHang(h *qemu.Hang) Judgement {
 	if len(best) == 0 {
 		return Judgement{outcome, "unknown", fmt.Sprintf("%d tasks %s, no stack is known", len(h.Tasks), what)}
 	}
+	words := ""
+	if h.Livelock {
+		words = loop(tasks)
+	} else {
+		words = cycle(tasks)
+	}
+	if words != "" {
+		evidence = words + "; " + evidence
+	}
 	slices.Sort(best)
-	return Judgement{outcome, bounded(strings.Join(slices.Compact(best), "+")), evidence}
+	return Judgement{outcome, bounded(strings.Join(slices.Compact(best), "+")), bounded(evidence)}
 }
+
+// loop says which transfer a task does not get out of, "" when none is known.
+func loop(tasks []qemu.Stack) string {
+	for _, t := range tasks {
+		if t.IO != nil && len(t.IO.Memory) > 0 {
+			return fmt.Sprintf("the %s of %s, with memory mapped from %s, does not end", t.IO.Op, inMount(t.IO.File), inMount(t.IO.Memory[0]))
+		}
+	}
+	return ""
+}
+
+// inMount is a file's name as the case knows it.
+func inMount(file string) string { return strings.TrimPrefix(file, "/mnt/") }
+
+// cycle says in words how transfers of files wait for each other, "" when the stacks do not show it: a task whose page fault came
+// while it transfers a file holds that file, and waits for the one that its memory is mapped from. The same cycle has the
+// same words, whichever task is listed first.
+func cycle(tasks []qemu.Stack) string {
+	holders := map[string]qemu.Stack{} // file → the task that transfers it
+	for _, t := range tasks {
+		if t.IO == nil || !slices.ContainsFunc(t.Frames, func(f string) bool { return pageFault.MatchString(frameFunction(f)) }) {
+			continue
+		}
+		if _, taken := holders[t.IO.File]; taken {
+			return "" // two hold one file, or read it together: which of them is waited for is not known
+		}
+		holders[t.IO.File] = t
+	}
+	files := slices.Sorted(maps.Keys(holders))
+	for _, first := range files {
+		if path := waitsFor(holders, []string{first}); path != nil {
+			return inWords(holders, path)
+		}
+	}
+	return ""
+}
+
+// waitsFor continues path, files each of whose holder waits for the next, to one whose holder waits for the first; nil when there
+// is no such way.
+func waitsFor(holders map[string]qemu.Stack, path []string) []string {
+	for _, next := range holders[path[len(path)-1]].IO.Memory {
+		if next == path[0] {
+			return path
+		}
+		if _, held := holders[next]; !held || slices.Contains(path, next) {
+			continue
+		}
+		if found := waitsFor(holders, append(slices.Clip(path), next)); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// inWords describes a cycle: "the read of A faults on B, held by the read of B, which faults on A".
+func inWords(holders map[string]qemu.Stack, path []string) string {
+	of := func(file string) string {
+		return fmt.Sprintf("the %s of %s", holders[file].IO.Op, inMount(file))
+	}
+	words := of(path[0])
+	if len(path) == 1 {
+		return words + " faults on " + inMount(path[0]) + ", held by that same " + holders[path[0]].IO.Op
+	}
+	for i := range path {
+		next := path[(i+1)%len(path)]
+		words += " faults on " + inMount(next)
+		if i < len(path)-1 {
+			words += ", held by " + of(next) + ", which"
+		}
+	}
+	return words
+}
+
+// pageFault is a function in the stack of a task that takes a page fault, by itself or for the kernel's copying.
+var pageFault = regexp.MustCompile(`^(?:(?:asm_)?exc_page_fault|_*do_page_fault|do_user_addr_fault|_*handle_mm_fault|faultin_page|fixup_user_fault|__get_user_pages|fault_in_.*)$`)
 
 // rank says how much a task tells about a hang.
 type rank int

@@ -98,6 +98,10 @@ func TestJudge(t *testing.T) {
 		"livelock":                {qemu.Observation{Hang: &qemu.Hang{Livelock: true, Tasks: []qemu.Stack{stack("r", "R", "iomap_dio_rw+0x1/0x2")}}}, Livelock, "iomap_dio_rw", "running without progress"},
 		"livelock's outermost": {qemu.Observation{Hang: &qemu.Hang{Livelock: true, Tasks: []qemu.Stack{stack("r", "R", "gfs2_glock_nq+0x1/0x2", "gfs2_file_direct_write",
 			"gfs2_file_write_iter", "new_sync_write", "vfs_write", "ksys_pwrite64", "__x64_sys_pwrite64", "do_syscall_64", "entry_SYSCALL_64_after_hwframe")}}}, Livelock, "gfs2_file_write_iter", "in gfs2_file_write_iter"},
+		"unmount fails":            {qemu.Observation{Exited: true, Output: "result: pass\n", Unmount: "EBUSY"}, Fail, "umount EBUSY", ""},
+		"unmount and case fail":    {qemu.Observation{Exited: true, Status: 1, Output: "result: fail read EIO x\n", Unmount: "EBUSY"}, Fail, "read EIO", ""},
+		"unmount fails and warns":  {qemu.Observation{Exited: true, Unmount: "EIO", Crash: warning("WARNING", "WARNING in f")}, Fail, "umount EIO", ""},
+		"hang at unmount":          {qemu.Observation{Exited: true, Output: "result: pass\n", Hang: hang(stack("umount", "D", "gfs2_glock_wait", "gfs2_put_super"))}, Deadlock, "gfs2_put_super", "umount blocked in gfs2_put_super"},
 		"hang without stacks":      {qemu.Observation{Hang: hang()}, Deadlock, "unknown", "0 tasks blocked"},
 		"hang beats timeout":       {qemu.Observation{Hang: hang(cross), TimedOut: true, Silent: true}, Deadlock, "gfs2_page_mkwrite", ""},
 		"timeout":                  {qemu.Observation{TimedOut: true, Output: "step: one\nstep: two\n"}, Timeout, "", "still moving when its time was up after: two"},
@@ -145,6 +149,43 @@ func TestEvidenceIsTheSameNextTime(t *testing.T) {
 	j := Judge(qemu.Observation{Hang: &qemu.Hang{Tasks: []qemu.Stack{parent, stack("cross", "D", crossRead...)}}})
 	if want := "cross blocked in gfs2_page_mkwrite < do_page_mkwrite < copy_page_to_iter < generic_file_buffered_read < generic_file_read_iter < gfs2_file_read_iter"; j.Evidence != want {
 		t.Errorf("got %q, want %q", j.Evidence, want)
+	}
+}
+
+func TestHangNamesTheCycle(t *testing.T) {
+	in := func(op, file string, memory ...string) qemu.Stack {
+		s := stack("cross", "D", "gfs2_glock_wait", "gfs2_fault", "handle_mm_fault", "exc_page_fault", "gfs2_file_read_iter", "vfs_read")
+		s.IO = &qemu.IO{Op: op, File: file, Memory: memory}
+		return s
+	}
+	noFault := in("read", "/mnt/b", "/mnt/a")
+	noFault.Frames = noFault.Frames[4:]
+	tests := map[string]struct {
+		tasks []qemu.Stack
+		want  string // how the evidence begins
+	}{
+		"of one":           {[]qemu.Stack{in("read", "/mnt/a", "/mnt/a")}, "the read of a faults on a, held by that same read; cross blocked in gfs2_fault < "},
+		"of two":           {[]qemu.Stack{in("read", "/mnt/b", "/mnt/a"), in("write", "/mnt/a", "/mnt/b")}, "the write of a faults on b, held by the read of b, which faults on a; "},
+		"in other order":   {[]qemu.Stack{in("write", "/mnt/a", "/mnt/b"), in("read", "/mnt/b", "/mnt/a")}, "the write of a faults on b, held by the read of b, which faults on a; "},
+		"of three":         {[]qemu.Stack{in("read", "/mnt/a", "/mnt/c"), in("read", "/mnt/b", "/mnt/a"), in("read", "/mnt/c", "/mnt/x", "/mnt/b")}, "the read of a faults on c, held by the read of c, which faults on b, held by the read of b, which faults on a; "},
+		"beside it":        {[]qemu.Stack{in("read", "/mnt/a", "/mnt/b"), in("read", "/mnt/b", "/mnt/b")}, "the read of b faults on b, held by that same read; "},
+		"no cycle":         {[]qemu.Stack{in("read", "/mnt/a", "/mnt/b")}, "cross blocked in "},
+		"no fault":         {[]qemu.Stack{in("read", "/mnt/a", "/mnt/b"), noFault}, "cross blocked in "},
+		"shared by two":    {[]qemu.Stack{in("read", "/mnt/a", "/mnt/a"), in("read", "/mnt/a", "/mnt/b")}, "cross blocked in "},
+		"nothing is known": {[]qemu.Stack{stack("cross", "D", "gfs2_glock_wait", "gfs2_fault", "exc_page_fault")}, "cross blocked in "},
+		"a hostile name":   {[]qemu.Stack{in("read", "/mnt/\x1b[2J", "/mnt/\x1b[2J")}, "the read of [2J faults on [2J, "},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			j := Judge(qemu.Observation{Hang: &qemu.Hang{Tasks: tc.tasks}})
+			if !strings.HasPrefix(j.Evidence, tc.want) || j.Outcome != Deadlock {
+				t.Fatalf("got %q, want %q…", j.Evidence, tc.want)
+			}
+		})
+	}
+	looping := in("write", "/mnt/a", "/mnt/a")
+	if j := Judge(qemu.Observation{Hang: &qemu.Hang{Livelock: true, Tasks: []qemu.Stack{looping}}}); !strings.HasPrefix(j.Evidence, "the write of a, with memory mapped from a, does not end; ") {
+		t.Fatalf("got %q", j.Evidence)
 	}
 }
 

@@ -337,6 +337,16 @@ func TestRealRFC(t *testing.T) {
 			}
 		}
 	}
+	// Nothing stops the last patch from faulting the buffer in again and again, which the write itself drops.
+	if got := cellAt(t, r, 9, "gfs2/dio-write-onto-itself"); got.Outcome != testplan.Livelock || got.Signature != "gfs2_file_write_iter" {
+		t.Errorf("prefix 9 gfs2/dio-write-onto-itself: got %s %q", got.Outcome, got.Signature)
+	}
+	if got := cellAt(t, r, 0, "gfs2/cross-write"); got.Outcome == testplan.Deadlock {
+		out, _, _ := b.run("log", "0", "gfs2/cross-write")
+		if !strings.Contains(out, "the write of cross-a faults on cross-b, held by the write of cross-b, which faults on cross-a") {
+			t.Errorf("the cycle is not named:\n%s", out)
+		}
+	}
 	effects := map[int]testplan.Effect{}
 	for _, a := range r.Attributions {
 		if a.Case == "gfs2/read-self" {

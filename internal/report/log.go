@@ -138,6 +138,16 @@ func Stacks(h *qemu.Hang) string {
 			fmt.Fprintf(&b, " waits in %s", plain.Line(t.Wchan))
 		}
 		b.WriteByte('\n')
+		if t.IO != nil {
+			fmt.Fprintf(&b, "  in a %s of %s", plain.Line(t.IO.Op), plain.Line(t.IO.File))
+			if len(t.IO.Memory) > 0 {
+				b.WriteString(", memory mapped from " + plain.Line(strings.Join(t.IO.Memory, ", ")))
+			}
+			b.WriteByte('\n')
+		}
+		for _, l := range t.Locks {
+			b.WriteString("  lock " + plain.Line(l) + "\n")
+		}
 		for _, f := range t.Frames {
 			b.WriteString("  " + plain.Line(f) + "\n")
 		}

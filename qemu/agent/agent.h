@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define MAXTHREADS 512
 #define SCAN_MS 100   /* between two looks at the case's threads */
@@ -36,19 +37,31 @@ int find_disk(const char *serial, const char *path);
 void shell(char *data, size_t len);
 
 /* watch.c */
-enum verdict { MOVING, DEADLOCK, LIVELOCK };
+struct task;
+enum verdict { MOVING, DEADLOCK, LIVELOCK, REFAULT };
 void watch_reset(void);
 /* After a DEADLOCK that turned out to wait for the clock: not again before as many looks. */
 void watch_again(void);
 /* One look at every user thread but the agent's; what the looks so far add up to. */
 enum verdict watch_scan(int deadlock_scans, int livelock_scans);
+/* For how many seconds a LIVELOCK or REFAULT has lasted. */
+double watch_seconds(void);
+/* The thread of a REFAULT, and that it was none: not again before as many looks. */
+const struct task *watch_task(void);
+void watch_calm(void);
 /* For how many looks some thread in D state has not moved, 0 when there is none or the disks work. */
 int watch_stuck(void);
 
 /* report.c */
-/* Sends "hang" with the stacks of the case's threads and of blocked kernel threads. Returns 0 without sending when a
- * thread waits for a time that will come and need_forever is set. */
+/* Sends "hang" with the stacks of the case's threads and of blocked kernel threads, and what I/O the threads are in. Returns 0
+ * without sending when a thread waits for a time that will come and need_forever is set. */
 int report_hang(const char *kind, double seconds, int need_forever);
+
+/* Whether a thread is in one and the same system call, whenever it is looked at for half a second. */
+int in_one_call(int pid, int tid);
+/* io.c */
+/* Writes to f which file each user thread does I/O on, and which files the memory is mapped from that it gave for it. */
+void report_io(FILE *f, int agent);
 
 /* util.c */
 uint64_t now_ms(void);
@@ -60,6 +73,8 @@ struct task {
 	int pid, tid, kthread;
 	char state;
 	uint64_t utime, stime; /* clock ticks */
+	uint64_t faults;       /* minor and major */
+	uint64_t pages;        /* of the address space */
 	uint64_t switches;     /* voluntary and not */
 };
 /* Reads /proc/PID/task/TID; -1 when it has gone. Takes no lock that a stuck task can hold. */

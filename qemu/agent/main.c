@@ -265,7 +265,13 @@ static void run(struct command *c)
 				watch_again();
 			break;
 		case LIVELOCK:
-			report_hang("livelock", c->livelock_ms / 1e3, 0);
+			report_hang("livelock", watch_seconds(), 0);
+			break;
+		case REFAULT:
+			if (in_one_call(watch_task()->pid, watch_task()->tid))
+				report_hang("refault", watch_seconds(), 0);
+			else
+				watch_calm();
 			break;
 		case MOVING:
 			break;

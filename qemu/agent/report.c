@@ -1,5 +1,6 @@
 /* Stacks of a case that does not move. Some of these files take locks that a stuck task may hold (a task stuck in execve holds
  * what /proc/TID/stack needs), so a child reads them and the agent waits for it no longer than it should. */
+#define _GNU_SOURCE
 #include "agent.h"
 #include <ctype.h>
 #include <dirent.h>
@@ -83,7 +84,9 @@ static void one(struct task *t, int *timed)
 			*timed = 1;
 	}
 	snprintf(path, sizeof path, "/proc/%d/task/%d/stack", t->pid, t->tid);
-	read_file(path, buf, sizeof buf);
+	/* There is none while it runs; one that loops sleeps now and then. */
+	for (int try = 0; read_file(path, buf, sizeof buf) <= 0 && try < 25; try++)
+		usleep(2000);
 	int first = 1;
 	for (line = strtok_r(buf, "\n", &save); line; line = strtok_r(0, "\n", &save)) {
 		char *f = strstr(line, "] ");
@@ -125,26 +128,86 @@ static int collect(int agent)
 	return timed;
 }
 
+/* Collects what a child writes, appended to text, at most for wait ms; whether the child came to its end. A child that is stuck
+ * itself is left alone. */
+static int gather(int fd, pid_t child, int64_t wait)
+{
+	uint64_t end = now_ms() + wait;
+	int complete = 0;
+	while (child > 0) {
+		struct pollfd p = { fd, POLLIN, 0 };
+		int64_t left = end - now_ms();
+		if (left <= 0 || poll(&p, 1, left) <= 0)
+			break;
+		ssize_t r = read(fd, text + len, sizeof text - len);
+		if (r <= 0) {
+			complete = r == 0;
+			break;
+		}
+		len += r;
+	}
+	close(fd);
+	if (child > 0 && complete)
+		waitpid(child, 0, 0);
+	else if (child > 0)
+		kill(child, SIGKILL);
+	return child > 0 && complete;
+}
+
+/* Starts a child that writes to *fd; in the child *fd is the end to write to. */
+static pid_t reader(int *fd)
+{
+	int p[2];
+	pid_t child;
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -1;
+	child = fork();
+	*fd = p[child == 0];
+	close(p[child != 0]);
+	return child;
+}
+
+int in_one_call(int pid, int tid)
+{
+	char path[64], buf[256], first[256] = "";
+	int fd, same;
+	pid_t child = reader(&fd);
+	if (child == 0) {
+		snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", pid, tid);
+		for (int i = 0; i < 100; i++) {
+			usleep(5000);
+			if (read_file(path, buf, sizeof buf) <= 0)
+				_exit(1);
+			if (!strncmp(buf, "running", 7))
+				continue;
+			if (!*first)
+				strcpy(first, buf);
+			if (strcmp(first, buf))
+				_exit(1);
+		}
+		_exit(write(fd, "y", 1) != 1);
+	}
+	same = child > 0 && gather(fd, child, 2 * REPORT_WAIT_MS) && len == 1;
+	len = 0;
+	return same;
+}
+
 int report_hang(const char *kind, double seconds, int need_forever)
 {
-	int p[2], agent = getpid(), complete = 0;
-	uint64_t end;
+	int fd, agent = getpid();
 	char head[96];
-	pid_t child;
+	pid_t child = reader(&fd);
 
-	if (pipe(p) < 0)
-		return 0;
-	child = fork();
 	if (child == 0) {
 		snprintf(head, sizeof head, "%s %.1f\n", kind, seconds);
 		add("%s", head);
 		int timed = collect(agent);
 		char *s = text;
 		/* The first byte says whether a task waits for the clock. */
-		if (write(p[1], timed ? "t" : "f", 1) != 1)
+		if (write(fd, timed ? "t" : "f", 1) != 1)
 			_exit(1);
 		while (len) {
-			ssize_t r = write(p[1], s, len);
+			ssize_t r = write(fd, s, len);
 			if (r <= 0)
 				_exit(1);
 			s += r;
@@ -152,37 +215,26 @@ int report_hang(const char *kind, double seconds, int need_forever)
 		}
 		_exit(0);
 	}
-	close(p[1]);
 	len = 0;
-	end = now_ms() + REPORT_WAIT_MS;
-	while (child > 0) {
-		struct pollfd fd = { p[0], POLLIN, 0 };
-		int64_t left = end - now_ms();
-		if (left <= 0 || poll(&fd, 1, left) <= 0)
-			break;
-		ssize_t r = read(p[0], text + len, sizeof text - len);
-		if (r <= 0) {
-			complete = r == 0;
-			break;
-		}
-		len += r;
-	}
-	close(p[0]);
-	if (child > 0 && complete) {
-		waitpid(child, 0, 0);
-	} else if (child > 0) {
-		/* The reader is stuck as well: say what is known without it. */
-		kill(child, SIGKILL);
+	if (!gather(fd, child, REPORT_WAIT_MS) || len < 1) /* the reader is stuck as well: say what is known without it */
 		len = snprintf(text, sizeof text, "f%s %.1f\n", kind, seconds);
-	}
-	if (len < 1 || (need_forever && text[0] == 't')) {
+	if (need_forever && text[0] == 't') {
 		len = 0;
 		return 0;
 	}
+	/* These take the lock on the address space, for which a task may wait: whole, or not at all. */
+	size_t whole = len;
+	if ((child = reader(&fd)) == 0) {
+		FILE *f = fdopen(fd, "w");
+		report_io(f, agent);
+		_exit(fclose(f) != 0);
+	}
+	if (!gather(fd, child, REPORT_WAIT_MS))
+		len = whole;
 	send_msg("hang", text + 1, len - 1);
 	len = 0;
 	/* The console gets the kernel's own view: blocked tasks, held locks, what the CPUs do. */
-	if (!strcmp(kind, "livelock"))
+	if (strcmp(kind, "deadlock") && strcmp(kind, "stuck"))
 		write_file("/proc/sysrq-trigger", "l");
 	write_file("/proc/sysrq-trigger", "w");
 	if (access("/proc/lockdep", F_OK) == 0)

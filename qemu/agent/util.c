@@ -66,7 +66,7 @@ int read_task(int pid, int tid, struct task *t, int with_switches)
 {
 	char path[64], buf[4096], *p;
 	unsigned long flags;
-	unsigned long long utime, stime;
+	unsigned long long utime, stime, minflt, majflt, vsize;
 
 	memset(t, 0, sizeof *t);
 	t->pid = pid;
@@ -74,11 +74,14 @@ int read_task(int pid, int tid, struct task *t, int with_switches)
 	snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, tid);
 	if (read_file(path, buf, sizeof buf) <= 0)
 		return -1;
-	/* "TID (any ) name) S ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime" */
+	/* "TID (any ) name) S ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime priority nice
+	 * threads itreal start vsize" */
 	p = strrchr(buf, ')');
-	if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %llu %llu",
-			 &t->state, &flags, &utime, &stime) != 4)
+	if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %lu %llu %*u %llu %*u %llu %llu %*d %*d %*d %*d %*d %*d %*u %llu",
+			 &t->state, &flags, &minflt, &majflt, &utime, &stime, &vsize) != 7)
 		return -1;
+	t->faults = minflt + majflt;
+	t->pages = vsize / 4096;
 	t->kthread = !!(flags & PF_KTHREAD);
 	t->utime = utime;
 	t->stime = stime;

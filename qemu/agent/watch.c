@@ -16,16 +16,26 @@ static int nlast;
 static char disks[4096];
 static int blocked_scans, livelock_run, stuck_scans;
 static uint64_t live_utime, live_stime, live_since;
+/* A case is calm while none of its threads uses time in user space. */
+static uint64_t calm_utime, calm_since;
+static uint64_t calm_faults[MAXTHREADS]; /* last[i].faults when it became so */
+static int calm_run;
+static uint64_t verdict_since;
+static struct task *verdict_task;
 
 void watch_reset(void)
 {
-	nlast = blocked_scans = livelock_run = stuck_scans = 0;
+	nlast = blocked_scans = livelock_run = stuck_scans = calm_run = 0;
 	disks[0] = 0;
 }
 
 void watch_again(void) { blocked_scans = 0; }
 
 int watch_stuck(void) { return stuck_scans; }
+
+double watch_seconds(void) { return (now_ms() - verdict_since) / 1e3; }
+
+const struct task *watch_task(void) { return verdict_task; }
 
 /* Every look on another CPU: after a few, each has run what was waiting for it. */
 static void next_cpu(void)
@@ -88,11 +98,22 @@ static int list(struct task *out)
 	return n;
 }
 
+/* The thread that has had more page faults since the case is calm than its whole address space can explain: it does not return to
+ * user space, so each page it needs is one fault, or few; what it faults in is taken away again and again. */
+static struct task *refaulting(void)
+{
+	for (int i = 0; i < nlast; i++)
+		if (last[i].faults - calm_faults[i] > 1000 + 4 * last[i].pages)
+			return &last[i];
+	return 0;
+}
+
 enum verdict watch_scan(int deadlock_scans, int livelock_scans)
 {
 	static struct task now[MAXTHREADS];
 	static int fresh[MAXTHREADS];
-	uint64_t utime = 0, stime = 0;
+	static uint64_t faults[MAXTHREADS];
+	uint64_t utime = 0, stime = 0, t_ms = now_ms();
 	int n, i, j, moved = 0, asleep = 1, in_d = 0, stuck = 0, io = disks_work();
 
 	next_cpu();
@@ -104,6 +125,7 @@ enum verdict watch_scan(int deadlock_scans, int livelock_scans)
 		fresh[i] = 0;
 		for (j = 0; j < nlast && last[j].tid != t->tid; j++)
 			;
+		faults[i] = j < nlast ? calm_faults[j] : t->faults;
 		if (j < nlast && last[j].switches == t->switches && last[j].utime == t->utime &&
 		    last[j].stime == t->stime && last[j].state == t->state)
 			fresh[i] = still[j] + 1;
@@ -119,27 +141,43 @@ enum verdict watch_scan(int deadlock_scans, int livelock_scans)
 	moved |= n != nlast;
 	memcpy(last, now, n * sizeof *now);
 	memcpy(still, fresh, n * sizeof *fresh);
+	memcpy(calm_faults, faults, n * sizeof *faults);
 	nlast = n;
 
 	blocked_scans = n && !moved && !io && asleep && in_d ? blocked_scans + 1 : 0;
 	stuck_scans = io ? 0 : stuck;
 
 	/* A livelock: system time grows, user time does not, no I/O comes of it. */
-	if (io || !n || utime != live_utime || stime < live_stime || asleep) {
+	if (io || !n || utime != live_utime || stime < live_stime || asleep)
 		livelock_run = 0;
-	}
 	if (livelock_run++ == 0) {
 		live_utime = utime;
 		live_stime = stime;
-		live_since = now_ms();
+		live_since = t_ms;
 	}
+	/* Another: I/O comes of it, but it is the same again and again. */
+	if (utime != calm_utime)
+		calm_run = 0;
+	if (calm_run++ == 0) {
+		calm_utime = utime;
+		calm_since = t_ms;
+		for (i = 0; i < n; i++)
+			calm_faults[i] = last[i].faults;
+	}
+
 	if (blocked_scans >= deadlock_scans)
 		return DEADLOCK;
-	if (livelock_run > livelock_scans) {
-		uint64_t ticks = (now_ms() - live_since) * sysconf(_SC_CLK_TCK) / 1000;
-		livelock_run = 0;
-		if (stime - live_stime >= ticks / 2)
+	if (livelock_run > 1 && livelock_run % livelock_scans == 1) {
+		verdict_since = live_since;
+		if (stime - live_stime >= (t_ms - live_since) * sysconf(_SC_CLK_TCK) / 1000 / 2)
 			return LIVELOCK;
+		livelock_run = 0;
+	}
+	if (calm_run > livelock_scans && (verdict_task = refaulting())) {
+		verdict_since = calm_since;
+		return REFAULT;
 	}
 	return MOVING;
 }
+
+void watch_calm(void) { calm_run = 0; }
