@@ -222,6 +222,37 @@ func TestRunAfterReset(t *testing.T) {
 	}
 }
 
+// A device that QEMU cannot save: each run has a boot of its own, from a fresh state all the same.
+func TestRunWithoutSnapshots(t *testing.T) {
+	kernel := bootKernel(t)
+	base := t.TempDir()
+	raw := filepath.Join(base, "raw.img")
+	if err := errors.Join(os.WriteFile(raw, nil, 0o600), os.Truncate(raw, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	m := testMachine(t, base)
+	v := &VM{kernel: kernel, machine: m.withDefaults(), dir: filepath.Join(base, "vm"), disks: base,
+		extras: extras{args: []string{"-drive", "if=none,id=raw,format=raw,file=" + raw}}}
+	if err := v.boot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = v.Close() })
+	if !strings.Contains(v.NoSnapshot(), "snapshot") {
+		t.Fatalf("got %q", v.NoSnapshot())
+	}
+	seen := map[int]bool{}
+	for range 2 {
+		o, err := v.Run(t.Context(), Case{Argv: []string{"exit"}, Filesystem: "ext4", Timeout: time.Minute}, filepath.Join(base, "log"))
+		if err != nil || !o.Exited || o.Status != 0 {
+			t.Fatalf("got %+v %v", o, err)
+		}
+		seen[v.guest.process.PID()] = true
+	}
+	if len(seen) != 2 {
+		t.Fatalf("%d boots for two runs", len(seen))
+	}
+}
+
 func TestRunRestoresCleanly(t *testing.T) {
 	v, log := startVM(t)
 	var took []time.Duration

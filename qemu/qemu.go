@@ -117,7 +117,7 @@ type Observation struct {
 	Crash    *Crash        `json:"crash,omitempty"`     // first incident on the console, warnings included
 	TimedOut bool          `json:"timed_out,omitempty"` // the case was still moving when its time was up
 	Silent   bool          `json:"silent,omitempty"`    // the agent itself went silent; the host took over
-	Duration time.Duration `json:"duration"`            // from start command to end, host clock
+	Duration time.Duration `json:"duration"`            // from start command to the case's end, or to the end of a hang, host clock
 	Console  string        `json:"console"`             // path of the console log, relative to the workspace
 }
 

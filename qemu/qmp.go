@@ -158,11 +158,16 @@ func (q *qmp) human(ctx context.Context, line string) (string, error) {
 	return out, nil
 }
 
-// silent runs a command of the human monitor that prints only when it fails (savevm, loadvm).
+// refusal is what QEMU says when it does not do what it was asked for.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// silent runs a command of the human monitor that prints only when it fails (savevm, loadvm): that is a refusal.
 func (q *qmp) silent(ctx context.Context, line string) error {
 	out, err := q.human(ctx, line)
 	if err == nil && strings.TrimSpace(out) != "" {
-		err = errors.New(strings.TrimSpace(out))
+		err = refusal(strings.TrimSpace(out))
 	}
 	return err
 }

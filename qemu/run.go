@@ -72,6 +72,9 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 	start := time.Now()
 	err := r.watch(ctx, s, start)
 	r.o.Duration = time.Since(start)
+	if !r.left.IsZero() && r.o.Hang == nil {
+		r.o.Duration = r.left.Sub(start)
+	}
 	g.unlisten(s)
 	listening = false
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,10 +37,12 @@ type VM struct {
 	machine Machine
 	dir     string
 	disks   string
+	extras  extras
 
-	mu    sync.Mutex // held by Run and Close
-	guest *guest     // nil when it has to boot first
-	atTag bool       // the guest stands at its snapshot
+	mu         sync.Mutex // held by Run and Close
+	guest      *guest     // nil when it has to boot first
+	atTag      bool       // the guest stands at its snapshot
+	noSnapshot string     // why there are none: then each run is from a boot of its own
 }
 
 // guest is one QEMU process and its connections.
@@ -105,7 +108,7 @@ func Start(ctx context.Context, kernel string, m Machine, dir, disks string) (*V
 
 // boot starts QEMU and brings it to the snapshot.
 func (v *VM) boot(ctx context.Context) error {
-	g, err := launch(ctx, v.kernel, v.machine, v.dir, v.disks, extras{})
+	g, err := launch(ctx, v.kernel, v.machine, v.dir, v.disks, v.extras)
 	if err != nil {
 		return err
 	}
@@ -113,12 +116,30 @@ func (v *VM) boot(ctx context.Context) error {
 		g.kill()
 		return err
 	}
-	if err := g.snapshot(ctx); err != nil {
+	if v.noSnapshot != "" {
+		err = g.stop(ctx)
+	} else if err = g.snapshot(ctx); err != nil {
+		if no := refusal(""); errors.As(err, &no) && cannotSnapshot.MatchString(string(no)) {
+			v.noSnapshot, err = string(no), nil
+		}
+	}
+	if err != nil {
 		g.kill()
 		return err
 	}
 	v.guest, v.atTag = g, true
 	return nil
+}
+
+// cannotSnapshot matches what QEMU says of devices and accelerators that have no snapshots, and not of a full disk.
+var cannotSnapshot = regexp.MustCompile(`(?i)support (?:live )?snapshot|accept snapshots|migrat|state blocked`)
+
+// NoSnapshot says why QEMU takes no snapshots of this machine, "" when it does. Without them each run has a boot of its own,
+// which takes longer and shows the same.
+func (v *VM) NoSnapshot() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.noSnapshot
 }
 
 // extras are what a guest for a person has beyond one for runs.
@@ -508,6 +529,9 @@ func (v *VM) filesystem(name string) (Filesystem, string, bool) {
 
 // try runs c once, from the snapshot or from a fresh boot when there is none to restore.
 func (v *VM) try(ctx context.Context, c Case, console string) (Observation, error) {
+	if !v.atTag && v.noSnapshot != "" {
+		v.drop()
+	}
 	if v.guest == nil {
 		if err := v.boot(ctx); err != nil {
 			// The same kernel has booted before: that it does not now is not its doing.
@@ -520,6 +544,10 @@ func (v *VM) try(ctx context.Context, c Case, console string) (Observation, erro
 	}
 	if !v.atTag {
 		if err := v.guest.restore(ctx); err != nil {
+			// A refusal is no better the next time; Run tries once more, with a boot.
+			if no := refusal(""); errors.As(err, &no) {
+				v.noSnapshot = string(no)
+			}
 			return Observation{}, err
 		}
 	}

@@ -51,7 +51,7 @@ at any time, the same command goes on where it was. Without --source it takes th
 	fl := cmd.Flags()
 	fl.StringVar(&r.prefixes, "prefixes", "", "only these prefixes: 0,4-9")
 	fl.StringSliceVar(&r.cases, "cases", nil, "only the cases that match a `glob`: 'gfs2/*'; may be repeated")
-	fl.IntVar(&r.jobs, "jobs", runtime.NumCPU(), "compiler processes and virtual machines at once")
+	fl.IntVar(&r.jobs, "jobs", runtime.NumCPU(), "compiler processes and virtual machines at once; of these not more than free memory has room for")
 	fl.IntVar(&r.runs, "runs", 0, "least runs of each cell (default: the plan's)")
 	fl.StringVar(&r.accel, "accel", "auto", "auto, kvm or tcg; auto takes KVM when a guest really boots with it")
 	fl.BoolVar(&r.noSandbox, "no-sandbox", false, "build without bubblewrap: a patch's Makefile can then do what you can")
@@ -132,7 +132,7 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 
 	w := newWatcher(st, p, spec)
 	defer w.close()
-	engine := &lab.Engine{Store: st, Spec: spec, Maker: host, Workers: r.jobs, Notify: w.event, Watch: w.status}
+	engine := &lab.Engine{Store: st, Spec: spec, Maker: host, Workers: lab.Fitting(r.jobs, plan.VM.MemoryMB), Notify: w.event, Watch: w.status}
 	result, err := engine.Run(ctx)
 	w.close()
 	p.Close()

@@ -368,6 +368,9 @@ func (e *Engine) boot(ctx context.Context, j job) (Machine, error) {
 			e.mu.Lock()
 			e.totals.Boots++
 			e.mu.Unlock()
+			if slow, ok := m.(interface{ NoSnapshot() string }); ok && slow.NoSnapshot() != "" {
+				e.notify(Event{Prefix: j.variant.Index, Text: "no snapshots, boots for each run: " + slow.NoSnapshot()})
+			}
 			return m, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()

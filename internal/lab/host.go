@@ -204,6 +204,9 @@ func (m *hostVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error)
 	return o, err
 }
 
+// NoSnapshot is that of the VM.
+func (m *hostVM) NoSnapshot() string { return m.vm.NoSnapshot() }
+
 func (m *hostVM) Close() error { return errors.Join(m.vm.Close(), os.RemoveAll(m.dir)) }
 
 // short is enough of a hash for a file name.

@@ -1,0 +1,40 @@
+package lab
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+)
+
+// What a virtual machine takes beside its guest's memory, and what is left to the compiler and everything else, in MiB.
+const (
+	overheadMB = 128
+	reserveMB  = 1024
+)
+
+// Fitting is how many of want virtual machines with memoryMB each the host's free memory has room for, 1 at least.
+func Fitting(want, memoryMB int) int {
+	info, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return max(want, 1)
+	}
+	return fitting(want, memoryMB, availableMB(info))
+}
+
+func fitting(want, memoryMB, freeMB int) int {
+	if freeMB < 0 { // not known
+		return max(want, 1)
+	}
+	return max(1, min(want, (freeMB-reserveMB)/(memoryMB+overheadMB)))
+}
+
+// availableMB reads MemAvailable of /proc/meminfo (proc(5)), -1 when it is not there.
+func availableMB(info []byte) int {
+	for line := range bytes.Lines(info) {
+		var kb int
+		if _, err := fmt.Sscanf(string(line), "MemAvailable: %d kB", &kb); err == nil {
+			return kb / 1024
+		}
+	}
+	return -1
+}
