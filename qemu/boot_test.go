@@ -342,7 +342,7 @@ func TestSlowCasesAreNoHangs(t *testing.T) {
 		{[]string{"dsync", "8"}, 6, 10, 0},
 		{[]string{"slow", "fsync"}, 0, 0, 256 << 10},
 		{[]string{"frozen", "thaw", "3000"}, 0, 0, 0},
-		{[]string{"slow", "refault", "200"}, 0, 0, 0},
+		{[]string{"slow", "refault", "800"}, 0, 0, 0},
 		{[]string{"slow", "write", "80"}, 0, 0, 0},
 	}
 	var took []time.Duration
