@@ -194,6 +194,19 @@ func TestShellOfADyingKernel(t *testing.T) {
 	}
 }
 
+func TestShellWhoseTerminalGoesAway(t *testing.T) {
+	s, out := testShell(t)
+	in, person := io.Pipe()
+	s.Stdin, s.Rows, s.Cols = in, 24, 80
+	go func() {
+		out.await(t, "guest:")
+		_ = person.Close()
+	}()
+	if status, err := s.Run(t.Context()); err != nil || status != 128+1 {
+		t.Fatalf("got status %d, %v", status, err)
+	}
+}
+
 func TestShellIsCancelled(t *testing.T) {
 	s, out := testShell(t)
 	in, _ := io.Pipe()
@@ -285,7 +298,6 @@ func TestToolArchiveIsMadeOnce(t *testing.T) {
 	if after, _ := os.Stat(b); !after.ModTime().Equal(before.ModTime()) {
 		t.Error("made twice")
 	}
-	t.Setenv("PATH", dir)
 	if left, _ := filepath.Glob(dir + "/tools-*"); len(left) != 1 {
 		t.Errorf("left behind: %v", left)
 	}

@@ -62,6 +62,9 @@ reproducers and this host's own tools in PATH. A kernel that is not there is bui
 			default:
 				return &userError{fmt.Sprintf("read --gdb: %q is not known", o.gdb), "--gdb, or --gdb=wait to stop before the kernel's first instruction"}
 			}
+			if o.console && !(isTerminal(a.in) && isTerminal(a.out)) {
+				return &userError{"shell: --console needs a terminal", "a script does without --console"}
+			}
 			return a.with(name, func(st *store.Store, s *series.Series) error {
 				return a.shell(cmd.Context(), st, s, prefix, &f, &o)
 			})
@@ -141,7 +144,7 @@ func (a *app) shell(ctx context.Context, st *store.Store, s *series.Series, pref
 	t.restore()
 	var died *qemu.DiedError
 	switch {
-	case context.Cause(ctx) == errLeft:
+	case errors.Is(context.Cause(ctx), errLeft):
 		fmt.Fprintln(a.err)
 		return nil
 	case errors.As(err, &died):

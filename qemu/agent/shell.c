@@ -158,6 +158,8 @@ static int relay(pid_t child, int in, int out, int err, int tty)
 				set_size(tty, data);
 			} else if (!strcmp(type, "eof")) {
 				eof = 1;
+				if (tty >= 0)
+					kill(child, SIGHUP); /* the terminal is gone */
 			}
 		}
 		if (done < have) {
