@@ -57,7 +57,7 @@ int watch_stuck(void);
  * without sending when a thread waits for a time that will come and need_forever is set. */
 int report_hang(const char *kind, double seconds, int need_forever);
 
-/* Whether a thread is in one and the same system call, whenever it is looked at for half a second. */
+/* Whether a thread has more page faults than its address space has pages before it returns to user space. */
 int in_one_call(int pid, int tid);
 /* io.c */
 /* Writes to f which file each user thread does I/O on, and which files the memory is mapped from that it gave for it. */

@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define REPORT_MAX (128 << 10)
 #define REPORT_WAIT_MS 1500
+#define RETURN_WAIT_MS 5000
 
 static char text[REPORT_MAX];
 static size_t len;
@@ -167,29 +169,41 @@ static pid_t reader(int *fd)
 	return child;
 }
 
+/* In the child: asks the thread to stop on its way to user space, and counts its page faults while it does not get there. */
+static int watch_return(int pid, int tid)
+{
+	struct task t, start;
+	uint64_t end = now_ms() + RETURN_WAIT_MS;
+	int ws;
+	if (read_task(pid, tid, &start, 0) < 0 || ptrace(PTRACE_SEIZE, tid, 0, 0) < 0 || ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0)
+		return 0;
+	while (now_ms() < end) {
+		if (waitpid(tid, &ws, WNOHANG | __WALL) != 0 || read_task(pid, tid, &t, 0) < 0)
+			return 0;
+		if (t.faults - start.faults > 100 + start.pages)
+			return 1;
+		usleep(2000);
+	}
+	return 0;
+}
+
 int in_one_call(int pid, int tid)
 {
-	char path[64], buf[256], first[256] = "";
-	int fd, same;
-	pid_t child = reader(&fd);
-	if (child == 0) {
-		snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", pid, tid);
-		for (int i = 0; i < 100; i++) {
-			usleep(5000);
-			if (read_file(path, buf, sizeof buf) <= 0)
-				_exit(1);
-			if (!strncmp(buf, "running", 7))
-				continue;
-			if (!*first)
-				strcpy(first, buf);
-			if (strcmp(first, buf))
-				_exit(1);
+	int ws;
+	uint64_t end = now_ms() + RETURN_WAIT_MS + REPORT_WAIT_MS, beat = now_ms();
+	pid_t child = fork(), got = 0;
+	if (child == 0)
+		_exit(!watch_return(pid, tid)); /* which lets go of the thread */
+	while (child > 0 && (got = waitpid(child, &ws, WNOHANG)) == 0 && now_ms() < end) {
+		if (now_ms() - beat > BEAT_MS) {
+			beat = now_ms();
+			send_msg("beat", "", 0);
 		}
-		_exit(write(fd, "y", 1) != 1);
+		usleep(5000);
 	}
-	same = child > 0 && gather(fd, child, 2 * REPORT_WAIT_MS) && len == 1;
-	len = 0;
-	return same;
+	if (child > 0 && got == 0)
+		kill(child, SIGKILL);
+	return got == child && child > 0 && WIFEXITED(ws) && WEXITSTATUS(ws) == 0;
 }
 
 int report_hang(const char *kind, double seconds, int need_forever)

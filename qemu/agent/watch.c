@@ -98,8 +98,8 @@ static int list(struct task *out)
 	return n;
 }
 
-/* The thread that has had more page faults since the case is calm than its whole address space can explain: it does not return to
- * user space, so each page it needs is one fault, or few; what it faults in is taken away again and again. */
+/* The thread that has had more page faults since the case is calm than its whole address space can explain. If it does not return
+ * to user space either (in_one_call), what it faults in is taken away again and again. */
 static struct task *refaulting(void)
 {
 	for (int i = 0; i < nlast; i++)
@@ -173,7 +173,7 @@ enum verdict watch_scan(int deadlock_scans, int livelock_scans)
 			return LIVELOCK;
 		livelock_run = 0;
 	}
-	if (calm_run > livelock_scans && (verdict_task = refaulting())) {
+	if (calm_run > livelock_scans / 2 && (verdict_task = refaulting())) {
 		verdict_since = calm_since;
 		return REFAULT;
 	}
