@@ -62,7 +62,7 @@ reproducers and this host's own tools in PATH. A kernel that is not there is bui
 			default:
 				return &userError{fmt.Sprintf("read --gdb: %q is not known", o.gdb), "--gdb, or --gdb=wait to stop before the kernel's first instruction"}
 			}
-			if o.console && !(isTerminal(a.in) && isTerminal(a.out)) {
+			if o.console && (!isTerminal(a.in) || !isTerminal(a.out)) {
 				return &userError{"shell: --console needs a terminal", "a script does without --console"}
 			}
 			return a.with(name, func(st *store.Store, s *series.Series) error {
