@@ -31,11 +31,11 @@ func benchVM(b *testing.B) (kernel string, m Machine, dir string) {
 		m.Filesystems = append(m.Filesystems, Filesystem{Name: "gfs2", Type: "gfs2", Size: 64 << 20,
 			Mkfs: []string{"mkfs.gfs2", "-O", "-q", "-p", "lock_nolock", "-j", "1", "-J", "8", "-o", "format=1801"}})
 	}
-	start(b, kernel, m, dir).Close()
+	benchStart(b, kernel, m, dir).Close()
 	return kernel, m, dir
 }
 
-func start(b *testing.B, kernel string, m Machine, dir string) *VM {
+func benchStart(b *testing.B, kernel string, m Machine, dir string) *VM {
 	b.Helper()
 	v, err := Start(b.Context(), kernel, m, filepath.Join(dir, "vm"), dir)
 	if err != nil {
@@ -65,7 +65,7 @@ func BenchmarkImageToFirstCase(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		v := start(b, kernel, m, dir)
+		v := benchStart(b, kernel, m, dir)
 		b.StopTimer()
 		runExit(b, v, "", dir)
 		b.ReportMetric(v.guest.booted.Seconds(), "boot-s")
@@ -80,7 +80,7 @@ func BenchmarkImageToFirstCase(b *testing.B) {
 // restore. Without a file system nothing is unmounted.
 func BenchmarkBetweenCases(b *testing.B) {
 	kernel, m, dir := benchVM(b)
-	v := start(b, kernel, m, dir)
+	v := benchStart(b, kernel, m, dir)
 	defer v.Close()
 	for _, fs := range append([]Filesystem{{}}, m.Filesystems...) {
 		b.Run("on="+fs.Name, func(b *testing.B) {
