@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -212,31 +210,61 @@ func parseOptions(text string) ([]option, error) {
 	return out, nil
 }
 
+// configValues is a config by the names of its options, without CONFIG_.
+func configValues(list []option) map[string]string {
+	values := make(map[string]string, len(list))
+	for _, o := range list {
+		values[o.name] = o.value
+	}
+	return values
+}
+
+// treeReader reads files of a tree; a link does not lead out of it.
+func treeReader(src *os.Root) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		fi, err := src.Lstat(name)
+		if err == nil && (!fi.Mode().IsRegular() || fi.Size() > maxConfigFile) {
+			err = fs.ErrNotExist
+		}
+		if err != nil {
+			return nil, err
+		}
+		return src.ReadFile(name)
+	}
+}
+
 // checkSurvived compares what was asked for with a finished .config; src is the kernel's tree, for the reason.
 // The first option that did not survive is a *ConfigError.
-func checkSurvived(wants []option, dotConfig, src string) error {
+func checkSurvived(wants []option, dotConfig string, src *os.Root) error {
 	have, err := parseOptions(dotConfig)
 	if err != nil {
 		return fmt.Errorf("read .config: %w", err)
 	}
-	values := make(map[string]string, len(have))
-	for _, o := range have {
-		values[o.name] = o.value
-	}
+	values := configValues(have)
+	var tree *kconfig
 	for _, w := range wants {
 		got, ok := values[w.name]
 		if got == w.value || !ok && w.value == "n" {
 			continue
 		}
 		e := &ConfigError{Option: w.String(), Got: "not set"}
-		defs := findKconfig(src, w.name)
+		if tree == nil {
+			tree = readKconfig(treeReader(src))
+		}
+		var known bool
+		e.Needs, known = tree.depends(w.name)
 		switch {
 		case ok && got != "n":
 			e.Got = option{w.name, got}.String()
-		case len(defs) == 0:
+		case !known:
 			e.Got = "unknown to this kernel"
 		}
-		e.Needs = strings.Join(defs, " || ")
+		if w.value != "n" {
+			e.Unmet, e.SelectedBy = unmet(e.Needs, values), nil
+			if tree.hidden(w.name) {
+				e.SelectedBy = tree.selectors[w.name]
+			}
+		}
 		return e
 	}
 	return nil
@@ -247,6 +275,10 @@ func (e *ConfigError) Hint() string {
 	switch {
 	case e.Got == "unknown to this kernel":
 		return "remove the option, or give it only to kernels that have it"
+	case len(e.Unmet) > 0:
+		return "ask for " + strings.Join(e.Unmet, ", ") + " too, in a fragment or an option"
+	case len(e.SelectedBy) > 0:
+		return "no one can set it; ask for what selects it: " + someOf(e.SelectedBy)
 	case e.Needs != "":
 		return "ask for what it depends on too, in a fragment or an option"
 	default:
@@ -254,110 +286,11 @@ func (e *ConfigError) Hint() string {
 	}
 }
 
-// findKconfig returns, for each definition of an option in the x86 part of a kernel tree, what it depends on
-// ("1" when nothing): its own "depends on" lines and the "if" blocks around it in that file.
-func findKconfig(src, name string) []string {
-	var out []string
-	_ = filepath.WalkDir(src, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
-		}
-		rel, _ := filepath.Rel(src, path)
-		if d.IsDir() {
-			arch, inArch := strings.CutPrefix(rel, "arch/")
-			if rel == "Documentation" || rel == ".git" || inArch && arch != "x86" && !strings.HasPrefix(arch, "x86/") {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if !strings.HasPrefix(d.Name(), "Kconfig") || !d.Type().IsRegular() {
-			return nil
-		}
-		text, err := readConfigFile(path)
-		if err != nil {
-			return nil
-		}
-		for _, deps := range kconfigDepends(text, name) {
-			if deps == "" {
-				deps = "1"
-			}
-			if !slices.Contains(out, deps) {
-				out = append(out, deps)
-			}
-		}
-		return nil
-	})
-	if slices.Equal(out, []string{"1"}) {
-		return []string{""}
+// someOf lists the first of many names.
+func someOf(names []string) string {
+	const most = 4
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + " and others"
 	}
-	return out
-}
-
-// kconfigDepends returns what each definition of an option in one Kconfig file depends on.
-func kconfigDepends(text, name string) []string {
-	text = strings.ReplaceAll(text, "\\\n", " ")
-	var (
-		out    []string
-		ifs    []string
-		inside bool
-		help   = -1 // indentation of a help text's first line; 0 before it is known, -1 outside
-		deps   []string
-	)
-	end := func() {
-		if inside {
-			out = append(out, strings.Join(deps, " && "))
-		}
-		inside = false
-	}
-	for _, line := range strings.Split(text, "\n") {
-		f := strings.Fields(line)
-		if len(f) == 0 {
-			continue
-		}
-		indent := len(line) - len(strings.TrimLeft(line, " \t"))
-		if help >= 0 {
-			if help == 0 {
-				help = indent
-			}
-			if indent >= help && indent > 0 {
-				continue
-			}
-			help = -1
-		}
-		switch f[0] {
-		case "config", "menuconfig":
-			end()
-			if len(f) == 2 && f[1] == name {
-				inside = true
-				deps = slices.Clone(ifs)
-			}
-		case "if":
-			end()
-			ifs = append(ifs, group(strings.Join(f[1:], " ")))
-		case "endif":
-			end()
-			if len(ifs) > 0 {
-				ifs = ifs[:len(ifs)-1]
-			}
-		case "menu", "endmenu", "choice", "endchoice", "comment", "source", "mainmenu":
-			end()
-		case "help", "---help---":
-			help = 0
-		case "depends":
-			if inside && len(f) > 2 {
-				deps = append(deps, group(strings.Join(f[2:], " ")))
-			}
-		}
-	}
-	end()
-	return out
-}
-
-// group puts an expression with "||" in parentheses.
-func group(expr string) string {
-	expr, _, _ = strings.Cut(expr, " #")
-	if strings.Contains(expr, "||") {
-		return "(" + expr + ")"
-	}
-	return expr
+	return strings.Join(names, ", ")
 }

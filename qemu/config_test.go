@@ -96,7 +96,13 @@ func TestTinyGoesWithTinyconfigOnly(t *testing.T) {
 
 func TestCheckSurvived(t *testing.T) {
 	src := t.TempDir()
-	write(t, filepath.Join(src, "fs/gfs2/Kconfig"), `if BLOCK
+	root, err := os.OpenRoot(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	write(t, filepath.Join(src, "Kconfig"), "source \"arch/$(SRCARCH)/Kconfig\"\nif BLOCK\nsource \"fs/gfs2/Kconfig\"\nendif\nsource \"lib/Kconfig\"\n")
+	write(t, filepath.Join(src, "fs/gfs2/Kconfig"), `menu "GFS2"
 config GFS2_FS
 	tristate "GFS2 file system support"
 	depends on EXPERT || \
@@ -111,24 +117,24 @@ config GFS2_FS
 config OTHER
 	bool
 	depends on WRONG
-endif
+endmenu
 `)
 	write(t, filepath.Join(src, "arch/arm/Kconfig"), "config GFS2_FS\n\tbool\n\tdepends on ARM\n")
 	write(t, filepath.Join(src, "lib/Kconfig"), "config CRC32\n\ttristate\n")
-	dotConfig := "CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_S=\"x y\"\nCONFIG_CRC32=m\n"
+	dotConfig := "CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_S=\"x y\"\nCONFIG_CRC32=m\nCONFIG_MMU=y\n"
 	for want, opt := range map[string]string{
 		"": "CONFIG_A=y", " ": "CONFIG_S=\"x y\"", "  ": "CONFIG_C=n", "   ": "# CONFIG_GONE is not set",
-		"configure kernel: CONFIG_B=y did not survive: CONFIG_B=m":                                                      "CONFIG_B=y",
-		"configure kernel: # CONFIG_A is not set did not survive: CONFIG_A=y":                                           "CONFIG_A=n",
-		"configure kernel: CONFIG_GFS2_FS=y did not survive: not set (depends on BLOCK && (EXPERT ||  \t\tSMP) && MMU)": "CONFIG_GFS2_FS=y",
-		"configure kernel: CONFIG_NO_SUCH=y did not survive: unknown to this kernel":                                    "CONFIG_NO_SUCH=y",
-		"configure kernel: CONFIG_CRC32=y did not survive: CONFIG_CRC32=m":                                              "CONFIG_CRC32=y",
+		"configure kernel: CONFIG_B=y did not survive: CONFIG_B=m":                                                                                  "CONFIG_B=y",
+		"configure kernel: # CONFIG_A is not set did not survive: CONFIG_A=y":                                                                       "CONFIG_A=n",
+		"configure kernel: CONFIG_GFS2_FS=y did not survive: not set (depends on BLOCK && (EXPERT || SMP) && MMU); not there: BLOCK, EXPERT || SMP": "CONFIG_GFS2_FS=y",
+		"configure kernel: CONFIG_NO_SUCH=y did not survive: unknown to this kernel":                                                                "CONFIG_NO_SUCH=y",
+		"configure kernel: CONFIG_CRC32=y did not survive: CONFIG_CRC32=m":                                                                          "CONFIG_CRC32=y",
 	} {
 		wants, err := parseOptions(opt)
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = checkSurvived(wants, dotConfig, src)
+		err = checkSurvived(wants, dotConfig, root)
 		if strings.TrimSpace(want) == "" {
 			if err != nil {
 				t.Errorf("%s: %v", opt, err)

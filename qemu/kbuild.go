@@ -44,6 +44,8 @@ type Builder struct {
 	Sandbox bool
 	// Progress is called from one goroutine while Build runs, once for each step make prints; nil for none.
 	Progress func(Progress)
+	// Configured is called with the finished .config before anything is compiled; nil for nothing.
+	Configured func(dotConfig string)
 
 	limits limits // of the sandbox; those of limitsFor when zero
 }
@@ -220,6 +222,13 @@ func (r *job) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.b.Configured != nil {
+		dotConfig, err := r.obj.ReadFile(".config")
+		if err != nil {
+			return err
+		}
+		r.b.Configured(string(dotConfig))
+	}
 	r.out.step("compiling", r.b.Progress)
 	r.out.total = outdatedObjects(r.shop)
 	err = r.make(ctx, nil, "vmlinux")
@@ -361,7 +370,7 @@ func (r *job) configure(ctx context.Context, src *os.Root) error {
 	if err != nil {
 		return err
 	}
-	if err := checkSurvived(r.req.wants, string(next), r.shop.src); err != nil {
+	if err := checkSurvived(r.req.wants, string(next), src); err != nil {
 		return err
 	}
 	if old, err := r.obj.ReadFile(".config"); err == nil && bytes.Equal(old, next) {

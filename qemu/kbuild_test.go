@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -169,7 +170,7 @@ func TestDroppedOption(t *testing.T) {
 	})
 	_, err := b.Build(t.Context(), "k", askA, filepath.Join(b.Dir, "log"))
 	var conf *ConfigError
-	if !errors.As(err, &conf) || *conf != (ConfigError{Option: "CONFIG_A=y", Got: "not set", Needs: "B"}) {
+	if !errors.As(err, &conf) || conf.Option != "CONFIG_A=y" || conf.Got != "not set" || conf.Needs != "B" || !slices.Equal(conf.Unmet, []string{"B"}) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,7 @@ func TestLinux(t *testing.T) {
 	if base.Compiled < 500 {
 		t.Errorf("a kernel of %d objects", base.Compiled)
 	}
+	checkUses(t, b)
 	if again := build("again"); again.Hash != base.Hash || again.Compiled != 0 {
 		t.Errorf("the same again: %d objects, same %t", again.Compiled, again.Hash == base.Hash)
 	}
@@ -83,5 +85,56 @@ func TestLinux(t *testing.T) {
 	var dropped *ConfigError
 	if !errors.As(err, &dropped) || !strings.Contains(dropped.Needs, "DLM") {
 		t.Errorf("an option without what it depends on: %v", err)
+	}
+}
+
+// checkUses holds what the makefiles say of every source in the tree against what was compiled. A difference is allowed only
+// where no makefile names the file, and the reader says so.
+func checkUses(t *testing.T, b *Builder) {
+	t.Helper()
+	var files []string
+	src := filepath.Join(b.Dir, "src")
+	err := filepath.WalkDir(src, func(path string, d fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(src, path)
+		if d.IsDir() && (rel == "arch" || kindOf(rel+"/x.c") == UseNotCode) {
+			return filepath.SkipDir
+		}
+		if ext := filepath.Ext(rel); ext == ".c" || ext == ".S" {
+			files = append(files, rel)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, "include/linux/uio.h")
+	start := time.Now()
+	expected, err := b.Uses(files, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := time.Since(start)
+	seen, err := b.Uses(files, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled, wrong := 0, 0
+	for i, u := range seen {
+		if u.Use == UseCompiled {
+			compiled++
+		}
+		if e := expected[i]; e.Use != u.Use && (e.Use == UseCompiled || len(e.Needs) > 0) {
+			wrong++
+			t.Logf("%s: expected %s %v, is %s", u.File, e.Use, e.Needs, u.Use)
+		}
+		switch {
+		case u.File == "fs/gfs2/lock_dlm.c" && (u.Use != UseNotCompiled || len(u.Needs) != 1 || u.Needs[0].Option != "CONFIG_GFS2_FS_LOCKING_DLM" || len(u.Needs[0].Unmet) == 0),
+			u.File == "include/linux/uio.h" && u.Objects < 20:
+			t.Errorf("%+v", u)
+		}
+	}
+	t.Logf("%d sources read in %.1f s, %d compiled, %d foreseen wrong", len(files), read.Seconds(), compiled, wrong)
+	if compiled < 400 || wrong > 5 {
+		t.Errorf("of %d compiled, %d foreseen wrong", compiled, wrong)
 	}
 }

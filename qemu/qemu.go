@@ -7,6 +7,7 @@ package qemu
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -57,15 +58,21 @@ func (e *BuildError) Error() string {
 
 // ConfigError is a config option that was asked for and did not survive olddefconfig.
 type ConfigError struct {
-	Option string // "CONFIG_X=y"
-	Got    string // what the config has: "CONFIG_X=m", "not set", "unknown to this kernel"
-	Needs  string // the dependencies Kconfig states, "" if not known
+	Option string   // "CONFIG_X=y"
+	Got    string   // what the config has: "CONFIG_X=m", "not set", "unknown to this kernel"
+	Needs  string   // the dependencies Kconfig states, "" if not known
+	Unmet  []string // the parts of Needs that do not hold: "INET", "!SMP"
+	// SelectedBy are the options that can turn it on when it is one that nobody can ask for.
+	SelectedBy []string
 }
 
 func (e *ConfigError) Error() string {
 	msg := fmt.Sprintf("configure kernel: %s did not survive: %s", e.Option, e.Got)
 	if e.Needs != "" {
 		msg += " (depends on " + e.Needs + ")"
+	}
+	if len(e.Unmet) > 0 {
+		msg += "; not there: " + strings.Join(e.Unmet, ", ")
 	}
 	return msg
 }

@@ -130,6 +130,14 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 		return err
 	}
 
+	host.Foresee = func(list []lab.Prefix) {
+		for i := range list {
+			list[i].Patch = spec.Patches[list[i].Index]
+		}
+		for _, line := range report.Foreseen(list) {
+			p.Finished(line)
+		}
+	}
 	w := newWatcher(st, p, spec)
 	defer w.close()
 	engine := &lab.Engine{Store: st, Spec: spec, Maker: host, Workers: lab.Fitting(r.jobs, plan.VM.MemoryMB), Notify: w.event, Watch: w.status}
@@ -155,8 +163,12 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 // chosen are the variants of --prefixes, all of them by default.
 func chosen(ap *applied, prefixes string) ([]lab.Variant, error) {
 	var all []lab.Variant
-	for _, v := range ap.variants {
-		all = append(all, lab.Variant{Variant: v})
+	for i, v := range ap.variants {
+		one := lab.Variant{Variant: v}
+		if i > 0 {
+			one.Files = ap.patches[i-1].Files
+		}
+		all = append(all, one)
 	}
 	if prefixes == "" {
 		return all, nil

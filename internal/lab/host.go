@@ -26,7 +26,13 @@ type Host struct {
 	Config  qemu.Config
 	Machine qemu.Machine
 
-	vms atomic.Int64
+	// Foresee is told, before the first kernel is compiled, what its config makes of the patches' files, in their order;
+	// those that were built before are left out. nil for nothing.
+	Foresee func([]Prefix)
+
+	variants []Variant
+	foreseen bool
+	vms      atomic.Int64
 }
 
 // NewHost makes the lab for a plan: the builder, the reproducers compiled, the VM's settings but for Accel.
@@ -84,6 +90,7 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 		}
 		spec.Variants = append(spec.Variants, v)
 	}
+	h.variants = spec.Variants
 	with := map[string]string{} // file system → the machine's key with that one only
 	for _, c := range p.Cases {
 		if _, ok := with[c.Filesystem]; !ok {
@@ -139,13 +146,20 @@ func (h *Host) Build(ctx context.Context, v Variant, progress func(Activity)) (s
 	h.Builder.Progress = func(p qemu.Progress) {
 		progress(Activity{Step: p.Step, File: p.File, Done: p.Done, Total: p.Total})
 	}
+	h.Builder.Configured = h.foresee
 	b := store.Build{Log: h.Store.Rel(log)}
 	img, err := h.Builder.Build(ctx, v.Key, h.Config, log)
 	if err != nil {
 		var failed *qemu.BuildError
 		if errors.As(err, &failed) {
 			b.Warnings = failed.Diagnostics
+			if uses, err := h.Builder.Uses(v.Files, false); err == nil {
+				b.Files = uses
+			}
 		}
+		return b, err
+	}
+	if b.Files, err = h.Builder.Uses(v.Files, true); err != nil {
 		return b, err
 	}
 	b.Image, b.Seconds, b.Compiled, b.Warnings = img.Hash, img.Seconds, img.Compiled, img.Warnings

@@ -73,6 +73,8 @@ func prefix(st *store.Store, spec *Spec, v Variant) (Prefix, error) {
 		return p, err
 	}
 	p.Image, p.BuildSeconds, p.Compiled, p.Log, p.Detail = b.Image, b.Seconds, b.Compiled, b.Log, b.Detail
+	p.Files = filesOf(b.Files, v.Files)
+	p.Coverage = coverage(p.Files)
 	if b.Warnings != nil {
 		p.Warnings = b.Warnings
 	}

@@ -54,6 +54,8 @@ type Prefix struct {
 	BuildSeconds float64           `json:"build_seconds"`
 	Compiled     int               `json:"compiled"`
 	Warnings     []qemu.Diagnostic `json:"warnings"`
+	Coverage     Coverage          `json:"coverage,omitempty"`
+	Files        []qemu.FileUse    `json:"files,omitempty"` // that its last patch touches
 }
 
 var noWarnings = []qemu.Diagnostic{}

@@ -37,7 +37,8 @@ type Asked struct {
 // Variant is one line of the matrix: a tree and the key of its image.
 type Variant struct {
 	series.Variant
-	Key string `json:"key,omitempty"` // of its build; "" without a tree
+	Key   string   `json:"key,omitempty"`   // of its build; "" without a tree
+	Files []string `json:"files,omitempty"` // that its last patch touches
 }
 
 // Case is a case and the key of its cells, which holds everything but the image.

@@ -112,7 +112,7 @@ func (m *Matrix) Mark(row, col int) string {
 }
 
 // Does is what a row's patch does, in a few letters: "FIX 2 REG 1", "bld", "make" (being built), "=3" (same image as
-// prefix 3), "" when there is nothing to say.
+// prefix 3), "not built" (none of the patch's code is compiled), "" when there is nothing to say.
 func (m *Matrix) Does(row int) string {
 	p := m.Prefix(row)
 	switch p.Status {
@@ -138,6 +138,9 @@ func (m *Matrix) Does(row int) string {
 		if n[i] > 0 {
 			words = append(words, fmt.Sprintf("%s %d", effectMark(e), n[i]))
 		}
+	}
+	if len(words) == 0 && p.Coverage == lab.CoverageNone {
+		return notBuilt
 	}
 	if len(words) == 0 && p.SameImageAs != nil {
 		return fmt.Sprintf("=%d", *p.SameImageAs)
@@ -219,12 +222,14 @@ var wordMeaning = []struct{ word, meaning string }{
 	{"REG", "this patch breaks it"},
 	{"chg", "this patch changes the symptom"},
 	{"?", "this patch may change it"},
+	{notBuilt, "none of the patch's code is compiled"},
 }
 
 // legend is the meaning of every word and mark that m shows, "WORD meaning" each.
 func (m *Matrix) legend() []string {
 	seen := map[string]bool{}
 	for row := range m.Rows() {
+		seen[notBuilt] = seen[notBuilt] || m.Does(row) == notBuilt
 		for col := range m.cols {
 			seen[m.Word(row, col)] = true
 			seen[m.Mark(row, col)] = true

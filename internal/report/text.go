@@ -207,6 +207,13 @@ func (t textPrinter) block(b *bytes.Buffer, m *Matrix, cols []int) {
 			}
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		if p.Coverage == lab.CoverageNone && m.Does(row) == notBuilt {
+			word := strings.Repeat(" ", index+2) + notBuilt
+			if rest := strings.TrimLeft(marks.String(), " "); rest == "" {
+				marked = true
+				marks.WriteString(t.paint(faint, word))
+			}
+		}
 		if marked {
 			b.WriteString(marks.String() + "\n")
 		}

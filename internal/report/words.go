@@ -60,6 +60,9 @@ func (m *Matrix) Sentence(row, col int) string {
 	if above.Outcome != c.Outcome || above.Signature != c.Signature {
 		return fmt.Sprintf("prefix %d: %s: %s, before: %s; not put down to the patch%s", p.Index, name, cellOutcome(c), cellOutcome(above), evidence)
 	}
+	if p.Coverage == lab.CoverageNone {
+		return fmt.Sprintf("patch %d was not compiled: %s; %s: %s%s", p.Patch, leftOut(p), name, cellOutcome(c), evidence)
+	}
 	return fmt.Sprintf("patch %d has no effect on %s: %s%s", p.Patch, name, cellOutcome(c), evidence)
 }
 
@@ -121,10 +124,7 @@ func (m *Matrix) Notes() []Note {
 		p := m.Prefix(row)
 		n := Note{Patches: []int{p.Patch}, Subject: plain.Line(p.Subject), Changes: m.changes(row)}
 		if len(n.Changes) == 0 {
-			n.Plain = m.plainNote(row)
-			if p.Status != lab.PrefixOK {
-				n.Detail = plain.Line(p.Detail)
-			}
+			n.Plain, n.Detail = m.plainNote(row)
 			if n.Plain == "" {
 				continue
 			}
@@ -164,15 +164,28 @@ func (m *Matrix) changes(row int) []Change {
 	return changes
 }
 
-// plainNote is what is said of a row without changes, "" when there is nothing to say yet.
-func (m *Matrix) plainNote(row int) string {
+// plainNote is what is said of a row without changes, with the detail that follows it; "" when there is nothing to say
+// yet.
+func (m *Matrix) plainNote(row int) (said, detail string) {
 	p := m.Prefix(row)
-	if p.Status != lab.PrefixOK {
-		return statusText(p.Status)
+	switch {
+	case p.Status != lab.PrefixOK:
+		return statusText(p.Status), plain.Line(p.Detail)
+	case p.Index == 0:
+		return "", ""
+	case p.Coverage == lab.CoverageNone:
+		return "not compiled", leftOut(p)
+	case p.Coverage == lab.CoverageNoCode:
+		return "no code of the kernel", ""
+	case p.Coverage == lab.CoveragePart:
+		return m.noEffect(row) + "; not compiled", leftOut(p)
 	}
-	if p.Index == 0 {
-		return ""
-	}
+	return m.noEffect(row), ""
+}
+
+// noEffect says how well it is known that a row's patch does nothing.
+func (m *Matrix) noEffect(row int) string {
+	p := m.Prefix(row)
 	if p.SameImageAs != nil && row > 0 && m.Prefix(row-1).Index == *p.SameImageAs {
 		return fmt.Sprintf("no effect: the image is the same as prefix %d's", *p.SameImageAs)
 	}

@@ -250,6 +250,7 @@ type Build struct {
 	Seconds  float64           `json:"seconds"`
 	Compiled int               `json:"compiled"`
 	Warnings []qemu.Diagnostic `json:"warnings"`
+	Files    []qemu.FileUse    `json:"files,omitempty"` // those that the last patch touches
 }
 
 // PutBuild stores the end of a build.

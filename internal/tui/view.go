@@ -182,6 +182,7 @@ func (m *model) helpLines() []string {
 			"TIME still moving at its time limit", "flky runs disagree", "infr the lab failed, no evidence", "run running",
 			m.pick("·", ".") + " not run yet", "bld boot conf blkd the prefix has no image: does not build, boot, apply; blocked",
 			"FIX or + the patch fixes the case", "REG or ! the patch breaks it", "chg or ~ the patch changes the symptom", "? the patch may change it",
+			"not built (beside a patch) none of its code is compiled, so no test says anything of it",
 			"=3 (beside a patch) the image is the same as prefix 3's"}
 		for _, w := range words {
 			lines = append(lines, m.cut("   "+w, m.width))

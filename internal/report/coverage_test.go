@@ -1,0 +1,75 @@
+package report
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/report/reporttest"
+	"github.com/seriesctl/seriesctl/qemu"
+)
+
+var dlm = []qemu.FileUse{{File: "fs/gfs2/lock_dlm.c", Use: qemu.UseNotCompiled, Needs: []qemu.Need{
+	{Option: "CONFIG_GFS2_FS_LOCKING_DLM", Depends: "NET && DLM", Unmet: []string{"NET", "DLM"}}}}}
+
+// A test of code that was not compiled proves nothing: it is never "no effect".
+func TestNotCompiledIsSaid(t *testing.T) {
+	r := reporttest.RFC()
+	for i := range r.Prefixes {
+		switch p := &r.Prefixes[i]; p.Index {
+		case 1:
+			p.Coverage, p.Files = lab.CoverageNone, dlm
+		case 2:
+			p.Coverage = lab.CoveragePart
+			p.Files = append([]qemu.FileUse{{File: "fs/gfs2/file.c", Use: qemu.UseCompiled, Objects: 1}}, dlm...)
+		case 3:
+			p.Coverage, p.Files = lab.CoverageNoCode, []qemu.FileUse{{File: "MAINTAINERS", Use: qemu.UseNotCode}}
+		case 4, 5:
+			p.Coverage = lab.CoverageNone // 4 does something: a Kconfig default may
+			p.Files = []qemu.FileUse{{File: "include/linux/x.h", Use: qemu.UseHeader}}
+		}
+	}
+	m := NewMatrix(r)
+	for row, want := range []string{"", "not built", "", "", "FIX 1 chg 5", "not built"} {
+		if got := m.Does(row); got != want {
+			t.Errorf("row %d: got %q, want %q", row, got, want)
+		}
+	}
+	if got, want := m.Sentence(1, 0), "patch 1 was not compiled: fs/gfs2/lock_dlm.c needs CONFIG_GFS2_FS_LOCKING_DLM (depends on NET, DLM); gfs2/read-self: crash"; !strings.HasPrefix(got, want) {
+		t.Errorf("got %q", got)
+	}
+	for _, format := range []string{"text", "markdown"} {
+		got := strings.ReplaceAll(strings.Join(strings.Fields(write(t, format, r, Options{Width: 1000})), " "), "`", "")
+		for _, want := range []string{
+			"not compiled: fs/gfs2/lock_dlm.c needs CONFIG_GFS2_FS_LOCKING_DLM (depends on NET, DLM)",
+			"no effect on any case; not compiled: fs/gfs2/lock_dlm.c needs",
+			"no code of the kernel",
+			"not compiled: include/linux/x.h nothing that is compiled includes it",
+		} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s does not say %q:\n%s", format, want, got)
+			}
+		}
+	}
+	if got := write(t, "text", r, Options{Width: 80}); strings.Count(got, "\n   not built\n") < 2 {
+		t.Errorf("the rows are not marked:\n%s", got)
+	}
+}
+
+func TestForeseen(t *testing.T) {
+	all := []qemu.FileUse{{File: "fs/gfs2/file.c", Use: qemu.UseCompiled, Expected: true}, {File: "x.h", Use: qemu.UseHeader, Expected: true}}
+	one := lab.Prefix{Patch: 1, Coverage: lab.CoverageAll, Files: all}
+	two := lab.Prefix{Patch: 7, Coverage: lab.CoverageNone, Files: dlm}
+	three := lab.Prefix{Patch: 8, Coverage: lab.CoveragePart, Files: append(all, dlm...)}
+	if got := Foreseen([]lab.Prefix{one}); len(got) != 1 || !strings.Contains(got[0], "every source file") {
+		t.Errorf("got %q", got)
+	}
+	got := strings.Join(Foreseen([]lab.Prefix{one, two, three}), "\n")
+	const why = "fs/gfs2/lock_dlm.c needs CONFIG_GFS2_FS_LOCKING_DLM (depends on NET, DLM)"
+	if want := "patch 7 will not be compiled: " + why + "\npatch 8 will be compiled in part: " + why; got != want {
+		t.Errorf("got %q", got)
+	}
+	if got := Foreseen(nil); got != nil {
+		t.Errorf("got %q", got)
+	}
+}
