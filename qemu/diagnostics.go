@@ -19,6 +19,8 @@ const (
 type diagnostics struct {
 	roots   []string // source and object tree as the build sees them; cut off file names
 	list    []Diagnostic
+	from    []string     // of each: the object whose compilation said it, "" for another step
+	object  string       // that is being compiled
 	open    bool         // the last of list can still get excerpt lines
 	lines   int          // of its excerpt
 	failed  []Diagnostic // targets make gave up on: the errors when nothing said why
@@ -155,7 +157,7 @@ func (d *diagnostics) add(x Diagnostic) {
 	if len(d.list) >= maxDiagnostics && (x.Kind != "error" || len(d.list) >= 2*maxDiagnostics) {
 		return
 	}
-	d.list = append(d.list, x)
+	d.list, d.from = append(d.list, x), append(d.from, d.object)
 	d.open, d.lines = true, 0
 }
 

@@ -65,9 +65,13 @@ type Progress struct {
 // ctx ended. After any of them the next Build is sound, as it is after a kill -9 or a power failure.
 func (b *Builder) Build(ctx context.Context, key string, c Config, log string) (*Image, error) {
 	img, err := b.build(ctx, key, c, log)
-	err = asBuildError(err, log)
+	return img, b.blame(ctx, asBuildError(err, log))
+}
+
+// blame says whose fault the end of a build is, as Build's errors do.
+func (b *Builder) blame(ctx context.Context, err error) error {
 	if cause := ctx.Err(); err != nil && cause != nil {
-		return nil, fmt.Errorf("build kernel: %w", cause)
+		return fmt.Errorf("build kernel: %w", cause)
 	}
 	var (
 		infra *InfraError
@@ -78,13 +82,13 @@ func (b *Builder) Build(ctx context.Context, key string, c Config, log string) (
 	switch {
 	case (errors.As(err, &tree) || errors.As(err, &conf)) && diskIsFull(b.Dir):
 		// What failed then says nothing about the tree: a file may have been cut without a word.
-		return nil, &InfraError{Op: "build kernel", Err: syscall.ENOSPC}
+		return &InfraError{Op: "build kernel", Err: syscall.ENOSPC}
 	case err == nil, errors.As(err, &infra), errors.As(err, &tree), errors.As(err, &conf):
-		return img, err
+		return err
 	case errors.As(err, &usage):
-		return nil, usage.error
+		return usage.error
 	}
-	return nil, &InfraError{Op: "build kernel", Err: err}
+	return &InfraError{Op: "build kernel", Err: err}
 }
 
 // diskIsFull says whether there is so little room left that a build can not have worked.
@@ -101,6 +105,53 @@ func (b *Builder) build(ctx context.Context, key string, c Config, log string) (
 	if _, err := b.imagePath(key); err != nil {
 		return nil, err
 	}
+	r, err := b.open(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	if err := b.setMarker(); err != nil {
+		return nil, err
+	}
+	err = r.run(ctx)
+	warnings, noteErr := r.noteWarnings()
+	if err = r.ended(cmp.Or(err, noteErr)); err != nil {
+		return nil, err
+	}
+	kernel, err := r.strippedKernel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dotConfig, err := r.obj.ReadFile(".config")
+	if err != nil {
+		return nil, err
+	}
+	err = b.storeImage(filepath.Join(r.shop.obj, kernel), dotConfig, imageMeta{
+		Key: key, Compiled: r.out.compiled, Seconds: time.Since(start).Seconds(), Warnings: warnings,
+	})
+	var none *notKernelError
+	if errors.As(err, &none) {
+		return nil, &BuildError{Diagnostics: []Diagnostic{{File: "vmlinux", Kind: "error", Text: none.reason}}, Log: log}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store image: %w", err)
+	}
+	return b.Image(key)
+}
+
+// ended clears the marker after a make that ended by itself: one that went well, or that the tree made fail. What else
+// it left behind is not known.
+func (r *job) ended(err error) error {
+	var tree *BuildError
+	var conf *ConfigError
+	if err == nil || errors.As(err, &tree) || errors.As(err, &conf) {
+		return cmp.Or(r.b.clearMarker(), err)
+	}
+	return err
+}
+
+// open makes everything ready for a make: the tools, the worker's directories and lock, the log.
+func (b *Builder) open(ctx context.Context, c Config, log string) (_ *job, err error) {
 	req, err := c.resolve()
 	if err != nil {
 		return nil, &configInputError{err}
@@ -117,7 +168,12 @@ func (b *Builder) build(ctx context.Context, key string, c Config, log string) (
 	if err != nil {
 		return nil, err
 	}
-	r := &job{b: b, req: req, tools: tools, shop: b.workshop(), log: log}
+	r := &job{b: b, req: req, tools: tools, shop: b.workshop(), log: log, unlock: func() {}}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
 	if _, err := os.Stat(filepath.Join(r.shop.src, "Makefile")); err != nil {
 		return nil, fmt.Errorf("no kernel tree: %w", err)
 	}
@@ -125,7 +181,7 @@ func (b *Builder) build(ctx context.Context, key string, c Config, log string) (
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	r.unlock = unlock
 	if err := b.recoverTree(r.shop.obj); err != nil {
 		return nil, fmt.Errorf("clear interrupted build: %w", err)
 	}
@@ -135,51 +191,21 @@ func (b *Builder) build(ctx context.Context, key string, c Config, log string) (
 	if r.obj, err = os.OpenRoot(r.shop.obj); err != nil {
 		return nil, err
 	}
-	defer r.obj.Close()
 	if err := os.MkdirAll(filepath.Dir(log), 0o755); err != nil {
 		return nil, err
 	}
-	if r.out, err = newBuildLog(log); err != nil {
-		return nil, err
-	}
-	defer r.out.close()
+	r.out, err = newBuildLog(log)
+	return r, err
+}
 
-	if err := b.setMarker(); err != nil {
-		return nil, err
+func (r *job) close() {
+	if r.out != nil {
+		r.out.close()
 	}
-	if err := r.run(ctx); err != nil {
-		// The tree's own failure is one that make ended by itself; what else it left behind is not known.
-		var tree *BuildError
-		var conf *ConfigError
-		if errors.As(err, &tree) || errors.As(err, &conf) {
-			if err := b.clearMarker(); err != nil {
-				return nil, err
-			}
-		}
-		return nil, err
+	if r.obj != nil {
+		r.obj.Close()
 	}
-	if err := b.clearMarker(); err != nil {
-		return nil, err
-	}
-	kernel, err := r.strippedKernel(ctx)
-	if err != nil {
-		return nil, err
-	}
-	dotConfig, err := r.obj.ReadFile(".config")
-	if err != nil {
-		return nil, err
-	}
-	err = b.storeImage(filepath.Join(r.shop.obj, kernel), dotConfig, imageMeta{
-		Key: key, Compiled: r.out.compiled, Seconds: time.Since(start).Seconds(), Warnings: r.out.diag.warnings(),
-	})
-	var none *notKernelError
-	if errors.As(err, &none) {
-		return nil, &BuildError{Diagnostics: []Diagnostic{{File: "vmlinux", Kind: "error", Text: none.reason}}, Log: log}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("store image: %w", err)
-	}
-	return b.Image(key)
+	r.unlock()
 }
 
 func (b *Builder) workshop() workshop {
@@ -205,6 +231,9 @@ type job struct {
 	obj   *os.Root // a build may leave links in obj that lead out of it
 	log   string
 	out   *buildLog
+	asked bool // the config was made anew
+
+	unlock func()
 }
 
 func (r *job) run(ctx context.Context) error {
@@ -213,14 +242,8 @@ func (r *job) run(ctx context.Context) error {
 		return err
 	}
 	defer src.Close()
-	if !r.configured(src) {
-		r.out.step("configuring", r.b.Progress)
-		if err := os.RemoveAll(r.stampFile()); err != nil {
-			return err
-		}
-		if err := r.configure(ctx, src); err != nil {
-			return err
-		}
+	if err := r.ensureConfig(ctx, src); err != nil {
+		return err
 	}
 	if r.b.Configured != nil {
 		dotConfig, err := r.obj.ReadFile(".config")
@@ -236,6 +259,19 @@ func (r *job) run(ctx context.Context) error {
 		err = cmp.Or(err, r.noteConfigured(src))
 	}
 	return err
+}
+
+// ensureConfig makes obj/.config where what it was made from has changed.
+func (r *job) ensureConfig(ctx context.Context, src *os.Root) error {
+	if r.configured(src) {
+		return nil
+	}
+	r.asked = true
+	r.out.step("configuring", r.b.Progress)
+	if err := os.RemoveAll(r.stampFile()); err != nil {
+		return err
+	}
+	return r.configure(ctx, src)
 }
 
 // env is the whole environment of a build. What the user has set does not change what is built.
@@ -262,7 +298,7 @@ func (r *job) env() []string {
 func (r *job) make(ctx context.Context, vars []string, args ...string) error {
 	src, obj, cache := r.shop.seen()
 	argv := []string{
-		"make", "--no-print-directory", "-C", src, "O=" + obj, "-j" + strconv.Itoa(max(1, r.b.Jobs)),
+		"make", "--no-print-directory", "--output-sync=target", "-C", src, "O=" + obj, "-j" + strconv.Itoa(max(1, r.b.Jobs)),
 		"LOCALVERSION=", // set, so that no "+" is added for a tree that is no release
 	}
 	if cache != "" {
@@ -487,6 +523,7 @@ type buildLog struct {
 	state    Progress
 	total    int
 	compiled int
+	objects  map[string]bool // that were compiled
 	progress func(Progress)
 }
 
@@ -495,7 +532,7 @@ func newBuildLog(path string) (*buildLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &buildLog{file: f}, nil
+	return &buildLog{file: f, objects: map[string]bool{}}, nil
 }
 
 func (l *buildLog) Write(p []byte) (int, error) {
@@ -551,6 +588,11 @@ var stepLine = regexp.MustCompile(`^  ([A-Z][A-Z0-9_+]*)(?: \[[A-Z]\])? +(\S+)$`
 var linkSteps = map[string]bool{"LD": true, "MODPOST": true, "KSYM": true, "KSYMS": true, "NM": true, "SORTTAB": true, "LINK": true}
 
 func (l *buildLog) made(step, file string) {
+	l.diag.object = ""
+	if step == "CC" || step == "AS" {
+		l.diag.object = file
+		l.objects[file] = true
+	}
 	switch {
 	case l.state.Step != "compiling": // the link compiles the version and the symbol table
 	case (step == "CC" || step == "AS") && !strings.HasPrefix(file, "/"): // an absolute path is a tool of the build

@@ -126,6 +126,7 @@ func (m *makefile) reach(word string, lists []string, depth int) reached {
 		return reached{found: true, on: true}
 	}
 	var best reached
+	own := false // in a list that is of no object, like that of a vdso's own rule: built where its directory is
 	for _, a := range m.lines {
 		if !slices.Contains(strings.Fields(m.expand(a.value, 0)), word) {
 			continue
@@ -137,21 +138,22 @@ func (m *makefile) reach(word string, lists []string, depth int) reached {
 		case head != "" && (kind == "y" || kind == "objs" || strings.Contains(kind, "CONFIG_")):
 			whole := m.reach(head+".o", lists, depth+1)
 			if !whole.found {
-				// A list of a rule of its own, like that of a vdso: built where its directory is.
-				whole = reached{found: true, on: a.on && len(r.needs) == 0}
+				own = own || slices.Contains(m.words(m.expand(a.name, 0)), word)
+				continue
 			}
-			r.on, r.needs = whole.on && a.on && len(r.needs) == 0, merge(r.needs, whole.needs)
+			r.needs = merge(r.needs, whole.needs)
 		default:
 			continue
 		}
 		switch {
-		case r.on:
-			return r
 		case !best.found || len(r.needs) > 0 && len(r.needs) < len(best.needs):
 			best = r
 		case len(r.needs) == 1 && len(best.needs) == 1 && !strings.Contains(best.needs[0], r.needs[0]):
 			best.needs[0] += " or " + r.needs[0]
 		}
+	}
+	if !best.found && own {
+		return reached{found: true, on: true}
 	}
 	return best
 }

@@ -123,7 +123,7 @@ func (k *kconfig) file(name string, around []string, depth int) {
 func allOf(conds []string) string {
 	var out []string
 	for _, c := range conds {
-		c = strings.TrimSpace(c)
+		c = strings.Join(strings.Fields(c), " ")
 		if c == "" || slices.Contains(out, c) {
 			continue
 		}

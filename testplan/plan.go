@@ -37,6 +37,7 @@ import (
 //	    mkfs: mkfs.gfs2 -O -q …      # words or a list; the image's path is appended
 //	    options: noatime             # mount -o, default none
 //	    size: 64M                    # 1M to 1T
+//	checks: [checkpatch]             # the default; also W=1 and sparse, on the objects of each patch's files
 //	runs: 1                          # least number of runs of a cell, default 1
 //	confirm: 2                       # least number of runs of the cells on both sides of a change, default 2
 //	timeout: 10s                     # of one run, 100ms to 1h, default 10s
@@ -57,6 +58,7 @@ type Plan struct {
 	VM          VM
 	Filesystems []qemu.Filesystem // in the plan's order
 	Cases       []Case            // by file system, then in the plan's order
+	Checks      []string          // of each patch, see qemu.Checks
 	Runs        int               // least number of runs of a cell
 	Confirm     int               // least number of runs of the cells on both sides of a change
 }
@@ -138,10 +140,11 @@ func parse(file, dir string, data []byte) (plan *Plan, err error) {
 }
 
 func (p *parser) plan(root *yaml.Node) *Plan {
-	f := p.fields(root, "plan", "name", "description", "kernel", "vm", "filesystems", "runs", "confirm", "timeout", "cases")
+	f := p.fields(root, "plan", "name", "description", "kernel", "vm", "filesystems", "checks", "runs", "confirm", "timeout", "cases")
 	plan := &Plan{
 		Kernel:  Kernel{Arch: "x86_64", Config: "tinyconfig"},
 		VM:      VM{CPUs: 2, MemoryMB: 256},
+		Checks:  []string{qemu.CheckPatch},
 		Runs:    1,
 		Confirm: 2,
 	}
@@ -158,6 +161,9 @@ func (p *parser) plan(root *yaml.Node) *Plan {
 	}
 	if n := f["vm"]; n != nil {
 		plan.VM = p.vm(n, plan.VM)
+	}
+	if n := f["checks"]; n != nil {
+		plan.Checks = p.checks(n)
 	}
 	if n := f["runs"]; n != nil {
 		plan.Runs = p.integer(n, "runs", 1000)
@@ -207,6 +213,20 @@ func (p *parser) kernel(n *yaml.Node, k Kernel) Kernel {
 		}
 	}
 	return k
+}
+
+func (p *parser) checks(n *yaml.Node) []string {
+	out := []string{}
+	for _, item := range p.list(n, "checks") {
+		name := p.text(item, "checks")
+		if !slices.Contains(qemu.Checks(), name) {
+			p.failAt(item, didYouMean(name, qemu.Checks()), "unknown check %q", name)
+		}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // existing resolves the path of a file that the plan names.

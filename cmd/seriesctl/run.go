@@ -166,7 +166,7 @@ func chosen(ap *applied, prefixes string) ([]lab.Variant, error) {
 	for i, v := range ap.variants {
 		one := lab.Variant{Variant: v}
 		if i > 0 {
-			one.Files = ap.patches[i-1].Files
+			one.Last, one.Files = ap.patches[i-1], ap.patches[i-1].Files
 		}
 		all = append(all, one)
 	}

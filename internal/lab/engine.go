@@ -21,6 +21,9 @@ type Maker interface {
 	HasImage(key string) bool
 	// Boot boots the image built under key. An image that does not boot is a *qemu.BootError.
 	Boot(ctx context.Context, key string) (Machine, error)
+	// Check does one check of a variant's last patch and returns all that it says. One that can't be done here is a
+	// *qemu.NoCheckError.
+	Check(ctx context.Context, v Variant, name string) ([]qemu.Diagnostic, error)
 }
 
 // Machine is a booted VM that runs cases, each from the same fresh state.
@@ -46,6 +49,8 @@ type Engine struct {
 	status Status
 	totals Totals
 	failed error // the first error that ends the run
+
+	unchecked map[string]bool // checks that can't be done here
 }
 
 // Event is one finished step.
@@ -86,6 +91,11 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 			break
 		}
 		if err := e.round(ctx, cancel, wants); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range e.Spec.Variants {
+		if err := e.check(ctx, v); err != nil {
 			return nil, err
 		}
 	}
@@ -197,6 +207,11 @@ func (e *Engine) round(ctx context.Context, cancel context.CancelFunc, jobs []jo
 		}
 		j, err := e.build(ctx, j)
 		if err != nil {
+			e.fail(err)
+			cancel()
+			break
+		}
+		if err := e.check(ctx, j.variant); err != nil {
 			e.fail(err)
 			cancel()
 			break

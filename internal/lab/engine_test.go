@@ -22,6 +22,8 @@ type fakeLab struct {
 	unbooted map[string]bool                           // keys whose image does not boot
 	image    map[string]string                         // key → image, the key itself when absent
 	outcome  func(key, program string, nth int) string // "pass", "EFAULT", "hang", "infra"
+	said     func(key, check string) []qemu.Diagnostic
+	checks   []string
 	builds   []string
 	boots    []string
 	runs     []string
@@ -40,6 +42,16 @@ func (f *fakeLab) Build(_ context.Context, v Variant, progress func(Activity)) (
 		return store.Build{Log: "log"}, &qemu.BuildError{Log: "log", Diagnostics: []qemu.Diagnostic{{File: "a.c", Line: 3, Kind: "error", Text: "no"}}}
 	}
 	return store.Build{Image: f.imageOf(v.Key), Compiled: 1}, nil
+}
+
+func (f *fakeLab) Check(_ context.Context, v Variant, name string) ([]qemu.Diagnostic, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.checks = append(f.checks, v.Key+" "+name)
+	if f.said == nil {
+		return nil, &qemu.NoCheckError{Check: name, Reason: "not scripted"}
+	}
+	return f.said(v.Key, name), nil
 }
 
 func (f *fakeLab) imageOf(key string) string {

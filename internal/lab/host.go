@@ -91,6 +91,12 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 		spec.Variants = append(spec.Variants, v)
 	}
 	h.variants = spec.Variants
+	for i := range spec.Variants {
+		if spec.Variants[i].Checks, err = h.checkKeys(p.Checks, spec.Variants, i); err != nil {
+			return nil, err
+		}
+	}
+	spec.Checks = p.Checks
 	with := map[string]string{} // file system → the machine's key with that one only
 	for _, c := range p.Cases {
 		if _, ok := with[c.Filesystem]; !ok {

@@ -44,6 +44,9 @@ func Load(st *store.Store, spec *Spec) (*Result, error) {
 		columns = append(columns, column)
 		r.Prefixes = append(r.Prefixes, p)
 	}
+	if err := addChecks(st, spec, r.Prefixes); err != nil {
+		return nil, err
+	}
 	for _, a := range testplan.Attribute(columns, r.Cases) {
 		// Columns are known by their prefix; with a subset of the patches that is not the patch's number.
 		a.Patch, a.First = spec.Patches[a.Patch], spec.Patches[a.First]

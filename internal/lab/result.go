@@ -54,6 +54,8 @@ type Prefix struct {
 	BuildSeconds float64           `json:"build_seconds"`
 	Compiled     int               `json:"compiled"`
 	Warnings     []qemu.Diagnostic `json:"warnings"`
+	NewWarnings  []qemu.Diagnostic `json:"new_warnings,omitempty"` // those that the prefix before did not have
+	Checks       []Check           `json:"checks,omitempty"`       // builds, warnings, and those that the plan asks for
 	Coverage     Coverage          `json:"coverage,omitempty"`
 	Files        []qemu.FileUse    `json:"files,omitempty"` // that its last patch touches
 }

@@ -17,8 +17,9 @@ type Spec struct {
 	Variants []Variant `json:"variants"`
 	Patches  []int     `json:"patches"` // by prefix, of all prefixes: the number in the series of its last patch; 0 for the base
 	Cases    []Case    `json:"cases"`
-	Runs     int       `json:"runs"`    // least runs of a cell
-	Confirm  int       `json:"confirm"` // runs of the cells on both sides of a change
+	Checks   []string  `json:"checks,omitempty"` // names, in the order to show them
+	Runs     int       `json:"runs"`             // least runs of a cell
+	Confirm  int       `json:"confirm"`          // runs of the cells on both sides of a change
 	Asked    Asked     `json:"asked"`
 }
 
@@ -39,6 +40,11 @@ type Variant struct {
 	series.Variant
 	Key   string   `json:"key,omitempty"`   // of its build; "" without a tree
 	Files []string `json:"files,omitempty"` // that its last patch touches
+
+	// Checks are the keys of what the checks of its last patch found, by the check's name.
+	Checks map[string]string `json:"checks,omitempty"`
+	// Last is its last patch, nil for the base. It is there while a run prepares its Spec only.
+	Last *series.Patch `json:"-"`
 }
 
 // Case is a case and the key of its cells, which holds everything but the image.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/report/reporttest"
 	"github.com/seriesctl/seriesctl/qemu"
 )
@@ -53,6 +54,44 @@ func TestNotCompiledIsSaid(t *testing.T) {
 	}
 	if got := write(t, "text", r, Options{Width: 80}); strings.Count(got, "\n   not built\n") < 2 {
 		t.Errorf("the rows are not marked:\n%s", got)
+	}
+}
+
+func TestChecksAreTold(t *testing.T) {
+	r := reporttest.RFC()
+	unused := qemu.Diagnostic{File: "fs/gfs2/file.c", Line: 431, Kind: "warning", Text: "unused variable 'ip'", Excerpt: "  431 |\tint ip;\n      |\t    ^~"}
+	many := make([]qemu.Diagnostic, 9)
+	for i := range many {
+		many[i] = qemu.Diagnostic{Kind: "error", Text: "SPACING: |evil` \x1b[31m"}
+	}
+	for i := range r.Prefixes {
+		p := &r.Prefixes[i]
+		p.Checks = []lab.Check{{Name: "builds", Status: lab.CheckOK}, {Name: "warnings"}, {Name: "checkpatch", Status: lab.CheckOK}}
+		switch p.Index {
+		case 2:
+			p.Checks[1] = lab.Check{Name: "warnings", Status: lab.CheckFound, New: []qemu.Diagnostic{unused}}
+			p.Checks[2] = lab.Check{Name: "checkpatch", Status: lab.CheckFound, New: many}
+		case 6:
+			p.Checks[0].Status = lab.CheckFailed
+		}
+	}
+	got := write(t, "text", r, Options{Width: 80})
+	for _, want := range []string{
+		"\n             0    1    2    3    4    5    6    7    8    9\n  builds     ok   ok   ok   ok   ok   ok   FAIL ok   ok   ok\n",
+		"\n  warnings   -    -    1    -", "\n  checkpatch ok   ok   9    ok",
+		"\n  patch 2, warnings: fs/gfs2/file.c:431: warning: unused variable 'ip'\n        431 |    int ip;\n", "\n  patch 2, checkpatch: and 4 more\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if md := write(t, "markdown", r, Options{}); !strings.Contains(md, "| `builds` | ok | ok | ok | ok | ok | ok | FAIL |") || strings.Contains(md, "\x1b") || strings.Contains(got, "\x1b") {
+		t.Errorf("got\n%s", md)
+	}
+	for i, line := range strings.Split(write(t, "text", r, Options{Width: 40}), "\n") {
+		if n := plain.Width(line); n > 40 {
+			t.Errorf("line %d takes %d columns: %s", i+1, n, line)
+		}
 	}
 }
 

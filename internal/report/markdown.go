@@ -50,6 +50,7 @@ func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 		fmt.Fprintf(b, "%s\n\n", strings.Join(items, "; "))
 	}
 	p.notes(b, m)
+	p.checks(b, m)
 	if tally := m.tally(); tally != "" {
 		fmt.Fprintf(b, "%s: %s; ", count(m.Rows()*m.Cols(), "cell"), tally)
 	}
