@@ -36,6 +36,8 @@ type Builder struct {
 	// Dir holds src (the source tree; the caller writes it and Build only reads it), obj (make's O=), tmp and
 	// the builder's notes. The compiler cache, when ccache is installed, is ccache beside Dir.
 	Dir string
+	// Source is the source tree when it is not Dir/src: builders that work one after the other may share it.
+	Source string
 	// Images is where finished images are kept, one directory for each key.
 	Images string
 	// Jobs is make's -j; 0 is 1.
@@ -177,6 +179,9 @@ func (b *Builder) open(ctx context.Context, c Config, log string) (_ *job, err e
 	if _, err := os.Stat(filepath.Join(r.shop.src, "Makefile")); err != nil {
 		return nil, fmt.Errorf("no kernel tree: %w", err)
 	}
+	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
+		return nil, err
+	}
 	unlock, err := b.lock()
 	if err != nil {
 		return nil, err
@@ -208,9 +213,17 @@ func (r *job) close() {
 	r.unlock()
 }
 
+// SourceDir is where the caller puts the tree to build.
+func (b *Builder) SourceDir() string {
+	if b.Source != "" {
+		return b.Source
+	}
+	return filepath.Join(b.Dir, "src")
+}
+
 func (b *Builder) workshop() workshop {
 	w := workshop{
-		src: filepath.Join(b.Dir, "src"), obj: filepath.Join(b.Dir, "obj"), tmp: filepath.Join(b.Dir, "tmp"),
+		src: b.SourceDir(), obj: filepath.Join(b.Dir, "obj"), tmp: filepath.Join(b.Dir, "tmp"),
 		sandbox: b.Sandbox, limits: b.limits,
 	}
 	if w.limits == (limits{}) {
@@ -300,6 +313,9 @@ func (r *job) make(ctx context.Context, vars []string, args ...string) error {
 	argv := []string{
 		"make", "--no-print-directory", "--output-sync=target", "-C", src, "O=" + obj, "-j" + strconv.Itoa(max(1, r.b.Jobs)),
 		"LOCALVERSION=", // set, so that no "+" is added for a tree that is no release
+		// Through PVH a kernel with KASAN resets the machine: xen_prepare_pvh (arch/x86/platform/pvh/enlighten.c) and the
+		// memcmp it calls (lib/string.c) run before there is shadow memory.
+		"KASAN_SANITIZE_enlighten.o=n", "KASAN_SANITIZE_string.o=n",
 	}
 	if cache != "" {
 		argv = append(argv, "CC=ccache gcc")

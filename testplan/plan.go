@@ -28,6 +28,9 @@ import (
 //	  config: tinyconfig             # tinyconfig (the default), defconfig, or a file, relative to the plan
 //	  fragments: [vm, gfs2, ext4]    # names seriesctl knows, or files ending in .config, relative to the plan
 //	  options: [CONFIG_LOCKDEP=y]    # on top of it; =n for "is not set"
+//	kernels:                         # instead of kernel: several, each as above and with a name
+//	  - {fragments: [vm, gfs2]}      # one may have none; the cases of the others are called NAME:FILESYSTEM/CASE
+//	  - {name: debug, fragments: [vm, gfs2, debug]}
 //	vm:
 //	  cpus: 2                        # 1 to 64, default 2
 //	  memory: 256M                   # 64M to 64G, default 256M
@@ -55,6 +58,7 @@ type Plan struct {
 	Name        string
 	Description string
 	Kernel      Kernel
+	Kernels     []Kernel // those beside Kernel; every case runs on each
 	VM          VM
 	Filesystems []qemu.Filesystem // in the plan's order
 	Cases       []Case            // by file system, then in the plan's order
@@ -65,6 +69,7 @@ type Plan struct {
 
 // Kernel says what to build.
 type Kernel struct {
+	Name      string   // "" for the one whose cases have no prefix
 	Arch      string   // "x86_64"
 	Config    string   // "tinyconfig", "defconfig" or the absolute path of a file
 	Fragments []string // names, or absolute paths of files
@@ -140,7 +145,7 @@ func parse(file, dir string, data []byte) (plan *Plan, err error) {
 }
 
 func (p *parser) plan(root *yaml.Node) *Plan {
-	f := p.fields(root, "plan", "name", "description", "kernel", "vm", "filesystems", "checks", "runs", "confirm", "timeout", "cases")
+	f := p.fields(root, "plan", "name", "description", "kernel", "kernels", "vm", "filesystems", "checks", "runs", "confirm", "timeout", "cases")
 	plan := &Plan{
 		Kernel:  Kernel{Arch: "x86_64", Config: "tinyconfig"},
 		VM:      VM{CPUs: 2, MemoryMB: 256},
@@ -158,6 +163,12 @@ func (p *parser) plan(root *yaml.Node) *Plan {
 	}
 	if n := f["kernel"]; n != nil {
 		plan.Kernel = p.kernel(n, plan.Kernel)
+	}
+	if n := f["kernels"]; n != nil {
+		if f["kernel"] != nil {
+			p.failAt(n, "write them all under kernels", "plan: kernel and kernels")
+		}
+		plan.Kernel, plan.Kernels = p.kernels(n, plan.Kernel)
 	}
 	if n := f["vm"]; n != nil {
 		plan.VM = p.vm(n, plan.VM)
@@ -185,8 +196,28 @@ func (p *parser) plan(root *yaml.Node) *Plan {
 	return plan
 }
 
-func (p *parser) kernel(n *yaml.Node, k Kernel) Kernel {
-	f := p.fields(n, "kernel", "arch", "config", "fragments", "options")
+// kernels returns the first kernel of a list and the others.
+func (p *parser) kernels(n *yaml.Node, base Kernel) (Kernel, []Kernel) {
+	var out []Kernel
+	for _, item := range p.list(n, "kernels") {
+		k := p.kernel(item, base, "name")
+		if slices.ContainsFunc(out, func(o Kernel) bool { return o.Name == k.Name }) {
+			p.failAt(item, "give each another name; one may have none", "kernel %q twice", k.Name)
+		}
+		out = append(out, k)
+	}
+	if len(out) == 0 {
+		p.failAt(n, "", "kernels: want at least one")
+	}
+	return out[0], out[1:]
+}
+
+// kernel reads one kernel; more are the keys it may have beside the usual ones.
+func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
+	f := p.fields(n, "kernel", append(more, "arch", "config", "fragments", "options")...)
+	if n := f["name"]; n != nil {
+		k.Name = p.word(n, "name", namePattern, nameShape)
+	}
 	if n := f["arch"]; n != nil {
 		k.Arch = p.word(n, "arch", archPattern, "an architecture like x86_64")
 	}
@@ -311,10 +342,29 @@ func (p *parser) cases(n *yaml.Node, plan *Plan, timeout time.Duration) []Case {
 		}
 	}
 	var out []Case
-	for _, fs := range plan.Filesystems {
-		out = append(out, byFS[fs.Name]...)
+	for _, k := range append([]Kernel{plan.Kernel}, plan.Kernels...) {
+		for _, fs := range plan.Filesystems {
+			for _, c := range byFS[fs.Name] {
+				if c.Kernel = k.Name; c.Kernel != "" {
+					c.Name = c.Kernel + ":" + c.Name
+				}
+				out = append(out, c)
+			}
+		}
 	}
 	return out
+}
+
+// Of is the plan for one of its kernels alone, with that one's cases.
+func (p *Plan) Of(k Kernel) *Plan {
+	out := *p
+	out.Kernel, out.Kernels, out.Cases = k, nil, nil
+	for _, c := range p.Cases {
+		if c.Kernel == k.Name {
+			out.Cases = append(out.Cases, c)
+		}
+	}
+	return &out
 }
 
 // entry returns the cases of one entry of the list, one for each file system.

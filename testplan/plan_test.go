@@ -173,12 +173,18 @@ func TestPlanErrors(t *testing.T) {
 		"syntax":                 {fs + "cases: [\n  {reproducer: sanity\n", 3, 3, "did not find", ""},
 		"tab":                    {"name: x\n\tvm: {}\n", 2, 2, "tab character", ""},
 		"two documents":          {fs + cases + "---\nname: y\n", 3, 1, "second YAML document", ""},
-		"unknown key":            {fs + cases + "kernal: {}\n", 3, 1, `unknown key "kernal"`, "did you mean kernel?"},
+		"unknown key":            {fs + cases + "kernal: {}\n", 3, 1, `unknown key "kernal"`, "did you mean kernel or kernels?"},
 		"unknown key, none near": {fs + cases + "zzzzzzz: {}\n", 3, 1, `unknown key "zzzzzzz"`, "there is: name, "},
 		"key twice":              {"name: a\nname: b\n" + fs + cases, 2, 1, `key "name" twice`, ""},
 		"nested unknown":         {fs + cases + "vm:\n  cpus: 2\n  memroy: 1G\n", 5, 3, `vm: unknown key "memroy"`, "memory"},
 		"anchor":                 {"name: &a x\n" + fs + cases, 1, 7, "anchors", ""},
 		"alias":                  {"vm: {cpus: 1}\ndescription: *a\n", 2, 14, "", ""},
+		"kernel and kernels":     {fs + cases + "kernel: {config: defconfig}\nkernels: [{config: defconfig}]\n", 4, 10, "plan: kernel and kernels", "write them all"},
+		"kernel twice":           {fs + cases + "kernels:\n- {name: a}\n- {name: a}\n", 5, 3, `kernel "a" twice`, "another name"},
+		"two without a name":     {fs + cases + "kernels:\n- {config: defconfig}\n- {config: tinyconfig}\n", 5, 3, `kernel "" twice`, "one may have none"},
+		"no kernels":             {fs + cases + "kernels: []\n", 3, 10, "want at least one", ""},
+		"a kernel's name":        {fs + cases + "kernel: {name: a}\n", 3, 10, `kernel: unknown key "name"`, ""},
+		"unknown check":          {fs + cases + "checks: [W=2]\n", 3, 10, `unknown check "W=2"`, "W=1"},
 		"merge key":              {fs + cases + "vm:\n  <<: {cpus: 1}\n", 4, 3, `unknown key "<<"`, ""},
 		"no cases":               {fs, 1, 1, "no cases", ""},
 		"no file systems":        {cases, 1, 1, "no filesystems", ""},
@@ -378,4 +384,56 @@ func FuzzPlan(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestKernelsOfAPlan(t *testing.T) {
+	p, err := parse("p.yaml", "", []byte(`kernels:
+  - fragments: [vm, gfs2]
+  - {name: debug, config: defconfig, fragments: [vm, gfs2, debug]}
+checks: [sparse, W=1, sparse]
+filesystems:
+  gfs2: {mkfs: mkfs.gfs2, size: 64M}
+  ext4: {mkfs: mkfs.ext4, size: 64M}
+cases:
+  - reproducer: sanity
+  - {reproducer: read-self, filesystems: [gfs2]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(p *Plan) string {
+		var out []string
+		for _, c := range p.Cases {
+			out = append(out, c.Name)
+		}
+		return strings.Join(out, " ")
+	}
+	const plain, debug = "gfs2/sanity gfs2/read-self ext4/sanity", "debug:gfs2/sanity debug:gfs2/read-self debug:ext4/sanity"
+	if got := names(p); got != plain+" "+debug {
+		t.Errorf("got %s", got)
+	}
+	if len(p.Kernels) != 1 || p.Kernels[0].Name != "debug" || p.Kernels[0].Config != "defconfig" || p.Kernel.Name != "" || p.Kernel.Config != "tinyconfig" {
+		t.Errorf("got %+v, %+v", p.Kernel, p.Kernels)
+	}
+	if !reflect.DeepEqual(p.Checks, []string{"sparse", "W=1"}) {
+		t.Errorf("checks %v", p.Checks)
+	}
+	if a, b := p.Of(p.Kernel), p.Of(p.Kernels[0]); names(a) != plain || names(b) != debug || b.Kernel.Name != "debug" || b.Kernels != nil {
+		t.Errorf("got %s; %s", names(a), names(b))
+	}
+	if p.Cases[0].Hash != p.Cases[3].Hash || p.Cases[3].Group() != "debug:gfs2" {
+		t.Errorf("got %+v", p.Cases[3])
+	}
+	for globs, want := range map[string]string{
+		"gfs2/sanity": "gfs2/sanity debug:gfs2/sanity", "debug:gfs2/*": "debug:gfs2/sanity debug:gfs2/read-self", "read-self": "gfs2/read-self debug:gfs2/read-self",
+	} {
+		s, err := p.Select([]string{globs})
+		if err != nil || names(s) != want {
+			t.Errorf("%s: %v, %v", globs, names(s), err)
+		}
+	}
+	s, err := p.Select([]string{"debug:gfs2/sanity"})
+	if err != nil || s.Kernel.Name != "debug" || len(s.Kernels) != 0 {
+		t.Errorf("got %+v, %v", s, err)
+	}
 }

@@ -26,7 +26,7 @@ func (e *SelectError) Hint() string { return e.hint }
 
 // Select returns the plan with only the cases that one of globs (path.Match) matches, in the plan's order. A glob
 // without "/" is matched against the name behind the file system: "read-self" and "*-self" mean all file
-// systems, "gfs2/*" all cases of one. File systems that no case is left for are dropped. No globs: the plan itself.
+// systems, "gfs2/*" all cases of one; without ":" it means all kernels, "debug:*/*" is all of one. File systems that no case is left for are dropped. No globs: the plan itself.
 func (p *Plan) Select(globs []string) (*Plan, error) {
 	if len(globs) == 0 {
 		return p, nil
@@ -38,6 +38,8 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 			name := c.Name
 			if !strings.Contains(g, "/") {
 				_, name, _ = strings.Cut(name, "/")
+			} else if !strings.Contains(g, ":") {
+				name = strings.TrimPrefix(name, c.Kernel+":")
 			}
 			ok, err := path.Match(g, name)
 			if err != nil {
@@ -52,7 +54,7 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 		}
 	}
 	out := *p
-	out.Cases, out.Filesystems = nil, nil
+	out.Cases, out.Filesystems, out.Kernels = nil, nil, nil
 	used := make(map[string]bool)
 	for _, c := range p.Cases {
 		if chosen[c.Name] {
@@ -60,6 +62,13 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 			used[c.Filesystem] = true
 		}
 	}
+	var kernels []Kernel
+	for _, k := range append([]Kernel{p.Kernel}, p.Kernels...) {
+		if slices.ContainsFunc(out.Cases, func(c Case) bool { return c.Kernel == k.Name }) {
+			kernels = append(kernels, k)
+		}
+	}
+	out.Kernel, out.Kernels = kernels[0], kernels[1:]
 	for _, fs := range p.Filesystems {
 		if used[fs.Name] {
 			out.Filesystems = append(out.Filesystems, fs)

@@ -33,14 +33,24 @@ type Judgement struct {
 
 // Case is one cell's row in the plan: a reproducer with its arguments on one file system.
 type Case struct {
-	Name       string    `json:"name"`       // "gfs2/read-self", unique in the plan
-	Reproducer string    `json:"reproducer"` // "read-self"
-	Filesystem string    `json:"filesystem"` // "gfs2"
+	Name       string    `json:"name"`             // "gfs2/read-self", "debug:gfs2/read-self", unique in the plan
+	Kernel     string    `json:"kernel,omitempty"` // the name of the plan's kernel it runs on
+	Reproducer string    `json:"reproducer"`       // "read-self"
+	Filesystem string    `json:"filesystem"`       // "gfs2"
 	Run        qemu.Case `json:"-"`
 	Runs       int       `json:"-"` // how often to repeat at least
 	Hash       string    `json:"-"` // content key: reproducer source, arguments, file system, timeout
 	// Expect is the outcome that counts as good on this case; the zero value is a pass.
 	Expect Expect `json:"expect,omitzero"`
+}
+
+// Group is what a case has in common with those beside it in a matrix: "gfs2", "debug:gfs2". Its name begins with it and
+// a slash.
+func (c *Case) Group() string {
+	if c.Kernel != "" {
+		return c.Kernel + ":" + c.Filesystem
+	}
+	return c.Filesystem
 }
 
 // Effect is what a patch does to a case.

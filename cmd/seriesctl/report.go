@@ -145,9 +145,15 @@ func (a *app) planCommand() *cobra.Command {
 }
 
 func (a *app) printPlan(name string, p *testplan.Plan) error {
-	_, err := fmt.Fprintf(a.out, "%s: %s: %d cases, %d file systems, kernel %s + %s\n", name, p.Name, len(p.Cases),
-		len(p.Filesystems), p.Kernel.Config, strings.Join(append(append([]string{}, p.Kernel.Fragments...), p.Kernel.Options...), " + "))
-	if err != nil {
+	line := fmt.Sprintf("%s: %s: %d cases, %d file systems", name, p.Name, len(p.Cases), len(p.Filesystems))
+	for _, k := range append([]testplan.Kernel{p.Kernel}, p.Kernels...) {
+		line += ", kernel "
+		if k.Name != "" {
+			line += k.Name + ": "
+		}
+		line += strings.Join(append(append([]string{k.Config}, k.Fragments...), k.Options...), " + ")
+	}
+	if _, err := fmt.Fprintln(a.out, line); err != nil {
 		return err
 	}
 	for _, c := range p.Cases {

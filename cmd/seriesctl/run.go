@@ -110,43 +110,72 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 	if host.Machine.Accel, err = accel(ctx, st, r.accel, p); err != nil {
 		return err
 	}
-	spec, err := host.Spec(ctx, plan, variants)
-	if err != nil {
-		return err
+	hosts := []*lab.Host{host}
+	for i, k := range plan.Kernels {
+		hosts = append(hosts, host.Beside(i+1, k))
 	}
-	spec.Series, spec.Subject = s.ID, s.Subject
-	spec.Base = string(ap.variants[0].Commit)
-	spec.Patches = []int{0}
-	for _, patch := range ap.patches {
-		spec.Patches = append(spec.Patches, patch.Index)
-	}
-	spec.Asked = f.Asked
-	if spec.Asked.Plan = planName; strings.ContainsAny(planName, "/.") {
-		if spec.Asked.Plan, err = filepath.Abs(planName); err != nil {
+	asked := f.Asked
+	if asked.Plan = planName; strings.ContainsAny(planName, "/.") {
+		if asked.Plan, err = filepath.Abs(planName); err != nil {
 			return err
 		}
 	}
-	if err := st.PutMatrix(s.ID, spec); err != nil {
-		return err
-	}
-
-	host.Foresee = func(list []lab.Prefix) {
-		for i := range list {
-			list[i].Patch = spec.Patches[list[i].Index]
-		}
-		for _, line := range report.Foreseen(list) {
-			p.Finished(line)
-		}
-	}
-	w := newWatcher(st, p, spec)
-	defer w.close()
-	engine := &lab.Engine{Store: st, Spec: spec, Maker: host, Workers: lab.Fitting(r.jobs, plan.VM.MemoryMB), Notify: w.event, Watch: w.status}
-	result, err := engine.Run(ctx)
-	w.close()
-	p.Close()
+	specs, err := specsOf(ctx, hosts, plan, variants)
 	if err != nil {
 		return err
 	}
+	for _, spec := range specs {
+		spec.Series, spec.Subject = s.ID, s.Subject
+		spec.Base = string(ap.variants[0].Commit)
+		spec.Patches = []int{0}
+		for _, patch := range ap.patches {
+			spec.Patches = append(spec.Patches, patch.Index)
+		}
+		spec.Asked = asked
+	}
+	specs[0].More = specs[1:]
+	if err := st.PutMatrix(s.ID, specs[0]); err != nil {
+		return err
+	}
+
+	w := newWatcher(st, p, specs[0])
+	defer w.close()
+	var totals lab.Totals
+	for i, spec := range specs {
+		of := "" // which kernel, where there are several
+		if spec.Kernel != "" {
+			of = spec.Kernel + ": "
+		}
+		hosts[i].Foresee = func(list []lab.Prefix) {
+			for i := range list {
+				list[i].Patch = spec.Patches[list[i].Index]
+			}
+			for _, line := range report.Foreseen(list) {
+				p.Finished(of + line)
+			}
+		}
+		notify := func(ev lab.Event) {
+			if ev.Case == "" {
+				ev.Text = of + ev.Text
+			}
+			w.event(ev)
+		}
+		engine := &lab.Engine{Store: st, Spec: spec, Maker: hosts[i], Workers: lab.Fitting(r.jobs, plan.VM.MemoryMB), Notify: notify, Watch: w.status}
+		one, err := engine.Run(ctx)
+		if err != nil {
+			w.close()
+			p.Close()
+			return err
+		}
+		totals.Add(one.Totals)
+	}
+	w.close()
+	p.Close()
+	result, err := lab.Load(st, specs[0])
+	if err != nil {
+		return err
+	}
+	result.Totals = totals
 	format := "text"
 	if a.json {
 		format = "json"
@@ -158,6 +187,23 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 		return err
 	}
 	return verdictOf(result)
+}
+
+// specsOf is what is asked of each of the plan's kernels. The checks of patches are asked of the first.
+func specsOf(ctx context.Context, hosts []*lab.Host, plan *testplan.Plan, variants []lab.Variant) ([]*lab.Spec, error) {
+	var specs []*lab.Spec
+	for i, k := range append([]testplan.Kernel{plan.Kernel}, plan.Kernels...) {
+		own := plan.Of(k)
+		if i > 0 {
+			own.Checks = nil
+		}
+		spec, err := hosts[i].Spec(ctx, own, variants)
+		if err != nil {
+			return nil, err
+		}
+		specs = append(specs, spec)
+	}
+	return specs, nil
 }
 
 // chosen are the variants of --prefixes, all of them by default.
@@ -192,9 +238,11 @@ func chosen(ap *applied, prefixes string) ([]lab.Variant, error) {
 // verdictOf ends a run: errFound when a prefix has no kernel or a patch breaks a case.
 func verdictOf(r *lab.Result) error {
 	for _, p := range r.Prefixes {
-		switch p.Status {
-		case lab.PrefixConflict, lab.PrefixBlocked, lab.PrefixBuildFailed, lab.PrefixBootFailed:
-			return errFound
+		for _, k := range append([]lab.Prefix{p}, p.Kernels...) {
+			switch k.Status {
+			case lab.PrefixConflict, lab.PrefixBlocked, lab.PrefixBuildFailed, lab.PrefixBootFailed:
+				return errFound
+			}
 		}
 	}
 	for _, at := range r.Attributions {

@@ -86,7 +86,7 @@ func asMail(p *series.Patch) []byte {
 
 // Check does one check of v's last patch.
 func (h *Host) Check(ctx context.Context, v Variant, name string) ([]qemu.Diagnostic, error) {
-	src := filepath.Join(h.Builder.Dir, "src")
+	src := h.Builder.SourceDir()
 	if name == qemu.CheckPatch {
 		script, err := h.Source.ReadFile(v.Tree, checkpatch)
 		if errors.Is(err, os.ErrNotExist) {

@@ -74,7 +74,7 @@ type wanted struct {
 	want int // runs in all
 }
 
-// Run fills every cell of the Spec, then repeats the cells on both sides of each change until they are
+// Run fills every cell of the Spec, without those of More, then repeats the cells on both sides of each change until they are
 // confirmed. What is in the store already is not done again. It returns ctx.Err() when interrupted, and the
 // first *qemu.InfraError or *qemu.ConfigError that leaves nothing more to do.
 func (e *Engine) Run(ctx context.Context) (*Result, error) {
@@ -99,7 +99,7 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	r, err := Load(e.Store, e.Spec)
+	r, err := load(e.Store, e.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 // wants lists per variant what it lacks: an unknown build, or cells without enough runs. A variant whose image
 // equals an earlier one's is not listed twice.
 func (e *Engine) wants() ([]job, error) {
-	r, err := Load(e.Store, e.Spec)
+	r, err := load(e.Store, e.Spec)
 	if err != nil {
 		return nil, err
 	}

@@ -35,11 +35,11 @@ type Host struct {
 	vms      atomic.Int64
 }
 
-// NewHost makes the lab for a plan: the builder, the reproducers compiled, the VM's settings but for Accel.
+// NewHost makes the lab for the plan's first kernel: the builder, the reproducers compiled, the VM's settings but for Accel.
 func NewHost(ctx context.Context, st *store.Store, src *series.Source, p *testplan.Plan, jobs int, sandbox bool) (*Host, error) {
 	h := &Host{Store: st, Source: src,
 		Builder: &qemu.Builder{Dir: st.Worker(0), Images: st.Images(), Jobs: jobs, Sandbox: sandbox},
-		Config:  qemu.Config{Base: p.Kernel.Config, Fragments: p.Kernel.Fragments, Options: p.Kernel.Options},
+		Config:  configOf(p.Kernel),
 		Machine: qemu.Machine{CPUs: p.VM.CPUs, MemoryMB: p.VM.MemoryMB, Programs: map[string]string{}},
 	}
 	used := map[string]bool{}
@@ -69,6 +69,18 @@ func (h *Host) Clear() error {
 	return nil
 }
 
+// Beside makes the lab for another kernel of the same plan. It builds in the n-th worker's object tree, from the same source
+// tree: the two must not build at once.
+func (h *Host) Beside(n int, k testplan.Kernel) *Host {
+	b := *h.Builder
+	b.Dir, b.Source = h.Store.Worker(n), h.Builder.SourceDir()
+	return &Host{Store: h.Store, Source: h.Source, Builder: &b, Config: configOf(k), Machine: h.Machine}
+}
+
+func configOf(k testplan.Kernel) qemu.Config {
+	return qemu.Config{Base: k.Config, Fragments: k.Fragments, Options: k.Options}
+}
+
 // Spec resolves what a run asks for to content keys. Accel must be set.
 func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (*Spec, error) {
 	toolchain, err := qemu.Toolchain(ctx)
@@ -83,7 +95,7 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 	if err != nil {
 		return nil, err
 	}
-	spec := &Spec{Config: config, Accel: string(h.Machine.Accel), Machine: machine, Runs: p.Runs, Confirm: p.Confirm}
+	spec := &Spec{Kernel: p.Kernel.Name, Config: config, Accel: string(h.Machine.Accel), Machine: machine, Runs: p.Runs, Confirm: p.Confirm}
 	for _, v := range variants {
 		if v.Status == series.Applied {
 			v.Key = qemu.ImageKey(string(v.Tree), config, toolchain)
@@ -138,7 +150,7 @@ func cellKey(c testplan.Case, machine string) (string, error) {
 
 // Build checks v's tree out into the worker and builds it.
 func (h *Host) Build(ctx context.Context, v Variant, progress func(Activity)) (store.Build, error) {
-	src := filepath.Join(h.Builder.Dir, "src")
+	src := h.Builder.SourceDir()
 	_, err := h.Source.Checkout(ctx, v.Tree, src, func(done, total int) {
 		progress(Activity{Step: "checking out", Done: done, Total: total})
 	})

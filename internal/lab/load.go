@@ -11,8 +11,40 @@ import (
 )
 
 // Load draws the matrix of a Spec from what the store holds: the only way a Result is made, while a run goes
-// on and long after.
+// on and long after. What the plan's other kernels show is beside it: their prefixes in Prefix.Kernels, their cases after
+// the others.
 func Load(st *store.Store, spec *Spec) (*Result, error) {
+	r, err := load(st, spec)
+	if err != nil {
+		return nil, err
+	}
+	cells := [][]Cell{r.Cells}
+	for _, other := range spec.More {
+		o, err := load(st, other)
+		if err != nil {
+			return nil, err
+		}
+		for i := range o.Prefixes {
+			r.Prefixes[i].Kernels = append(r.Prefixes[i].Kernels, o.Prefixes[i])
+		}
+		r.Cases = append(r.Cases, o.Cases...)
+		r.Attributions = append(r.Attributions, o.Attributions...)
+		cells = append(cells, o.Cells)
+	}
+	if len(cells) > 1 {
+		r.Cells = nil
+		for i := range r.Prefixes {
+			for _, list := range cells {
+				n := len(list) / len(r.Prefixes)
+				r.Cells = append(r.Cells, list[i*n:(i+1)*n]...)
+			}
+		}
+	}
+	return r, nil
+}
+
+// load is Load for one kernel.
+func load(st *store.Store, spec *Spec) (*Result, error) {
 	r := &Result{Series: spec.Series, Subject: spec.Subject, Base: spec.Base, Config: spec.Config, Accel: spec.Accel,
 		Prefixes: []Prefix{}, Cases: []testplan.Case{}, Cells: []Cell{}, Attributions: []testplan.Attribution{}}
 	for _, c := range spec.Cases {
@@ -57,7 +89,7 @@ func Load(st *store.Store, spec *Spec) (*Result, error) {
 
 // prefix reads how far a variant is.
 func prefix(st *store.Store, spec *Spec, v Variant) (Prefix, error) {
-	p := Prefix{Index: v.Index, Patch: spec.Patches[v.Index], Subject: v.Subject, Tree: string(v.Tree), Warnings: noWarnings, Status: PrefixPending}
+	p := Prefix{Kernel: spec.Kernel, Index: v.Index, Patch: spec.Patches[v.Index], Subject: v.Subject, Tree: string(v.Tree), Warnings: noWarnings, Status: PrefixPending}
 	switch v.Status {
 	case series.Conflict:
 		p.Status = PrefixConflict
@@ -143,6 +175,11 @@ func judge(r store.Run) testplan.Judgement {
 
 // Runs reads the runs of one cell, oldest first.
 func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run, error) {
+	for _, other := range spec.More {
+		if slices.ContainsFunc(other.Cases, func(c Case) bool { return c.Name == caseName }) {
+			return Runs(st, other, prefixIndex, caseName)
+		}
+	}
 	var runs []Run
 	for _, v := range spec.Variants {
 		if v.Index != prefixIndex || v.Key == "" {

@@ -54,6 +54,8 @@ type Prefix struct {
 	BuildSeconds float64           `json:"build_seconds"`
 	Compiled     int               `json:"compiled"`
 	Warnings     []qemu.Diagnostic `json:"warnings"`
+	Kernels      []Prefix          `json:"kernels,omitempty"`      // the same of the plan's other kernels, in its order
+	Kernel       string            `json:"kernel,omitempty"`       // the name of the plan's kernel
 	NewWarnings  []qemu.Diagnostic `json:"new_warnings,omitempty"` // those that the prefix before did not have
 	Checks       []Check           `json:"checks,omitempty"`       // builds, warnings, and those that the plan asks for
 	Coverage     Coverage          `json:"coverage,omitempty"`
@@ -95,6 +97,14 @@ type Totals struct {
 	Boots   int     `json:"boots"`
 	Runs    int     `json:"runs"`
 	Seconds float64 `json:"seconds"`
+}
+
+// Add adds what another invocation did.
+func (t *Totals) Add(o Totals) {
+	t.Builds += o.Builds
+	t.Boots += o.Boots
+	t.Runs += o.Runs
+	t.Seconds += o.Seconds
 }
 
 // Run is one stored run of a cell, for `log` and the TUI's cell view.

@@ -18,6 +18,8 @@ type Spec struct {
 	Patches  []int     `json:"patches"` // by prefix, of all prefixes: the number in the series of its last patch; 0 for the base
 	Cases    []Case    `json:"cases"`
 	Checks   []string  `json:"checks,omitempty"` // names, in the order to show them
+	Kernel   string    `json:"kernel,omitempty"` // the name of the plan's kernel
+	More     []*Spec   `json:"more,omitempty"`   // the same of the plan's other kernels
 	Runs     int       `json:"runs"`             // least runs of a cell
 	Confirm  int       `json:"confirm"`          // runs of the cells on both sides of a change
 	Asked    Asked     `json:"asked"`

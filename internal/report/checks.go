@@ -26,7 +26,7 @@ type checkRow struct {
 func (m *Matrix) checkRows() []checkRow {
 	var rows []checkRow
 	for row := range m.Rows() {
-		for i, c := range m.Prefix(row).Checks {
+		for i, c := range allChecks(m.Prefix(row)) {
 			if i == len(rows) {
 				rows = append(rows, checkRow{name: c.Name, words: make([]string, m.Rows())})
 			}
@@ -34,6 +34,18 @@ func (m *Matrix) checkRows() []checkRow {
 		}
 	}
 	return rows
+}
+
+// allChecks are the checks of a prefix, and those of the plan's other kernels under their names.
+func allChecks(p *lab.Prefix) []lab.Check {
+	out := append([]lab.Check{}, p.Checks...)
+	for _, k := range p.Kernels {
+		for _, c := range k.Checks {
+			c.Name = k.Kernel + ":" + c.Name
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func checkWord(c lab.Check) string {
@@ -62,7 +74,7 @@ func (m *Matrix) findings() []finding {
 	var out []finding
 	for row := range m.Rows() {
 		p := m.Prefix(row)
-		for _, c := range p.Checks {
+		for _, c := range allChecks(p) {
 			for i, d := range c.New {
 				f := finding{patch: p.Patch, check: c.Name, text: diagnosticText(d)}
 				if i == mostFound {

@@ -112,3 +112,47 @@ func TestForeseen(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A plan's second kernel has columns of its own, and a prefix that only it can't build is not "ok".
+func TestOtherKernelsColumns(t *testing.T) {
+	r := reporttest.RFC()
+	n := len(r.Cases)
+	for i := range n {
+		c := r.Cases[i]
+		c.Kernel, c.Name = "debug", "debug:"+c.Name
+		r.Cases = append(r.Cases, c)
+	}
+	for i := range r.Prefixes {
+		k := r.Prefixes[i]
+		k.Kernel = "debug"
+		if k.Index == 3 {
+			k.Status, k.Detail = lab.PrefixBuildFailed, "mm/x.c:1: error: no"
+		}
+		r.Prefixes[i].Kernels = []lab.Prefix{k}
+	}
+	for _, c := range r.Cells[:len(r.Cells):len(r.Cells)] {
+		if c.Case = "debug:" + c.Case; c.Prefix == 3 {
+			c.State, c.Outcome, c.Runs = lab.CellNone, "", 0
+		}
+		r.Cells = append(r.Cells, c)
+	}
+	m := NewMatrix(r)
+	if got := m.Word(3, n); got != "bld" {
+		t.Errorf("cell without an image: %q", got)
+	}
+	if got := m.Word(3, 0); got != "BUG" {
+		t.Errorf("the same of the first kernel: %q", got)
+	}
+	if got := m.Does(3); got != "bld" {
+		t.Errorf("does %q", got)
+	}
+	if got, want := m.Sentence(3, n), "patch 3 does not build: mm/x.c:1: error: no"; got != want {
+		t.Errorf("got %q", got)
+	}
+	got := write(t, "text", r, Options{Width: 200})
+	for _, want := range []string{"debug:gfs2/read-self", "does not build as debug: mm/x.c:1: error: no"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}

@@ -20,6 +20,10 @@ func (jsonPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	out.Cells = list(r.Cells)
 	out.Attributions = list(r.Attributions)
 	for i := range out.Prefixes {
+		out.Prefixes[i].Kernels = list(out.Prefixes[i].Kernels)
+		for k := range out.Prefixes[i].Kernels {
+			out.Prefixes[i].Kernels[k].Warnings = list[qemu.Diagnostic](out.Prefixes[i].Kernels[k].Warnings)
+		}
 		out.Prefixes[i].Warnings = list[qemu.Diagnostic](out.Prefixes[i].Warnings)
 	}
 	return encode(b, out)

@@ -40,7 +40,7 @@ func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	}
 	for from := 0; from < m.Cols(); {
 		to := from
-		for to < m.Cols() && m.Case(to).Filesystem == m.Case(from).Filesystem {
+		for to < m.Cols() && m.Case(to).Group() == m.Case(from).Group() {
 			to++
 		}
 		p.table(b, m, from, to)

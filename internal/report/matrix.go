@@ -31,10 +31,11 @@ func NewMatrix(r *lab.Result) *Matrix {
 	var order []string
 	byFS := map[string][]int{}
 	for i, c := range r.Cases {
-		if byFS[c.Filesystem] == nil {
-			order = append(order, c.Filesystem)
+		group := c.Group()
+		if byFS[group] == nil {
+			order = append(order, group)
 		}
-		byFS[c.Filesystem] = append(byFS[c.Filesystem], i)
+		byFS[group] = append(byFS[group], i)
 	}
 	column := make(map[string]int, len(r.Cases))
 	for _, fs := range order {
@@ -73,6 +74,19 @@ func (m *Matrix) Cols() int { return len(m.cols) }
 // Prefix is the prefix of a row.
 func (m *Matrix) Prefix(row int) *lab.Prefix { return &m.Result.Prefixes[row] }
 
+// At is the prefix of a row as it is with the column's kernel.
+func (m *Matrix) At(row, col int) *lab.Prefix {
+	p := m.Prefix(row)
+	if kernel := m.Case(col).Kernel; kernel != p.Kernel {
+		for i := range p.Kernels {
+			if p.Kernels[i].Kernel == kernel {
+				return &p.Kernels[i]
+			}
+		}
+	}
+	return p
+}
+
 // Case is the case of a column.
 func (m *Matrix) Case(col int) *testplan.Case { return &m.Result.Cases[m.cols[col]] }
 
@@ -88,7 +102,7 @@ func (m *Matrix) Effect(row, col int) *testplan.Attribution { return m.effects[r
 func (m *Matrix) Word(row, col int) string {
 	c := m.Cell(row, col)
 	if c == nil || c.State == lab.CellNone {
-		return statusWord(m.Prefix(row).Status)
+		return statusWord(m.At(row, col).Status)
 	}
 	switch c.State {
 	case lab.CellQueued:
@@ -115,12 +129,18 @@ func (m *Matrix) Mark(row, col int) string {
 // prefix 3), "not built" (none of the patch's code is compiled), "" when there is nothing to say.
 func (m *Matrix) Does(row int) string {
 	p := m.Prefix(row)
-	switch p.Status {
+	status := p.Status
+	for _, k := range p.Kernels {
+		if status == lab.PrefixOK && statusText(k.Status) != "" {
+			status = k.Status
+		}
+	}
+	switch status {
 	case lab.PrefixOK:
 	case lab.PrefixBuilding:
 		return "make"
 	default:
-		if w := statusWord(p.Status); w != "." {
+		if w := statusWord(status); w != "." {
 			return w
 		}
 		return ""

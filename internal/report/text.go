@@ -135,7 +135,7 @@ func (t textPrinter) blocks(m *Matrix) [][]int {
 	used := 0
 	for from := 0; from < m.Cols(); {
 		to := from
-		for to < m.Cols() && m.Case(to).Filesystem == m.Case(from).Filesystem {
+		for to < m.Cols() && m.Case(to).Group() == m.Case(from).Group() {
 			to++
 		}
 		pieces := (to - from + room - 1) / room
@@ -172,7 +172,7 @@ func (t textPrinter) block(b *bytes.Buffer, m *Matrix, cols []int) {
 	at := make([]int, len(cols)) // of each column's first letter, from the label's end
 	end := 0
 	for i, col := range cols {
-		if i > 0 && m.Case(col).Filesystem != m.Case(cols[i-1]).Filesystem {
+		if i > 0 && m.Case(col).Group() != m.Case(cols[i-1]).Group() {
 			end += groupGap
 		}
 		at[i] = end + 1

@@ -14,8 +14,8 @@ import (
 
 // Sentence says in words what the row's patch does to the column's case, and on what evidence.
 func (m *Matrix) Sentence(row, col int) string {
-	p, name := m.Prefix(row), plain.Line(m.Case(col).Name)
-	if bad := m.statusSentence(row); bad != "" {
+	p, name := m.At(row, col), plain.Line(m.Case(col).Name)
+	if bad := statusSentence(p); bad != "" {
 		return bad
 	}
 	c := m.Cell(row, col)
@@ -66,9 +66,8 @@ func (m *Matrix) Sentence(row, col int) string {
 	return fmt.Sprintf("patch %d has no effect on %s: %s%s", p.Patch, name, cellOutcome(c), evidence)
 }
 
-// statusSentence says why a row has no image; "" when it has one or may still get one.
-func (m *Matrix) statusSentence(row int) string {
-	p := m.Prefix(row)
+// statusSentence says why a prefix has no image; "" when it has one or may still get one.
+func statusSentence(p *lab.Prefix) string {
 	n := Note{Patches: []int{p.Patch}, Plain: statusText(p.Status), Detail: plain.Line(p.Detail)}
 	if n.Plain == "" {
 		return ""
@@ -168,6 +167,11 @@ func (m *Matrix) changes(row int) []Change {
 // yet.
 func (m *Matrix) plainNote(row int) (said, detail string) {
 	p := m.Prefix(row)
+	for _, k := range p.Kernels {
+		if p.Status == lab.PrefixOK && statusText(k.Status) != "" {
+			return statusText(k.Status) + " as " + plain.Line(k.Kernel), plain.Line(k.Detail)
+		}
+	}
 	switch {
 	case p.Status != lab.PrefixOK:
 		return statusText(p.Status), plain.Line(p.Detail)

@@ -17,7 +17,7 @@ type matrix struct {
 	heads [][]string // per column: the words of its case's name
 	index int        // width of a prefix's number
 	does  int        // width of what patches do
-	fs    []string   // per column: the file system, safe
+	fs    []string   // per column: the kernel and file system, safe
 	done  []string   // per row: what its patch does
 	most  int        // width of the longest subject
 	wide  bool       // columns have room for a mark in words
@@ -34,7 +34,7 @@ func (x *matrix) load(r *lab.Result) {
 	x.heads, x.fs = x.heads[:0], x.fs[:0]
 	for col := range x.Cols() {
 		c := x.Case(col)
-		x.fs = append(x.fs, x.text(c.Filesystem))
+		x.fs = append(x.fs, x.text(c.Group()))
 		name := strings.TrimPrefix(x.text(c.Name), x.fs[col]+"/")
 		x.heads = append(x.heads, strings.FieldsFunc(name, func(r rune) bool { return r == '-' || r == '_' || r == ' ' }))
 	}
