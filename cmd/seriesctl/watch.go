@@ -91,6 +91,9 @@ func statusLine(s lab.Status) string {
 	}
 	if b := s.Build; b != nil {
 		part := fmt.Sprintf("prefix %d: %s", b.Prefix, b.Step)
+		if b.Kernel != "" {
+			part = fmt.Sprintf("prefix %d as %s: %s", b.Prefix, b.Kernel, b.Step)
+		}
 		if b.File != "" {
 			part += " " + b.File
 		}

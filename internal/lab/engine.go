@@ -252,9 +252,11 @@ func (e *Engine) build(ctx context.Context, j job) (job, error) {
 	if known && (len(j.cells) == 0 || e.Maker.HasImage(j.variant.Key)) {
 		return j, nil
 	}
-	e.activity(func(s *Status) { s.Build = &Activity{Prefix: j.variant.Index, Step: "preparing"} })
+	e.activity(func(s *Status) {
+		s.Build = &Activity{Prefix: j.variant.Index, Kernel: e.Spec.Kernel, Step: "preparing"}
+	})
 	b, err := e.Maker.Build(ctx, j.variant, func(a Activity) {
-		a.Prefix = j.variant.Index
+		a.Prefix, a.Kernel = j.variant.Index, e.Spec.Kernel
 		e.activity(func(s *Status) { s.Build = &a })
 	})
 	var failed *qemu.BuildError

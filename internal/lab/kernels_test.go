@@ -21,7 +21,7 @@ func TestKernelsAreOneMatrix(t *testing.T) {
 		other.Variants = append(other.Variants, v)
 	}
 	for _, c := range e.Spec.Cases {
-		c.Case.Kernel, c.Case.Name = "debug", "debug:"+c.Case.Name
+		c.Kernel, c.Name = "debug", "debug:"+c.Name
 		other.Cases = append(other.Cases, c)
 	}
 	e.Spec.More = []*Spec{&other}
@@ -60,6 +60,11 @@ func TestKernelsAreOneMatrix(t *testing.T) {
 	}
 	if len(r.Attributions) != 1 || r.Attributions[0].Case != "debug:read" {
 		t.Errorf("attributions: %+v", r.Attributions)
+	}
+	r.Prefixes[2].Kernels[0].Status = PrefixPending
+	Overlay(r, Status{Build: &Activity{Prefix: 2, Kernel: "debug"}})
+	if p := r.Prefixes[2]; p.Status != PrefixOK || p.Kernels[0].Status != PrefixBuilding {
+		t.Errorf("overlay: %s, %s", p.Status, p.Kernels[0].Status)
 	}
 	runs, err := Runs(e.Store, e.Spec, 2, "debug:read")
 	if err != nil || len(runs) == 0 {

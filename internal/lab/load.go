@@ -207,11 +207,25 @@ func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run,
 	return runs, nil
 }
 
+func pointers(list []Prefix) []*Prefix {
+	var out []*Prefix
+	for i := range list {
+		out = append(out, &list[i])
+	}
+	return out
+}
+
 // Overlay marks in r what a run is doing now.
 func Overlay(r *Result, s Status) {
 	for i := range r.Prefixes {
-		if p := &r.Prefixes[i]; s.Build != nil && p.Index == s.Build.Prefix && p.Status == PrefixPending {
-			p.Status = PrefixBuilding
+		p := &r.Prefixes[i]
+		if s.Build == nil || p.Index != s.Build.Prefix {
+			continue
+		}
+		for _, k := range append([]*Prefix{p}, pointers(p.Kernels)...) {
+			if k.Kernel == s.Build.Kernel && k.Status == PrefixPending {
+				k.Status = PrefixBuilding
+			}
 		}
 	}
 	for i := range r.Cells {

@@ -22,8 +22,9 @@ type Status struct {
 // Activity is one thing going on.
 type Activity struct {
 	Prefix  int       `json:"prefix"`
-	Case    string    `json:"case,omitempty"` // of a run
-	Step    string    `json:"step,omitempty"` // of a build or boot: "compiling", "booting"
+	Kernel  string    `json:"kernel,omitempty"` // of a build: the plan's kernel
+	Case    string    `json:"case,omitempty"`   // of a run
+	Step    string    `json:"step,omitempty"`   // of a build or boot: "compiling", "booting"
 	File    string    `json:"file,omitempty"`
 	Done    int       `json:"done,omitempty"`
 	Total   int       `json:"total,omitempty"` // 0: unknown

@@ -28,7 +28,7 @@ type cellView struct {
 
 func newCellView(l look, m *matrix) *cellView {
 	row, col := m.grid.row, m.grid.col
-	p := m.Prefix(row)
+	p := m.At(row, col)
 	v := &cellView{pager: pager{look: l}, prefix: p.Index, caseName: m.Case(col).Name, row: row, col: col, loading: true}
 	if p.Status != lab.PrefixOK {
 		v.log = p.Log

@@ -381,7 +381,7 @@ func (m *model) recheck() tea.Cmd {
 	if m.cell.loading || row >= m.matrix.Rows() || col >= m.matrix.Cols() {
 		return nil
 	}
-	if p := m.matrix.Prefix(row); p.Index == m.cell.prefix && p.Status != lab.PrefixOK {
+	if p := m.matrix.At(row, col); p.Index == m.cell.prefix && p.Status != lab.PrefixOK {
 		m.cell.log = p.Log
 	}
 	if c := m.matrix.Cell(row, col); c != nil && c.Runs != len(m.cell.runs) {
