@@ -323,13 +323,12 @@ func TestImageIsWholeOrAbsent(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	b := newBuilder(t, map[string]string{"extra.mk": "EXTRA = sleep 100\n"})
+	b := newBuilder(t, map[string]string{"extra.mk": halfWritten})
 	ctx, cancel := context.WithCancel(t.Context())
-	b.Progress = func(p Progress) {
-		if p.File == "fs/a.o" {
-			cancel()
-		}
-	}
+	go func() {
+		defer cancel()
+		waitFor(filepath.Join(b.Dir, "obj/half"))
+	}()
 	start := time.Now()
 	_, err := b.Build(ctx, "k", askA, filepath.Join(b.Dir, "log"))
 	if !errors.Is(err, context.Canceled) || time.Since(start) > 30*time.Second {
@@ -339,6 +338,16 @@ func TestCancel(t *testing.T) {
 
 // halfWritten makes a recipe leave half an object that make would take for a finished one.
 const halfWritten = "EXTRA = truncate -s 100 $(O)/a.o; touch $(O)/half; sleep 100\n"
+
+// waitFor waits until a file is there, a minute at most.
+func waitFor(path string) bool {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			return true
+		}
+	}
+	return false
+}
 
 // TestKilled kills a whole build with signal 9 in the middle of an object and builds again.
 func TestKilled(t *testing.T) {
@@ -361,14 +370,8 @@ func TestKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		half := filepath.Join(b.Dir, "obj/half")
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-			if _, err := os.Stat(half); err == nil {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatal("the build did not get to the object")
-			}
+		if !waitFor(filepath.Join(b.Dir, "obj/half")) {
+			t.Fatal("the build did not get to the object")
 		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
