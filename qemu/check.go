@@ -68,7 +68,11 @@ func (b *Builder) CheckPatch(ctx context.Context, patch []byte) ([]Diagnostic, e
 		tmp = "/tmp"
 	}
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + tmp, "LC_ALL=C.UTF-8"}
-	cmd := w.cmd(env, []string{"perl", src + "/" + script, "--root=" + src, "--no-summary", "--show-types", "--color=never", tmp + "/" + name})
+	cmd := w.cmd(env, []string{
+		"perl", src + "/" + script, "--root=" + src, "--no-summary", "--show-types", "--color=never",
+		"--ignore=UNKNOWN_COMMIT_ID", // the tree has no history that could know it
+		tmp + "/" + name,
+	})
 	var out bytes.Buffer
 	cmd.Stdout = &limited{w: &out, left: maxLog}
 	limit, cancel := context.WithTimeout(ctx, patchTime)

@@ -70,6 +70,28 @@ func (b *Builder) Build(ctx context.Context, key string, c Config, log string) (
 	return img, b.blame(ctx, asBuildError(err, log))
 }
 
+// Configure makes the .config that Build would build with, and nothing else. Errors are those of Build.
+func (b *Builder) Configure(ctx context.Context, c Config, log string) error {
+	return b.blame(ctx, b.configure(ctx, c, log))
+}
+
+func (b *Builder) configure(ctx context.Context, c Config, log string) error {
+	r, err := b.open(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	src, err := os.OpenRoot(r.shop.src)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if err := b.setMarker(); err != nil {
+		return err
+	}
+	return r.ended(r.ensureConfig(ctx, src))
+}
+
 // blame says whose fault the end of a build is, as Build's errors do.
 func (b *Builder) blame(ctx context.Context, err error) error {
 	if cause := ctx.Err(); err != nil && cause != nil {

@@ -3,6 +3,7 @@ package qemu
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
@@ -224,6 +225,22 @@ func TestConfiguredIsToldBeforeAnythingIsCompiled(t *testing.T) {
 	if !strings.Contains(told, "CONFIG_A=y") {
 		t.Errorf("told %q", told)
 	}
+}
+
+func TestConfigureFindsWhatDoesNotSurvive(t *testing.T) {
+	b := newBuilder(t, map[string]string{"Makefile": "allnoconfig:\n\techo '# CONFIG_A is not set' > $(KCONFIG_CONFIG)\n"})
+	var conf *ConfigError
+	if err := b.Configure(t.Context(), askA, filepath.Join(b.Dir, "log")); !errors.As(err, &conf) {
+		t.Errorf("got %v", err)
+	}
+	b = newBuilder(t, nil)
+	if err := b.Configure(t.Context(), askA, filepath.Join(b.Dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(b.Dir, "obj/a.o")); err == nil {
+		t.Error("it compiled")
+	}
+	mustBuild(t, b, "a")
 }
 
 func TestUnmet(t *testing.T) {

@@ -138,6 +138,12 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 		return err
 	}
 
+	for i, other := range hosts[1:] {
+		p.Step(report.Step{What: "configuring " + specs[i+1].Kernel})
+		if err := other.Configure(ctx); err != nil {
+			return err
+		}
+	}
 	w := newWatcher(st, p, specs[0])
 	defer w.close()
 	var totals lab.Totals

@@ -148,6 +148,21 @@ func cellKey(c testplan.Case, machine string) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
+// Configure finds out whether the options asked for survive, where a kernel is to be built: a *qemu.ConfigError now
+// is better than one after the kernels before this one.
+func (h *Host) Configure(ctx context.Context) error {
+	for _, v := range h.variants {
+		if _, err := h.Store.Build(v.Key); v.Status != series.Applied || !errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if _, err := h.Source.Checkout(ctx, v.Tree, h.Builder.SourceDir(), nil); err != nil {
+			return fmt.Errorf("check out prefix %d: %w", v.Index, err)
+		}
+		return h.Builder.Configure(ctx, h.Config, filepath.Join(h.Store.Logs(), "configure.log"))
+	}
+	return nil
+}
+
 // Build checks v's tree out into the worker and builds it.
 func (h *Host) Build(ctx context.Context, v Variant, progress func(Activity)) (store.Build, error) {
 	src := h.Builder.SourceDir()

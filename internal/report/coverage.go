@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
@@ -13,22 +12,34 @@ import (
 const notBuilt = "not built"
 
 // Foreseen says, a line each, which patches touch code that the config leaves out; one line when none does. nil for no
-// patches.
+// patches. Patches of which the same is to be said share a line.
 func Foreseen(list []lab.Prefix) []string {
-	var out []string
+	var order []string
+	patches := map[string][]int{}
 	for i := range list {
 		p := &list[i]
+		said := ""
 		switch left := leftOut(p); {
 		case p.Coverage == lab.CoverageNoCode:
-			out = append(out, fmt.Sprintf("patch %d touches no code of the kernel", p.Patch))
+			said = "no code of the kernel"
 		case p.Coverage == lab.CoverageNone:
-			out = append(out, fmt.Sprintf("patch %d will not be compiled: %s", p.Patch, left))
+			said = "will not be compiled: " + left
 		case left != "":
-			out = append(out, fmt.Sprintf("patch %d will be compiled in part: %s", p.Patch, left))
+			said = "will be compiled in part: " + left
+		default:
+			continue
 		}
+		if patches[said] == nil {
+			order = append(order, said)
+		}
+		patches[said] = append(patches[said], p.Patch)
 	}
-	if len(out) == 0 && len(list) > 0 {
-		out = append(out, "the config compiles every source file that the patches touch")
+	if len(order) == 0 && len(list) > 0 {
+		return []string{"the config compiles every source file that the patches touch"}
+	}
+	var out []string
+	for _, said := range order {
+		out = append(out, Note{Patches: patches[said]}.who()+": "+said)
 	}
 	return out
 }
@@ -36,6 +47,17 @@ func Foreseen(list []lab.Prefix) []string {
 // leftOut says which files of a patch its kernel does not have, and why; "" when it has all.
 func leftOut(p *lab.Prefix) string {
 	var parts []string
+	var same []string // files that need what the one before needs
+	flush := func(needs string) {
+		switch {
+		case len(same) == 1:
+			parts = append(parts, same[0]+" needs "+needs)
+		case len(same) > 1:
+			parts = append(parts, strings.Join(same, ", ")+" need "+needs)
+		}
+		same = nil
+	}
+	last := ""
 	for _, f := range p.Files {
 		why := ""
 		switch {
@@ -44,7 +66,12 @@ func leftOut(p *lab.Prefix) string {
 			for _, n := range f.Needs {
 				needs = append(needs, needText(n))
 			}
-			why = "needs " + strings.Join(needs, ", ")
+			if text := strings.Join(needs, ", "); text != last {
+				flush(last)
+				last = text
+			}
+			same = append(same, plain.Line(f.File))
+			continue
 		case f.Use == qemu.UseNotCompiled && f.Expected:
 			continue // another file may include it
 		case f.Use == qemu.UseNotCompiled && strings.HasPrefix(f.File, "arch/") && !strings.HasPrefix(f.File, "arch/x86/"):
@@ -58,6 +85,7 @@ func leftOut(p *lab.Prefix) string {
 		}
 		parts = append(parts, plain.Line(f.File)+" "+why)
 	}
+	flush(last)
 	return strings.Join(parts, "; ")
 }
 

@@ -100,12 +100,19 @@ func TestForeseen(t *testing.T) {
 	one := lab.Prefix{Patch: 1, Coverage: lab.CoverageAll, Files: all}
 	two := lab.Prefix{Patch: 7, Coverage: lab.CoverageNone, Files: dlm}
 	three := lab.Prefix{Patch: 8, Coverage: lab.CoveragePart, Files: append(all, dlm...)}
+	four := two
+	four.Patch = 9
+	more := dlm[0]
+	more.File = "fs/gfs2/more.c"
+	if got, want := leftOut(&lab.Prefix{Files: []qemu.FileUse{dlm[0], more, {File: "arch/arm/x.c", Use: qemu.UseNotCompiled}}}), "arch/arm/x.c is for another architecture; fs/gfs2/lock_dlm.c, fs/gfs2/more.c need CONFIG_GFS2_FS_LOCKING_DLM (depends on NET, DLM)"; got != want {
+		t.Errorf("got %q", got)
+	}
 	if got := Foreseen([]lab.Prefix{one}); len(got) != 1 || !strings.Contains(got[0], "every source file") {
 		t.Errorf("got %q", got)
 	}
-	got := strings.Join(Foreseen([]lab.Prefix{one, two, three}), "\n")
+	got := strings.Join(Foreseen([]lab.Prefix{one, two, three, four}), "\n")
 	const why = "fs/gfs2/lock_dlm.c needs CONFIG_GFS2_FS_LOCKING_DLM (depends on NET, DLM)"
-	if want := "patch 7 will not be compiled: " + why + "\npatch 8 will be compiled in part: " + why; got != want {
+	if want := "patches 7, 9: will not be compiled: " + why + "\npatch 8: will be compiled in part: " + why; got != want {
 		t.Errorf("got %q", got)
 	}
 	if got := Foreseen(nil); got != nil {
