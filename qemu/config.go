@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -259,9 +261,11 @@ func checkSurvived(wants []option, dotConfig string, src *os.Root) error {
 		case !known:
 			e.Got = "unknown to this kernel"
 		}
-		if w.value != "n" {
-			e.Unmet, e.SelectedBy = unmet(e.Needs, values), nil
-			if tree.hidden(w.name) {
+		switch {
+		case w.value == "n":
+			e.SelectedBy = slices.DeleteFunc(slices.Clone(tree.selectors[w.name]), func(by string) bool { return cmp.Or(values[by], "n") == "n" })
+		default:
+			if e.Unmet = unmet(e.Needs, values); tree.hidden(w.name) {
 				e.SelectedBy = tree.selectors[w.name]
 			}
 		}
@@ -277,6 +281,8 @@ func (e *ConfigError) Hint() string {
 		return "remove the option, or give it only to kernels that have it"
 	case len(e.Unmet) > 0:
 		return "ask for " + strings.Join(e.Unmet, ", ") + " too, in a fragment or an option"
+	case strings.HasPrefix(e.Option, "#") && len(e.SelectedBy) > 0:
+		return "it is selected; leave out " + someOf(e.SelectedBy)
 	case len(e.SelectedBy) > 0:
 		return "no one can set it; ask for what selects it: " + someOf(e.SelectedBy)
 	case e.Needs != "":

@@ -227,6 +227,28 @@ func TestConfiguredIsToldBeforeAnythingIsCompiled(t *testing.T) {
 	}
 }
 
+func TestHintNamesWhatSelects(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Kconfig"), "config A\n\tbool \"a\"\n\tselect HIDDEN\nconfig B\n\tbool \"b\"\n\tselect HIDDEN if A\nconfig HIDDEN\n\tbool\n")
+	src, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	for dotConfig, tt := range map[string]struct {
+		want option
+		hint string
+	}{
+		"CONFIG_B=y\nCONFIG_HIDDEN=y\n": {option{"HIDDEN", "n"}, "it is selected; leave out B"},
+		"# CONFIG_A is not set\n":       {option{"HIDDEN", "y"}, "no one can set it; ask for what selects it: A, B"},
+	} {
+		var conf *ConfigError
+		if err := checkSurvived([]option{tt.want}, dotConfig, src); !errors.As(err, &conf) || conf.Hint() != tt.hint {
+			t.Errorf("%s: got %v, hint %q", tt.want, err, conf.Hint())
+		}
+	}
+}
+
 func TestConfigureFindsWhatDoesNotSurvive(t *testing.T) {
 	b := newBuilder(t, map[string]string{"Makefile": "allnoconfig:\n\techo '# CONFIG_A is not set' > $(KCONFIG_CONFIG)\n"})
 	var conf *ConfigError

@@ -62,7 +62,8 @@ type ConfigError struct {
 	Got    string   // what the config has: "CONFIG_X=m", "not set", "unknown to this kernel"
 	Needs  string   // the dependencies Kconfig states, "" if not known
 	Unmet  []string // the parts of Needs that do not hold: "INET", "!SMP"
-	// SelectedBy are the options that can turn it on when it is one that nobody can ask for.
+	// SelectedBy are the options that can turn it on when it is one that nobody can ask for, and those that do when it
+	// should be off.
 	SelectedBy []string
 }
 
