@@ -73,22 +73,27 @@ type finding struct {
 func (m *Matrix) findings() []finding {
 	var out []finding
 	for row := range m.Rows() {
-		p := m.Prefix(row)
-		for _, c := range allChecks(p) {
-			for i, d := range c.New {
-				f := finding{patch: p.Patch, check: c.Name, text: diagnosticText(d)}
-				if i == mostFound {
-					f.text = fmt.Sprintf("and %d more", len(c.New)-i)
-					out = append(out, f)
-					break
-				}
-				for line := range strings.SplitSeq(strings.TrimRight(d.Excerpt, "\n"), "\n") {
-					if line = plain.Line(strings.ReplaceAll(line, "\t", "    ")); line != "" && len(f.excerpt) < mostExcerpt {
-						f.excerpt = append(f.excerpt, line)
-					}
-				}
+		out = append(out, findingsOf(m.Prefix(row))...)
+	}
+	return out
+}
+
+func findingsOf(p *lab.Prefix) []finding {
+	var out []finding
+	for _, c := range allChecks(p) {
+		for i, d := range c.New {
+			f := finding{patch: p.Patch, check: c.Name, text: diagnosticText(d)}
+			if i == mostFound {
+				f.text = fmt.Sprintf("and %d more", len(c.New)-i)
 				out = append(out, f)
+				break
 			}
+			for line := range strings.SplitSeq(strings.TrimRight(d.Excerpt, "\n"), "\n") {
+				if line = plain.Line(strings.ReplaceAll(line, "\t", "    ")); line != "" && len(f.excerpt) < mostExcerpt {
+					f.excerpt = append(f.excerpt, line)
+				}
+			}
+			out = append(out, f)
 		}
 	}
 	return out
@@ -103,6 +108,23 @@ func diagnosticText(d qemu.Diagnostic) string {
 		s = d.File + ": " + s
 	}
 	return plain.Line(s)
+}
+
+// Found is what building and checking a row's prefix brought to light, in lines: what of the patch is not compiled, then what
+// each check found.
+func (m *Matrix) Found(row int) []string {
+	var out []string
+	p := m.Prefix(row)
+	if left := leftOut(p); left != "" {
+		out = append(out, "not compiled: "+left)
+	}
+	for _, f := range findingsOf(p) {
+		out = append(out, f.check+": "+f.text)
+		for _, l := range f.excerpt {
+			out = append(out, "    "+l)
+		}
+	}
+	return out
 }
 
 // checks writes a line a check, a column a prefix, and below it what is new.

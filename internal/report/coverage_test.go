@@ -163,3 +163,17 @@ func TestOtherKernelsColumns(t *testing.T) {
 		}
 	}
 }
+
+func TestFoundIsWhatTheBuildShowed(t *testing.T) {
+	r := reporttest.RFC()
+	r.Prefixes[1].Coverage, r.Prefixes[1].Files = lab.CoverageNone, dlm
+	r.Prefixes[1].Checks = []lab.Check{{Name: "builds", Status: lab.CheckOK}, {Name: "warnings", Status: lab.CheckFound, New: []qemu.Diagnostic{
+		{File: "a.c", Line: 3, Kind: "warning", Text: "unused", Excerpt: "  3 | x"}}}}
+	want := "not compiled: fs/gfs2/lock_dlm.c needs CONFIG_GFS2_FS_LOCKING_DLM (depends on NET, DLM)\nwarnings: a.c:3: warning: unused\n      3 | x"
+	if got := strings.Join(NewMatrix(r).Found(1), "\n"); got != want {
+		t.Errorf("got %q", got)
+	}
+	if got := NewMatrix(r).Found(0); got != nil {
+		t.Errorf("got %q", got)
+	}
+}

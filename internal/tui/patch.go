@@ -188,8 +188,8 @@ func buildText(m *matrix, row int) string {
 	if p.SameImageAs != nil {
 		fmt.Fprintf(&b, "the image is that of prefix %d\n", *p.SameImageAs)
 	}
-	for _, d := range p.Warnings {
-		fmt.Fprintf(&b, "\n%s:%d: %s\n", d.File, d.Line, d.Text)
+	if found := m.Found(row); len(found) > 0 {
+		b.WriteString("\n" + strings.Join(found, "\n") + "\n")
 	}
 	return b.String()
 }
