@@ -261,13 +261,10 @@ func checkSurvived(wants []option, dotConfig string, src *os.Root) error {
 		case !known:
 			e.Got = "unknown to this kernel"
 		}
-		switch {
-		case w.value == "n":
+		if w.value == "n" {
 			e.SelectedBy = slices.DeleteFunc(slices.Clone(tree.selectors[w.name]), func(by string) bool { return cmp.Or(values[by], "n") == "n" })
-		default:
-			if e.Unmet = unmet(e.Needs, values); tree.hidden(w.name) {
-				e.SelectedBy = tree.selectors[w.name]
-			}
+		} else if e.Unmet = unmet(e.Needs, values); tree.hidden(w.name) {
+			e.SelectedBy = tree.selectors[w.name]
 		}
 		return e
 	}
