@@ -72,7 +72,7 @@ func (b *Builder) Build(ctx context.Context, key string, c Config, log string) (
 
 // Configure makes the .config that Build would build with, and nothing else. Errors are those of Build.
 func (b *Builder) Configure(ctx context.Context, c Config, log string) error {
-	return b.blame(ctx, b.configure(ctx, c, log))
+	return b.blame(ctx, asBuildError(b.configure(ctx, c, log), log))
 }
 
 func (b *Builder) configure(ctx context.Context, c Config, log string) error {
