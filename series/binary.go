@@ -190,7 +190,7 @@ func deltaSize(b []byte) (size uint64, rest []byte, ok bool) {
 		c := b[0]
 		b = b[1:]
 		size |= uint64(c&0x7f) << shift
-		if c&0x80 == 0 {
+		if c&0x80 == 0 || len(b) == 0 { // git takes a size that is cut as it is
 			return size, b, true
 		}
 	}

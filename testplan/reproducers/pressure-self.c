@@ -10,9 +10,9 @@
  */
 #include "repro.h"
 
-#define PAGES 128L
-#define ROUNDS 6
-#define LEFT (20L << 20)	/* bytes that stay available */
+#define PAGES 64L
+#define ROUNDS 3
+#define LEFT (32L << 20)	/* bytes that stay available */
 
 /* available is what the kernel thinks can be had without swapping, in bytes. */
 static long available(const char *what)

@@ -13,7 +13,7 @@
 
 #include <sys/xattr.h>
 
-#define LEN 1000	/* of the value; file systems with small inodes put it into a block of its own */
+#define LEN 400	/* of the value: two of them fit into a block of 1 KiB, as replacing may need */
 
 int main(int argc, char **argv)
 {
