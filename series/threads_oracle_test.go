@@ -185,10 +185,10 @@ func sameAsAm(t *testing.T, what, dir string, s *Source, p mailedPatch, v Varian
 	}
 }
 
-// TestThreadsApplyAsWithGitAm applies every patch of every thread to each kernel, alone and in its series;
+// TestRealThreadsApplyAsWithGitAm applies every patch of every thread to each kernel, alone and in its series;
 // after a conflict the series goes on without the patch. Where git am applies, the tree is the same, and
 // author, dates and message of the commit; where it refuses, this does, and names the places git names.
-func TestThreadsApplyAsWithGitAm(t *testing.T) {
+func TestRealThreadsApplyAsWithGitAm(t *testing.T) {
 	needGit(t)
 	for version, source := range kernels(t) {
 		for _, file := range dataFiles(t) {
@@ -276,9 +276,9 @@ func mangle(rng *rand.Rand, raw []byte) []byte {
 	return slices.Concat(raw[:at+1], bytes.Join(lines, nil))
 }
 
-// TestMangledMailAppliesAsWithGitAm damages the diffs of mails that apply; git am is the oracle for whether
+// TestRealMangledMailAppliesAsWithGitAm damages the diffs of mails that apply; git am is the oracle for whether
 // they still do, and what then comes of them.
-func TestMangledMailAppliesAsWithGitAm(t *testing.T) {
+func TestRealMangledMailAppliesAsWithGitAm(t *testing.T) {
 	needGit(t)
 	rounds := 4
 	if n := os.Getenv("SERIESCTL_MANGLE_ROUNDS"); n != "" {

@@ -141,11 +141,11 @@ func before(t *testing.T, p *Patch) (files map[string]string, ok bool) {
 	return files, true
 }
 
-// TestThreadsMergeAsWithGitAm applies the patches of the threads to a kernel, or to files made out of their
+// TestRealThreadsMergeAsWithGitAm applies the patches of the threads to a kernel, or to files made out of their
 // hunks, and takes what git writes of that, often with a change of another kind added, to bases whose lines
 // and files have drifted: merged where git am -3 merges, with the same tree, and refused where it refuses. So
 // are some of the mails as they came. SERIESCTL_MERGE_ROUNDS is how many bases each patch gets.
-func TestThreadsMergeAsWithGitAm(t *testing.T) {
+func TestRealThreadsMergeAsWithGitAm(t *testing.T) {
 	needGit(t)
 	rounds := 1
 	if n := os.Getenv("SERIESCTL_MERGE_ROUNDS"); n != "" {
