@@ -3,151 +3,132 @@ package qemu
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// entryKind says what a line of a report contributes to its stacks.
-type entryKind int
-
-const (
-	entryFrame entryKind = iota // a function of a stack trace
-	entryPC                     // the function the CPU was in
-	entryTrace                  // a stack trace begins
-	entryTask                   // the stack of another task or CPU begins
-	entryEnd                    // what follows is about another place: the allocation, all locks held…
-	entryUser                   // the user's own registers: the kernel stack ended
-	entryLock                   // "at: function": where a lock is taken or held
-	entryWant                   // what follows is the lock that is being taken
-)
-
-type entry struct {
-	kind entryKind
-	fn   string
+// row is a line of a report, without the console's prefix, with what it says of the stacks.
+type row struct {
+	text     string
+	fn       string // of a frame, or of the line that says where the CPU was; "" without
+	caller   string // 32-bit Arm prints pairs, "callee from caller"
+	at       string // the function of "… at: function", where a lock is or was taken
+	pc       bool   // says where the CPU was, even if not in a function
+	starts   bool   // a stack begins after it
+	injected bool   // a frame of the fault injection
+	called   bool   // the stack that begins is the one that led here ("Call Trace:"), not that of an allocation
 }
 
 var (
-	// "func+0x1/0x2", with the addresses, brackets and module names the architectures add; a leading "?" marks what
-	// the unwinder only guesses.
-	frameRE = regexp.MustCompile(`^(?:\([^)]*\)|\[<[^>]*>\]|\[[0-9a-f]{8,16}\]|\s)*([A-Za-z_$][\w.$]*)\+0x[0-9a-f]+/0x[0-9a-f]+`)
-	// a frame the report's symboliser found to be inlined: "func file.c:12 [inline]", "[<  inline  >] func file.c:12"
-	inlineRE = regexp.MustCompile(`^(?:\[<\s*inline\s*>\]\s*)([A-Za-z_][\w.]*) |^([A-Za-z_][\w.]*) \S+:\d+ \[inline\]`)
+	// what precedes a frame's function: addresses, for some architectures two
+	addresses = `(?:\(?\[<?(?:0x)?[0-9a-f]+>?\]\)?\s*){0,2}`
+	function  = `([A-Za-z_$][\w$]*)(?:\.[\w.$]*)?\+0x[0-9a-f]+`
+	frameRE   = regexp.MustCompile(`^[ \t]*` + addresses + `\(?` + function)
 	// 32-bit Arm: "[<80de0078>] (callee) from [<80de0574>] (caller+0x28/0x2c)" and "callee from caller+0x28/0x2c"
-	fromRE = regexp.MustCompile(`^(?:\[<[0-9a-f]+>\] )?\(?([A-Za-z_][\w.$]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: [^()]*)?\)? from (?:\[<[0-9a-f]+>\] )?\(?([A-Za-z_][\w.$]*)\+0x[0-9a-f]+/0x`)
-	// the instruction pointer of x86, Arm, RISC-V, MIPS, PowerPC, s390
-	pcRE   = regexp.MustCompile(`^(?:RIP: 0010:|RIP |RIP:|EIP: 0060:|EIP:|EIP |IP:|PC is at|pc :|epc\s*:|NIP \[|Krnl PSW :)(?:[^+]*[^\w.$+])?([A-Za-z_$][\w.$]*)\+0x[0-9a-f]+/0x`)
-	userRE = regexp.MustCompile(`^R?IP: 00(?:33|23|2b|73):|^E?RIP: 00(?:33|23|2b|73):`)
-	lockRE = regexp.MustCompile(` at: (?:\[<[^>]*>\] )?(?:\[<[^>]*>\] )?\(?([A-Za-z_$][\w.$]*)(?:\+0x|\s|$)`)
-	taskRE = regexp.MustCompile(`^NMI backtrace for cpu|^task:\S|^Task dump for CPU|^Sending NMI|\bstack dump:$|^CPU: \d+ (?:UID: \d+ )?PID: \d+ Comm:|^\S+ +[RSDTtXZPI] +(?:running task +)?(?:[0-9a-f]{8,16} )? *\d+ +\d+ +\d+ 0x[0-9a-f]{8}`)
-	endRE  = regexp.MustCompile(`^Allocated by|^Freed by|^Last potentially related|^Showing all locks|^The buggy address|^Uninit was |^Local variable |^INFO: (?:Allocated|Freed|Slab) |^irq event stamp|^(?:hard|soft)irqs last |^Memory state around|^page_owner|^the existing dependency chain|^kfence-#|^Showing busy workqueues`)
-	wsRE   = regexp.MustCompile(`\.(?:isra|constprop|part|cold|llvm|lto_priv|localalias)(?:\.\d+)?|\.\d+$`)
-	// where the traces begin
-	callRE = regexp.MustCompile(`^(?:Call Trace|Backtrace|Call trace|Stack trace|stack backtrace)\b`)
+	fromRE = regexp.MustCompile(`^[ \t]*(?:\[<[0-9a-f]+>\] )?\(?([A-Za-z_][\w$]*)(?:\.[\w.$]*)?(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: [^()]*)?\)? from (?:\[<[0-9a-f]+>\] )?\(?` + function)
+	// the instruction pointer of x86, Arm, RISC-V, MIPS, PowerPC, s390: a function, or a bare address
+	pcRE = regexp.MustCompile(`(?:\b[RE]?IP:?|\bNIP|\be?pc\s*:|\bPC is at|Krnl PSW :|--- interrupt: [0-9a-f]+ at)\s+(?:[0-9a-f]{4}:)?\s*(?:` +
+		`(?:(?:\[<?(?:0x)?[0-9a-f]+>?\]:?|[0-9a-f]{8,16}|\()\s*){0,3}` + function + `|(?:0x)?[0-9a-f]{5,16}\b|0x[0-9a-f]+|\[<[^>]*>\]|\(null\))`)
+	atRE     = regexp.MustCompile(`\bat:\s+(?:\[<?[^>\]]*>?\]\s+){0,2}\(?` + function)
+	headFnRE = regexp.MustCompile(`\b(?:in|at) ` + function)
+	// where stacks begin: "Call Trace:", "Backtrace:", "  backtrace (crc 0):", "Allocated by task 7:"
+	callRE  = regexp.MustCompile(`\bCall [Tt]race|Backtrace:|[^k] backtrace(?: \(crc [0-9a-f]*\))?:`)
+	startRE = regexp.MustCompile(`(?:Allocated|Freed)(?: by task \d+)?:|Uninit was stored to memory at|status: [0-9a-f]{16} badaddr: [0-9a-f]{16} cause: [0-9a-f]{16}`)
+	// a frame of the fault injection, which prints its own stack in the middle of another (lib/fault-inject.c)
+	injectedRE = regexp.MustCompile(`^ *(?:\[<?(?:0x)?[0-9a-f]+>?\] )? *should_fail(?:slab|_ex|_alloc_page)?(?:\.[\w.]+)?\+0x`)
 )
 
-// entries reads the stacks of a report. Lines that another task or CPU printed in between are left out when the
-// console says who printed each line.
-func (in *incident) entries() []entry {
-	own := in.parse(in.ctx)
-	if in.ctx == "" {
-		return own
-	}
-	for _, e := range own {
-		if e.kind == entryFrame {
-			return own
-		}
-	}
-	return in.parse("")
-}
+// reportLines is how much of a report is looked at for its name before a line about its consequences.
+const reportLines = 22
 
-func (in *incident) parse(ctx string) []entry {
-	var list []entry
-	skip := true // the head
-	for raw := range bytes.Lines(in.raw) {
-		if skip {
-			skip = false
-			continue
-		}
+// rows are the lines of a report that its own task or CPU printed, up to where another report begins or the kernel
+// panics over this one. Frames that the unwinder only guesses are left out.
+func (in *incident) rows() []row {
+	var rows []row
+	everyCPU := false
+	own := in.raw
+	if in.own > 0 {
+		own = own[:in.own]
+	}
+	for raw := range bytes.Lines(own) {
 		if len(raw) > maxLineBytes {
 			raw = raw[:maxLineBytes]
 		}
-		b, c := stripPrefix(bytes.TrimRight(raw, "\r\n"))
-		if ctx != "" && c != "" && c != ctx {
+		b, ctx := stripPrefix(bytes.TrimRight(raw, "\r\n"))
+		if len(rows) > 0 && ctx != in.ctx && (!everyCPU || ctx == "" || ctx[0] != 'C') {
 			continue
 		}
-		s := strings.TrimSpace(string(b))
-		// The next line is where preemption was disabled, not a frame.
-		skip = s == "Preemption disabled at:"
-		list = classify(list, s)
+		everyCPU = everyCPU || bytes.Contains(b, sendingNMI)
+		if len(rows) >= in.rule.lead() && consequenceRE.Match(b) {
+			break
+		}
+		if len(rows) > 0 && unreliable(b) {
+			continue
+		}
+		rows = append(rows, readRow(string(b)))
 	}
-	return list
+	return rows
 }
 
-// classify adds what a line says to list.
-func classify(list []entry, s string) []entry {
-	s = strings.TrimLeft(strings.TrimPrefix(s, "<IRQ>"), " ")
-	if s == "" || s[0] == '?' {
-		return list
+var (
+	sendingNMI    = []byte("Sending NMI from CPU")
+	consequenceRE = regexp.MustCompile(`Kernel panic - not syncing|WARNING: possible circular locking dependency detected`)
+)
+
+// unreliable recognises a frame that was found on the stack without being known to be a caller: " ? f+0x1/0x2" on
+// x86, "f+0x1/0x2 (unreliable)" on PowerPC.
+func unreliable(b []byte) bool {
+	if bytes.Contains(b, []byte("<EOI>")) {
+		return false // where an interrupt's stack ends
 	}
+	return bytes.HasSuffix(b, []byte(" (unreliable)")) || bytes.Contains(b, []byte(" ? ")) && bytes.Contains(b, []byte("+0x")) ||
+		bytes.HasPrefix(b, []byte("? "))
+}
+
+func readRow(s string) row {
+	r := row{text: s, injected: strings.Contains(s, "should_fail") && injectedRE.MatchString(s)}
 	offset := strings.Contains(s, "+0x")
-	if offset {
-		if m := pcRE.FindStringSubmatch(s); m != nil {
-			return append(list, entry{entryPC, baseName(m[1])})
-		}
-	}
 	if offset && strings.Contains(s, " from ") {
 		if m := fromRE.FindStringSubmatch(s); m != nil {
-			callee, caller := baseName(m[1]), baseName(m[2])
-			if n := len(list); n == 0 || list[n-1] != (entry{entryFrame, callee}) {
-				list = append(list, entry{entryFrame, callee})
-			}
-			return append(list, entry{entryFrame, caller})
+			r.fn, r.caller = m[1], m[2]
+			return r
 		}
 	}
 	if offset {
 		if m := frameRE.FindStringSubmatch(s); m != nil {
-			return append(list, entry{entryFrame, baseName(m[1])})
+			r.fn = plainName(m[1])
+			return r
 		}
 	}
-	if strings.Contains(s, "inline") {
-		if m := inlineRE.FindStringSubmatch(s); m != nil {
-			return append(list, entry{entryFrame, baseName(m[1] + m[2])})
+	if contains(s, "IP", "pc", "PC is", "Krnl PSW", "interrupt: ") {
+		if m := pcRE.FindStringSubmatch(s); m != nil {
+			r.pc, r.fn = true, plainName(m[1])
+			return r
 		}
 	}
-	switch {
-	case callRE.MatchString(s):
-		return append(list, entry{kind: entryTrace})
-	case userRE.MatchString(s):
-		return append(list, entry{kind: entryUser})
-	case strings.Contains(s, "is trying to ") || strings.HasSuffix(s, "takes:") || strings.Contains(s, " is freeing memory"):
-		list = append(list, entry{kind: entryWant})
-	case endRE.MatchString(s):
-		return append(list, entry{kind: entryEnd})
-	case taskRE.MatchString(s):
-		return append(list, entry{kind: entryTask})
-	}
-	if strings.Contains(s, " at: ") {
-		if m := lockRE.FindStringSubmatch(s); m != nil {
-			return append(list, entry{entryLock, baseName(m[1])})
+	if offset && strings.Contains(s, "at:") {
+		if m := atRE.FindStringSubmatch(s); m != nil {
+			r.at = plainName(m[1])
 		}
 	}
-	return list
+	r.called = contains(s, "race", " backtrace") && callRE.MatchString(s)
+	r.starts = r.called || contains(s, "ed:", "ed by task", "Uninit", "badaddr") && startRE.MatchString(s)
+	return r
 }
 
-// baseName is a function's name without what compilers append to their clones of it, and of a C++ symbol its
-// plain name.
-func baseName(fn string) string {
-	fn = wsRE.ReplaceAllString(fn, "")
-	if strings.HasPrefix(fn, "_Z") {
-		return demangled(fn)
-	}
-	return strings.TrimRight(fn, ".")
+// contains says whether a text has one of some words: most lines have none, and need no regular expression.
+func contains(s string, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
 }
 
-// demangled is the last name of an Itanium C++ symbol ("_Z3fooi", "_ZN2ns3fooEv", which legacy Rust uses too), the
-// symbol itself where it is more complex.
-func demangled(fn string) string {
+// plainName is a function's name; of a C++ or Rust symbol in the Itanium mangling ("_Z3fooi", "_ZN2ns3fooEv") its
+// qualified name without the parameters, the symbol itself where it is more complex.
+func plainName(fn string) string {
+	if !strings.HasPrefix(fn, "_Z") {
+		return fn
+	}
 	s := strings.TrimLeft(strings.TrimPrefix(fn, "_Z"), "NK")
-	name := ""
+	var parts []string
 	for s != "" && s[0] >= '0' && s[0] <= '9' {
 		n := 0
 		for s != "" && s[0] >= '0' && s[0] <= '9' && n < 1<<16 {
@@ -162,10 +143,10 @@ func demangled(fn string) string {
 		if len(part) == 17 && part[0] == 'h' { // Rust's hash
 			continue
 		}
-		name = part
+		parts = append(parts, part)
 	}
-	if name == "" {
+	if parts == nil {
 		return fn
 	}
-	return name
+	return strings.Join(parts, "::")
 }

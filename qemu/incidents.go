@@ -1,8 +1,13 @@
 package qemu
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
+	"io"
 	"iter"
+	"regexp"
+	"slices"
 )
 
 // Bounds of one incident's report. The longest that is of use is a lockdep or hung-task report with the locks and stacks of
@@ -11,85 +16,165 @@ const (
 	maxReportBytes = 96 << 10
 	maxReportLines = 900
 	maxLineBytes   = 1 << 10 // what is looked at of a line; a console prints no longer ones
+	maxOpen        = 8       // reports that CPUs print at the same time
 )
 
-// incident is one failure on a console, from the line that announces it to the next incident, the end of its
-// report, or the bounds above.
+// incident is one failure on a console, from the line that announces it to the next incident of the same task or CPU, the
+// end of its report, or the bounds above.
 type incident struct {
-	rule *rule
-	head string   // the announcing line, without its prefix
-	sub  []string // the submatches of the rule's pattern in head
-	ctx  string   // "T123" or "C1" where the console has CONFIG_PRINTK_CALLER
-	raw  []byte   // the report, a part of the console
-	died bool     // an oops or panic followed as its consequence
-	cut  bool     // another incident begins in the middle of the report
+	rule   *rule
+	head   string   // the announcing line, without its prefix
+	sub    []string // the submatches of the rule's pattern in head
+	ctx    string   // who printed it, see stripPrefix
+	raw    []byte   // the report
+	count  int      // lines of raw
+	own    int      // how much of raw is this incident's for certain, 0 for all: there another begins, and who prints what is not known
+	shown  int      // how much of raw is its report, 0 for all: there the same task's next begins
+	mixed  bool     // another incident began before the end: from there only its own lines are kept
+	closed bool
+	died   bool // an oops or panic followed as its consequence
+	race   int  // incidents that tasks or CPUs reported at the same time have the same number
 }
 
-// incidents splits a console into its incidents. It keeps nothing but the offsets of the open one.
-func incidents(console []byte) iter.Seq[*incident] {
+// incidents splits a console into its incidents, in the order in which they were announced. It keeps no more in memory than a
+// line and the reports being printed, whatever the console's length; a read error is the console's end.
+func incidents(console io.Reader) iter.Seq[*incident] {
 	return func(yield func(*incident) bool) {
-		var open *incident
-		start, lines := 0, 0
-		seen := false
-		emit := func(end int) bool {
-			in := open
-			open = nil
-			in.raw = console[start:end]
-			return yield(in)
-		}
-		for pos := 0; pos < len(console); {
-			next := len(console)
-			if i := bytes.IndexByte(console[pos:], '\n'); i >= 0 {
-				next = pos + i + 1
+		r := bufio.NewReaderSize(console, 64<<10)
+		var s splitter
+		for {
+			line, err := r.ReadSlice('\n')
+			if len(line) > 0 {
+				s.line(line)
 			}
-			line := console[pos:min(next, pos+maxLineBytes)]
-			if r, head, sub, ctx := announce(line); r != nil {
-				switch {
-				case r.consequence && (open != nil || seen):
-					if open != nil && !open.rule.complaint {
-						open.died = open.died || r.fatal
-					}
-				case r.complaint && open != nil:
-				default:
-					if open != nil {
-						open.cut = true
-						if !emit(pos) {
-							return
-						}
-					}
-					open = &incident{rule: r, head: head, sub: sub, ctx: ctx}
-					seen = seen || !r.complaint
-					start, lines = pos, 0
+			for errors.Is(err, bufio.ErrBufferFull) { // the rest of an endless line is nobody's
+				_, err = r.ReadSlice('\n')
+			}
+			if err != nil {
+				for _, in := range s.open {
+					in.closed = true
 				}
 			}
-			if open != nil {
-				lines++
-				switch {
-				case next-start > maxReportBytes:
-					if !emit(min(next, start+maxReportBytes)) {
-						return
-					}
-				case lines >= open.rule.lines(), bytes.Contains(line, endTrace):
-					if !emit(next) {
-						return
-					}
+			for len(s.open) > 0 && s.open[0].closed {
+				if !yield(s.open[0]) {
+					return
 				}
+				s.open = s.open[1:]
 			}
-			pos = next
+			if err != nil {
+				return
+			}
 		}
-		if open != nil {
-			emit(len(console))
+	}
+}
+
+// splitter is the state of splitting a console.
+type splitter struct {
+	open  []*incident // in the order of their first lines; a closed one waits for those before it
+	seen  bool        // there has been an incident
+	races int
+}
+
+// line takes the next line of the console.
+func (s *splitter) line(full []byte) {
+	line := full[:min(len(full), maxLineBytes)]
+	r, head, sub, ctx, ok := announce(line)
+	if r != nil {
+		s.announced(&incident{rule: r, head: head, sub: sub, ctx: ctx})
+	} else if len(s.open) > 0 && bytes.Contains(line, injection) {
+		s.interrupted(ctx)
+	}
+	for _, in := range s.open {
+		if in.closed {
+			continue
 		}
+		if in.mixed && !ok {
+			_, ctx = stripPrefix(bytes.TrimRight(line, "\r\n"))
+			ok = true
+		}
+		if !in.mixed || ctx == in.ctx {
+			in.add(full, line)
+		}
+	}
+}
+
+// injection announces a stack that is no failure's (lib/fault-inject.c).
+var injection = []byte("FAULT_INJECTION: forcing a failure")
+
+// announced opens an incident, unless its line is part of an open one.
+func (s *splitter) announced(in *incident) {
+	r := in.rule
+	open := slices.ContainsFunc(s.open, func(o *incident) bool { return !o.closed })
+	switch {
+	case r.consequence && (open || s.seen):
+		s.follows(in)
+		return
+	case open && r.complaint:
+		return
+	case open && r.remark:
+		s.interrupted(in.ctx)
+		return
+	}
+	for _, o := range s.open {
+		switch {
+		case o.closed:
+		case !caller(o.ctx) || !caller(in.ctx):
+			o.closed = true
+		case o.ctx != in.ctx:
+			o.mixed, in.mixed, in.race = true, true, o.race
+		case o.shown == 0:
+			o.shown = len(o.raw)
+		}
+	}
+	if len(s.open) >= maxOpen {
+		s.open[0].closed = true
+	}
+	if !in.mixed {
+		s.races++
+		in.race = s.races
+	}
+	s.open = append(s.open, in)
+	s.seen = s.seen || !r.complaint && !r.remark
+}
+
+// follows puts a consequence down to the latest open incident of the same task or CPU, or of any.
+func (s *splitter) follows(in *incident) {
+	var of *incident
+	for _, o := range s.open {
+		if !o.closed && o.class() < 2 && (of == nil || o.ctx == in.ctx || of.ctx != in.ctx) {
+			of = o
+		}
+	}
+	if of != nil {
+		of.died = of.died || in.rule.fatal
+	}
+}
+
+// interrupted notes that what follows may be another report's, where the console does not say who prints a line.
+func (s *splitter) interrupted(ctx string) {
+	for _, o := range s.open {
+		if o.own == 0 && !caller(ctx) {
+			o.own = len(o.raw)
+		}
+	}
+}
+
+// add takes a line into a report.
+func (in *incident) add(full, line []byte) {
+	in.raw = append(in.raw, full[:min(len(full), maxReportBytes-len(in.raw))]...)
+	in.count++
+	if len(in.raw) >= maxReportBytes || in.count >= in.rule.lines() || bytes.Contains(line, endTrace) {
+		in.closed = true
 	}
 }
 
 // endTrace closes the reports of WARN, BUG and oops (kernel/panic.c, print_oops_end_marker).
 var endTrace = []byte("---[ end ")
 
-// announce finds the rule whose incident a line announces: the first in the order of rules.
-func announce(line []byte) (r *rule, head string, sub []string, ctx string) {
+// announce finds the rule whose incident a line announces: the first in the order of rules. Without one the line has not
+// been read any further, and ok is false.
+func announce(line []byte) (r *rule, head string, sub []string, ctx string, ok bool) {
 	best := len(rules)
-	stripped := false
 	for i := 0; i+1 < len(line); i++ {
 		c, d := line[i], line[i+1]
 		if pairs[c][d>>6]&(1<<(d&63)) == 0 {
@@ -99,10 +184,10 @@ func announce(line []byte) (r *rule, head string, sub []string, ctx string) {
 			if !bytes.HasPrefix(line[i:], needles[k]) {
 				continue
 			}
-			if !stripped {
+			if !ok {
 				var text []byte
 				text, ctx = stripPrefix(bytes.TrimRight(line, "\r\n"))
-				head, stripped = string(text), true
+				head, ok = string(text), true
 			}
 			for _, n := range rulesOf[k] {
 				if n >= best {
@@ -117,29 +202,40 @@ func announce(line []byte) (r *rule, head string, sub []string, ctx string) {
 			}
 		}
 	}
-	return r, head, sub, ctx
+	return r, head, sub, ctx, ok
 }
 
 // stripPrefix takes the console's own prefixes off a line: log level, time stamp, caller, "printk messages
-// dropped", colour sequences of a boot that was interrupted.
+// dropped", a login prompt, what syslog or journald put before it. ctx is who printed the line: "T123" or "C1" where the
+// console has CONFIG_PRINTK_CALLER, "-" for the kernel without that, "" for a line without a time stamp.
 func stripPrefix(line []byte) (text []byte, ctx string) {
+	line = bytes.TrimLeft(line, "\r")
 	if i := bytes.Index(line, dropped); i >= 0 && bytes.HasPrefix(line, stars) {
 		line = line[i+len(dropped):]
 	}
-	line = bytes.TrimLeft(line, " \t\r")
-	if len(line) > 2 && line[0] == '<' {
-		if i := bytes.IndexByte(line[:min(len(line), 5)], '>'); i > 0 && digits(line[1:i]) {
-			line = line[i+1:]
+	for _, mark := range hosts {
+		if i := bytes.Index(line, mark); i >= 0 && i < 120 && line[0] != '[' && line[0] != '<' {
+			line = line[i+len(mark):]
+			ctx = "-"
 		}
 	}
-	if rest, stamp, ok := bracket(line); ok && isStamp(stamp) {
-		line = rest
-		if rest, caller, ok := bracket(line); ok && isCaller(caller) {
-			line, ctx = rest, string(bytes.TrimSpace(caller))
+	rest := bytes.TrimLeft(line, " \t")
+	if len(rest) > 2 && rest[0] == '<' {
+		if i := bytes.IndexByte(rest[:min(len(rest), 5)], '>'); i > 0 && digits(rest[1:i]) {
+			rest = rest[i+1:]
+			line, ctx = rest, "-"
 		}
-		if len(line) > 0 && line[0] == ' ' {
-			line = line[1:]
-		}
+	}
+	rest, stamp, ok := bracket(rest)
+	if !ok || !isStamp(stamp) {
+		return line, ctx
+	}
+	line, ctx = rest, "-"
+	if rest, caller, ok := bracket(line); ok && isCaller(caller) {
+		line, ctx = rest, string(bytes.TrimSpace(caller))
+	}
+	if len(line) > 0 && line[0] == ' ' {
+		line = line[1:]
 	}
 	return line, ctx
 }
@@ -147,25 +243,32 @@ func stripPrefix(line []byte) (text []byte, ctx string) {
 var (
 	stars   = []byte("** ")
 	dropped = []byte("printk messages dropped ** ")
+	hosts   = [][]byte{[]byte(" login: "), []byte(" kernel: ")}
 )
+
+// caller says whether who printed a line is known.
+func caller(ctx string) bool { return len(ctx) > 1 }
 
 // bracket splits "[inside]rest".
 func bracket(b []byte) (rest, inside []byte, ok bool) {
 	if len(b) == 0 || b[0] != '[' {
 		return b, nil, false
 	}
-	i := bytes.IndexByte(b[:min(len(b), 32)], ']')
+	i := bytes.IndexByte(b[:min(len(b), 40)], ']')
 	if i < 0 {
 		return b, nil, false
 	}
 	return b[i+1:], b[1:i], true
 }
 
-// isStamp recognises "   12.345678".
+// isStamp recognises "   12.345678" and `dmesg -T`'s "Mon Apr 21 21:21:33 2025".
 func isStamp(b []byte) bool {
-	whole, frac, ok := bytes.Cut(bytes.TrimSpace(b), []byte("."))
-	return ok && digits(whole) && digits(frac)
+	b = bytes.TrimSpace(b)
+	whole, frac, ok := bytes.Cut(b, []byte("."))
+	return ok && digits(whole) && digits(frac) || dateRE.Match(b)
 }
+
+var dateRE = regexp.MustCompile(`^[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4}$`)
 
 // isCaller recognises "T123" (task) and "C1" (CPU, in interrupt context), padded with spaces.
 func isCaller(b []byte) bool {

@@ -6,6 +6,9 @@ import (
 )
 
 // rule recognises one kind of incident by the line that announces it, and says how it is called.
+//
+// Which kinds there are, how their titles read and by which of its functions an incident is called is the convention of
+// syzkaller (github.com/google/syzkaller, pkg/report, Apache-2.0), so that a title can be looked up among syzbot's.
 type rule struct {
 	needle string         // a literal part of the line, looked for first
 	re     *regexp.Regexp // on the line without its prefix
@@ -13,268 +16,330 @@ type rule struct {
 	typ    string
 	title  string // $1… are the pattern's submatches, FUNC the guilty function
 	alt    string // an alternative title, with FUNC
-	// headless is the title, of type WARNING, when no function is known.
-	headless string
-	// detail reads type and title off the report where they depend on more than the first line; an empty title is the
-	// rule's own.
-	detail func(*incident) (typ, title string)
-	// where finds the functions for FUNC, best first; guilty when nil.
-	where func(*incident, []entry) []string
+	// detail reads type and title off the report where they depend on more than the first line; an empty title is
+	// the announcing line.
+	detail func(in *incident, rows []row) (typ, title string)
+	where  *trail // to the function for FUNC; that of an exception when nil
 
 	fatal       bool // the kernel or the task ends by it
 	consequence bool // after another incident, its result rather than one of its own
-	complaint   bool // a file system's own message or a warning in passing: gives way to any other
+	complaint   bool // a file system's own message: gives way to any other
+	remark      bool // a line of no known kind: gives way to any other in a run's verdict
+	bare        bool // a report without a stack
 	corrupted   bool // only a damaged report is left without a better name
 }
 
 // lines is how long a rule's report can be.
 func (r *rule) lines() int {
-	if r.complaint {
+	if r.complaint || r.remark {
 		return 12
 	}
 	return maxReportLines
+}
+
+// lead is how many lines of a report are read for its name before one about its consequences ends it.
+func (r *rule) lead() int {
+	switch r.where {
+	case valued, leaked:
+		return 16 // KMSAN prints little but the stack
+	case overrun:
+		return maxReportLines // it is the panic that prints the stack
+	}
+	return reportLines
 }
 
 func re(s string) *regexp.Regexp { return regexp.MustCompile(s) }
 
 const badAccess = "bad-access in FUNC"
 
+// The trails to the guilty function.
+var (
+	exception = &trail{steps: []step{pc, callTrace, stack}}
+	atPC      = &trail{steps: []step{pc}}
+	traced    = &trail{steps: []step{callTrace, stack}}
+	// the address sanitizer's line names the function that its compiler instrumented
+	checked = &trail{steps: []step{announced, callTrace, stack}, skip: re(`tag_check|^el1h?_`)}
+	freed   = &trail{steps: []step{announced, callTrace, stack}, skip: re(`slab_|kfree|v(?:un)?map|vfree`)}
+	guarded = &trail{steps: []step{announced, stack}}
+	// where the value is used; generic routines only carry it there
+	valued  = &trail{steps: []step{stack}, skip: re(`alloc_skb|netlink_(?:ack|rcv_skb)|_encrypt$|^(?:crypto|cipher|drbg|rng)_`)}
+	leaked  = &trail{steps: []step{stack}, skip: re(`alloc_skb|usb_(?:submit_urb|start_wait_urb|bulk_msg|interrupt_msg|control_msg)`)}
+	ubsan   = &trail{steps: []step{callTrace, stack}, skip: re(`ubsan|overflow`)}
+	kept    = &trail{steps: []step{matched(`backtrace(?: \(crc [0-9a-f]*\))?:`), stack}, skip: re(`mmap|kmem|slab|alloc|create_object|idr_get|list_lru_init|pcpu_create`)}
+	stuck   = &trail{steps: []step{pc, callTrace, stack}, pick: representative}
+	overrun = &trail{steps: []step{callTrace, stack}, skip: re(`schedule|retint_kernel|bad_stack`), pick: representative}
+	// the stack below the interrupt that noticed
+	stalled = &trail{steps: []step{matched(`apic_timer_interrupt`), pc, stack}, other: []step{matched(`apic_timer_interrupt|Exception stack|el1h_64_irq|handle_riscv_irq|do_io_irq|timer_interrupt\+0x`), stack},
+		skip: re(`apic_timer_interrupt|rcu`), pick: representative}
+	waiting = &trail{steps: []step{callTrace, stack}, pick: sleeper}
+	undying = &trail{steps: []step{callTrace, stack}, skip: re(`schedule`)}
+
+	// lockdep lists the lock that is wanted, then one that is held
+	wanted   = &trail{steps: []step{past("is trying to acquire lock"), listed, listed, stack}, skip: re(`process_one_work|(?:flush|drain|destroy)_workqueue`), whole: true}
+	wantedAt = &trail{steps: []step{past("is trying to acquire"), taken}, raw: true, whole: true}
+	changed  = &trail{steps: []step{past("just changed the state of lock"), taken}, raw: true, whole: true}
+	// what made a lock irq-unsafe
+	unsafe       = &trail{steps: []step{matched(`which became .* at:`), stack}}
+	inconsistent = &trail{steps: []step{past("takes"), matched(`\bat: .*\+0x`), callTrace, stack}, whole: true}
+	released     = &trail{steps: []step{matched(`\] +` + function), callTrace, stack}, other: []step{callTrace, stack}}
+	heldAt       = &trail{steps: []step{taken}, other: []step{matched(`\] +` + function)}, raw: true, whole: true}
+	leftWith     = &trail{steps: []step{past("leaving the kernel with locks still held"), taken}, raw: true, whole: true}
+	spinning     = &trail{steps: []step{callTrace, stack}, skip: re(`spin_|_(?:un)?lock`)}
+	keyed        = &trail{steps: []step{callTrace, stack}, skip: re(`stack|lock|IRQ`)}
+	suspected    = &trail{steps: []step{matched(`[\w./-]+\.[a-z]+:\d+`), callTrace, stack}, skip: re(`rcu|kmem|slab`), whole: true}
+	waited       = &trail{steps: []step{callTrace, stack}, skip: re(`(?:lock|release)_sock`)}
+	unscheduled  = &trail{steps: []step{callTrace, stack}, skip: re(`schedule`)}
+	preemptible  = &trail{steps: []step{callTrace, stack}, skip: re(`preempt|debug_|processor_id|this_cpu`)}
+	lastFunction = &trail{steps: []step{matched(`last function: ([A-Za-z_]\w*)`)}, raw: true, whole: true}
+	// a bad page is put down to who allocated it (CONFIG_PAGE_OWNER): whoever freed it is chance
+	allocated = &trail{steps: []step{matched(`page last allocated`), stack}, skip: re(`(?:free|put|get|update|release)_page|free_unref|^_*folio|truncate_inode_pages|page_frag_free|prep_new_page|alloc|vmap|page_owner`)}
+
+	canary    = &trail{steps: []step{matched(`corrupted in: (?:\[<[^>]*>\] )?` + function)}, other: []step{callTrace, stack}, skip: re(`stack_chk`)}
+	usercopy  = &trail{steps: []step{callTrace, stack}, skip: re(`usercopy|__check`)}
+	bug       = &trail{steps: []step{pc, callTrace, stack}, skip: re(`^skb_`)} // their checks are for their callers
+	rustPanic = &trail{steps: []step{callTrace, stack}, skip: re(`rust_begin_unwind`)}
+)
+
+// warned is the trail of a warning: newer kernels trap for it, so its stack begins where the CPU was; older ones just print it.
+func warned(skip string) *trail {
+	t := &trail{steps: []step{pc, stack}, other: []step{callTrace, stack}}
+	if skip != "" {
+		t.skip = re(skip)
+	}
+	return t
+}
+
 // rules in order of preference; the first that matches a line names it.
 var rules = []*rule{
 	// Sanitizers (mm/kasan/report.c, mm/kfence/report.c, mm/kmsan/report.c, kernel/kcsan/report.c, lib/ubsan.c).
-	{needle: "BUG", re: re(`BUG: KASAN: (?:maybe )?([a-z-]+(?: or [a-z-]+)?) (?:in|on)\b`), detail: kasan, where: accessor, alt: badAccess},
-	{needle: "BUG", re: re(`BUG: KFENCE: (use-after-free|out-of-bounds|memory corruption|invalid free|invalid)(?: (read|write))? in`), detail: kfence},
-	{needle: "BUG", re: re(`BUG: KMSAN: ([a-z-]+) in`), detail: kmsan},
-	{needle: "BUG", re: re(`BUG: KCSAN: (data-race) in (\S+) / (\S+)`), typ: "DATARACE", title: "KCSAN: $1 in $2 / $3"},
-	{needle: "BUG", re: re(`BUG: KCSAN: (data-race) in`), typ: "DATARACE", title: "KCSAN: $1 in FUNC"},
-	{needle: "BUG", re: re(`BUG: KCSAN: assert: race in (\S+) / (\S+)`), typ: "KCSAN-ASSERT", title: "KCSAN: assert: race in $1 / $2"},
-	{needle: "BUG", re: re(`BUG: KCSAN: assert: race in`), typ: "KCSAN-ASSERT", title: "KCSAN: assert: race in FUNC"},
-	{needle: "UBSAN:", re: re(`UBSAN: Undefined behaviour in`), typ: "UBSAN", title: "UBSAN: undefined-behaviour in FUNC"},
-	{needle: "UBSAN:", re: re(`UBSAN: (array-index-out-of-bounds) in`), typ: "MEMORY_SAFETY_UBSAN", title: "UBSAN: $1 in FUNC"},
-	{needle: "UBSAN:", re: re(`UBSAN: ([a-z-]+) in`), typ: "UBSAN", title: "UBSAN: $1 in FUNC"},
-	{needle: "BUG", re: re(`BUG: memory leak`), typ: "LEAK", title: "memory leak in FUNC"},
-	{needle: "unreferenced object", re: re(`^unreferenced object 0x`), typ: "LEAK", title: "memory leak in FUNC", consequence: true},
+	{needle: "BUG:", re: re(`BUG: KASAN: (?:double-free or invalid-free|double-free|invalid-free) in ` + function), typ: "KASAN-INVALID-FREE", title: "KASAN: invalid-free in FUNC", alt: "invalid-free in FUNC", where: freed},
+	{needle: "BUG:", re: re(`BUG: KASAN: (.*)`), detail: kasan, alt: badAccess, where: checked},
+	{needle: "BUG:", re: re(`BUG: KFENCE: (use-after-free|out-of-bounds|invalid) (read|write) in ` + function), detail: kfence, alt: badAccess, where: guarded},
+	{needle: "BUG:", re: re(`BUG: KFENCE: (memory corruption|invalid free) in ` + function), detail: kfence, where: guarded, bare: true},
+	{needle: "BUG:", re: re(`BUG: KMSAN: (kernel-usb-infoleak) in ` + function), detail: kmsan, where: leaked, bare: true},
+	{needle: "BUG:", re: re(`BUG: KMSAN: ([a-z-]+) in ` + function), detail: kmsan, alt: badAccess, where: valued, bare: true},
+	{needle: "BUG:", re: re(`BUG: (KCSAN: data-race.*)`), typ: "KCSAN-DATARACE", title: "$1", bare: true},
+	{needle: "BUG:", re: re(`BUG: (KCSAN: assert: race in.*)`), typ: "KCSAN-ASSERT", title: "$1", bare: true},
+	{needle: "BUG:", re: re(`BUG: (KCSAN: .*)`), typ: "KCSAN-UNKNOWN", title: "$1", bare: true},
+	{needle: "UBSAN:", re: re(`UBSAN: Undefined behaviour in`), typ: "UBSAN", title: "UBSAN: undefined-behaviour in FUNC", where: ubsan},
+	{needle: "UBSAN:", re: re(`UBSAN: (array-index-out-of-bounds) in`), typ: "MEMORY_SAFETY_UBSAN", title: "UBSAN: $1 in FUNC", alt: badAccess, where: ubsan},
+	{needle: "UBSAN:", re: re(`UBSAN: (.*?) in `), typ: "UBSAN", title: "UBSAN: $1 in FUNC", where: ubsan},
+	{needle: "BUG:", re: re(`BUG: memory leak`), typ: "LEAK", title: "memory leak in FUNC", where: kept},
 
 	// Bad accesses (arch/*/mm/fault.c).
-	{needle: "nable to handle", re: re(`nable to handle kernel NULL pointer dereference`), typ: "NULL-POINTER-DEREFERENCE", title: "BUG: unable to handle kernel NULL pointer dereference in FUNC", alt: badAccess, fatal: true},
-	{needle: "BUG", re: re(`BUG: [Kk]ernel NULL pointer dereference`), typ: "NULL-POINTER-DEREFERENCE", title: "BUG: unable to handle kernel NULL pointer dereference in FUNC", alt: badAccess, fatal: true},
-	{needle: "nable to handle", re: re(`nable to handle (?:kernel paging request|page fault for address|kernel data access|kernel instruction fetch)`), typ: "MEMORY_SAFETY_BUG", title: "BUG: unable to handle kernel paging request in FUNC", alt: badAccess, fatal: true},
-	{needle: "nable to handle", re: re(`nable to handle (kernel [a-z]+(?: [a-z]+)*?) (?:in virtual|without|at|on)\b`), title: "BUG: unable to handle $1 in FUNC", alt: badAccess, fatal: true},
-	{needle: "BUG", re: re(`BUG: stack guard page was hit`), typ: "DoS", title: "BUG: stack guard page was hit in FUNC", alt: "stack-overflow in FUNC", fatal: true},
-	{needle: "TASK stack", re: re(`BUG: TASK stack guard page was hit`), typ: "DoS", title: "BUG: stack guard page was hit in FUNC", alt: "stack-overflow in FUNC", fatal: true},
-	{needle: "Insufficient stack", re: re(`Insufficient stack space to handle exception`), typ: "DoS", title: "kernel stack overflow in FUNC", alt: "stack-overflow in FUNC", fatal: true},
-	{needle: "kernel stack overflow", re: re(`kernel stack overflow`), typ: "DoS", title: "kernel stack overflow in FUNC", alt: "stack-overflow in FUNC", fatal: true, consequence: true},
+	{needle: "BUG:", re: re(`BUG: (?:unable to handle kernel NULL pointer dereference|[Kk]ernel NULL pointer dereference)`), typ: "NULL-POINTER-DEREFERENCE", title: "BUG: unable to handle kernel NULL pointer dereference in FUNC", alt: badAccess, fatal: true},
+	{needle: "BUG:", re: re(`BUG: (?:unable to handle (?:kernel paging request|page fault for address)|Unable to handle kernel (?:data access|instruction fetch))`), typ: "MEMORY_SAFETY_BUG", title: "BUG: unable to handle kernel paging request in FUNC", alt: badAccess, fatal: true},
+	{needle: "BUG:", re: re(`BUG: [Uu]nable to handle kernel`), title: "BUG: unable to handle kernel", fatal: true, corrupted: true},
+	{needle: "Unable to handle kernel", re: re(`Unable to handle kernel NULL pointer dereference`), typ: "NULL-POINTER-DEREFERENCE", title: "BUG: unable to handle kernel NULL pointer dereference in FUNC", alt: badAccess, fatal: true},
+	{needle: "Unable to handle kernel", re: re(`Unable to handle kernel paging request`), typ: "MEMORY_SAFETY_BUG", title: "BUG: unable to handle kernel paging request in FUNC", alt: badAccess, fatal: true},
+	{needle: "Unable to handle kernel", re: re(`Unable to handle (kernel .*?)(?: (?:at|on|for|without) .*|$)`), title: "BUG: unable to handle $1 in FUNC", alt: badAccess, fatal: true},
+	{needle: "CPU ", re: re(`CPU \d+ Unable to handle kernel paging request`), typ: "MEMORY_SAFETY_BUG", title: "BUG: unable to handle kernel paging request in FUNC", alt: badAccess, fatal: true},
+	{needle: "stack guard page", re: re(`BUG: .*stack guard page was hit at`), title: "BUG: stack guard page was hit in FUNC", alt: "stack-overflow in FUNC", where: stuck, fatal: true},
+	{needle: "Insufficient stack", re: re(`Insufficient stack space to handle exception`), typ: "DoS", title: "kernel stack overflow in FUNC", alt: "stack-overflow in FUNC", where: overrun, fatal: true},
 
-	// Lists (lib/list_debug.c), reported by BUG or WARN.
-	{needle: "list_", re: re(`list_(?:add|del)\S* corruption`), typ: "MEMORY_SAFETY_BUG", title: "BUG: corrupted list in FUNC", fatal: true},
-	{needle: "kernel BUG at", re: re(`kernel BUG at lib/list_debug\.c`), typ: "MEMORY_SAFETY_BUG", title: "BUG: corrupted list in FUNC", fatal: true, consequence: true},
-	{needle: "usercopy: ", re: re(`usercopy: (?:kernel|Kernel) memory (?:exposure|overwrite) attempt detected`), typ: "BUG", title: "BUG: bad usercopy in FUNC", fatal: true},
-	{needle: "kernel BUG at", re: re(`kernel BUG at mm/usercopy\.c`), typ: "BUG", title: "BUG: bad usercopy in FUNC", fatal: true, consequence: true},
-	{needle: "kernel BUG at", re: re(`kernel BUG at `), typ: "BUG", title: "kernel BUG in FUNC", fatal: true},
+	{needle: "kernel BUG", re: re(`kernel BUG at lib/list_debug\.c`), typ: "MEMORY_SAFETY_BUG", title: "BUG: corrupted list in FUNC", alt: badAccess, where: traced, fatal: true},
+	{needle: "kernel BUG", re: re(`kernel BUG at mm/usercopy\.c`), typ: "BUG", title: "BUG: bad usercopy in FUNC", where: usercopy, fatal: true},
+	{needle: "kernel BUG", re: re(`kernel BUG at `), typ: "BUG", title: "kernel BUG in FUNC", where: bug, fatal: true},
+	{needle: "Kernel BUG", re: re(`Kernel BUG (.+)`), typ: "BUG", title: "kernel BUG $1", fatal: true},
+	{needle: "BUG kmalloc-", re: re(`BUG kmalloc-.*: Object already free`), typ: "DoS", title: "BUG: Object already free"},
 
 	// Lockdep (kernel/locking/lockdep.c, kernel/locking/*_debug.c).
-	{needle: "possible", re: re(`(possible (?:circular locking dependency|recursive locking|irq lock inversion dependency|\S+ lock inversion dependency)) detected`), typ: "LOCKDEP", title: "possible deadlock in FUNC", where: acquirer, headless: "WARNING: $1 detected"},
-	{needle: "-safe -> ", re: re(`([A-Z]+-(?:READ-)?safe -> [A-Z]+-(?:READ-)?unsafe lock order) detected`), typ: "LOCKDEP", title: "possible deadlock in FUNC", where: acquirer, headless: "WARNING: $1 detected"},
-	{needle: "inconsistent lock state", re: re(`inconsistent lock state`), typ: "LOCKDEP", title: "inconsistent lock state in FUNC", where: acquirer},
-	{needle: "uspicious RCU usage", re: re(`WARNING: [Ss]uspicious RCU usage`), typ: "LOCKDEP", title: "WARNING: suspicious RCU usage in FUNC", where: backtrace},
-	{needle: "uspicious RCU usage", re: re(`INFO: [Ss]uspicious RCU usage`), title: "INFO: suspicious RCU usage in FUNC", where: backtrace},
-	{needle: "ested lock was not taken", re: re(`ested lock was not taken`), typ: "LOCKDEP", title: "WARNING: nested lock was not taken in FUNC", where: acquirer},
-	{needle: "bad unlock balance", re: re(`(BUG|WARNING): bad unlock balance detected`), typ: "LOCKDEP", title: "$1: bad unlock balance in FUNC", where: acquirer},
-	{needle: "held lock freed", re: re(`(BUG|WARNING): held lock freed`), typ: "LOCKDEP", title: "$1: held lock freed in FUNC", where: acquirer},
-	{needle: "lock held when", re: re(`(BUG|WARNING): lock held when returning to user space`), typ: "LOCKDEP", title: "$1: lock held when returning to user space in FUNC", where: held},
-	{needle: "still has locks held", re: re(`(BUG|WARNING): .*still has locks held`), typ: "LOCKDEP", title: "$1: still has locks held in FUNC", where: held},
-	{needle: "BUG", re: re(`BUG: (?:Invalid wait context)`), typ: "LOCKDEP", title: "BUG: Invalid wait context in FUNC", where: acquirer},
-	{needle: "non-static key", re: re(`trying to register non-static key`), typ: "LOCKDEP", title: "INFO: trying to register non-static key in FUNC"},
-	{needle: "BUG", re: re(`BUG: (spinlock|rwlock) ([a-z ]+?)(?: on CPU|,|$)`), typ: "LOCKDEP", title: "BUG: $1 $2 in FUNC"},
-	{needle: "BUG", re: re(`BUG: (MAX_\w+) too low`), title: "BUG: $1 too low!"},
+	{needle: "possible circular", re: re(`(?:WARNING|INFO): possible circular locking dependency detected`), typ: "LOCKDEP", title: "possible deadlock in FUNC", where: wanted},
+	{needle: "possible recursive", re: re(`(?:WARNING|INFO): possible recursive locking detected`), typ: "LOCKDEP", title: "possible deadlock in FUNC", where: wantedAt},
+	{needle: "lock inversion", re: re(`(?:WARNING|INFO): possible \S+ lock inversion dependency detected`), typ: "LOCKDEP", title: "possible deadlock in FUNC", where: changed},
+	{needle: "-safe -> ", re: re(`WARNING: .*-safe -> .*-unsafe lock order detected`), typ: "LOCKDEP", title: "possible deadlock in FUNC", where: unsafe},
+	{needle: "-safe -> ", re: re(`INFO: .*-safe -> .*-unsafe lock order detected`), typ: "LOCKDEP", title: "possible deadlock in FUNC", where: wantedAt},
+	{needle: "inconsistent lock state", re: re(`(?:WARNING|INFO): inconsistent lock state`), typ: "LOCKDEP", title: "inconsistent lock state in FUNC", where: inconsistent},
+	{needle: "uspicious RCU usage", re: re(`WARNING: suspicious RCU usage`), typ: "LOCKDEP", title: "WARNING: suspicious RCU usage in FUNC", where: suspected},
+	{needle: "uspicious RCU usage", re: re(`INFO: suspicious RCU usage`), title: "INFO: suspicious RCU usage in FUNC", where: suspected},
+	{needle: "ested lock was not taken", re: re(`WARNING: [Nn]ested lock was not taken`), typ: "LOCKDEP", title: "WARNING: nested lock was not taken in FUNC", where: warned("")},
+	{needle: "bad unlock balance", re: re(`(BUG|WARNING): bad unlock balance detected!`), typ: "LOCKDEP", title: "$1: bad unlock balance in FUNC", where: released},
+	{needle: "held lock freed", re: re(`(BUG|WARNING): held lock freed!`), typ: "LOCKDEP", title: "$1: held lock freed in FUNC", where: heldAt},
+	{needle: "lock held when", re: re(`WARNING: lock held when returning to user space`), typ: "LOCKDEP", title: "WARNING: lock held when returning to user space in FUNC", where: leftWith, bare: true},
+	{needle: "lock held when", re: re(`BUG: lock held when returning to user space`), title: "BUG: lock held when returning to user space in FUNC", where: leftWith, bare: true},
+	{needle: "still has locks held", re: re(`(BUG|WARNING): .*still has locks held!`), typ: "LOCKDEP", title: "$1: still has locks held in FUNC", where: heldAt},
+	{needle: "Invalid wait context", re: re(`BUG: Invalid wait context`), typ: "LOCKDEP", title: "WARNING: locking bug in FUNC", where: waited},
+	{needle: "non-static key", re: re(`INFO: trying to register non-static key`), title: "INFO: trying to register non-static key in FUNC", where: keyed},
+	{needle: "BUG:", re: re(`BUG: (spinlock|rwlock) (lockup suspected|already unlocked|recursion|cpu recursion|cpu-recursion|bad magic|wrong owner|wrong CPU|trylock failure on UP)`), typ: "LOCKDEP", title: "BUG: $1 $2 in FUNC", where: spinning},
 
-	// Sleeping and scheduling (kernel/sched/core.c).
-	{needle: "BUG", re: re(`BUG: sleeping function called from invalid context`), typ: "ATOMIC_SLEEP", title: "BUG: sleeping function called from invalid context in FUNC"},
-	{needle: "BUG", re: re(`BUG: scheduling while atomic`), typ: "ATOMIC_SLEEP", title: "BUG: scheduling while atomic in FUNC"},
-	{needle: "BUG", re: re(`BUG: using ([a-z_]+)\(\) in preemptible`), typ: "LOCKDEP", title: "BUG: using $1() in preemptible code in FUNC"},
-	{needle: "BUG", re: re(`BUG: workqueue leaked (?:lock or atomic|atomic, lock or RCU)`), title: "BUG: workqueue leaked lock or atomic in FUNC", where: lastFunction},
-	{needle: "BUG", re: re(`BUG: workqueue lockup`), typ: "HANG", title: "BUG: workqueue lockup"},
+	// Sleeping and scheduling (kernel/sched/core.c, kernel/workqueue.c, lib/smp_processor_id.c).
+	{needle: "BUG:", re: re(`BUG: sleeping function called from invalid context at`), typ: "ATOMIC_SLEEP", title: "BUG: sleeping function called from invalid context in FUNC", where: traced},
+	{needle: "BUG:", re: re(`BUG: scheduling while atomic`), typ: "ATOMIC_SLEEP", title: "BUG: scheduling while atomic in FUNC", where: unscheduled},
+	{needle: "BUG:", re: re(`BUG: using ([a-z_]+)\(\) in preemptible`), typ: "LOCKDEP", title: "BUG: using $1() in preemptible code in FUNC", where: preemptible},
+	{needle: "BUG:", re: re(`BUG: workqueue leaked (?:lock or atomic|atomic, lock or RCU)`), title: "BUG: workqueue leaked lock or atomic in FUNC", where: lastFunction, bare: true},
+	{needle: "BUG:", re: re(`BUG: workqueue lockup`), title: "BUG: workqueue lockup", bare: true},
 
 	// Hangs (kernel/hung_task.c, kernel/watchdog.c, kernel/rcu/tree_stall.h).
-	{needle: "BUG", re: re(`BUG: soft lockup`), typ: "HANG", title: "BUG: soft lockup in FUNC", alt: "stall in FUNC", where: staller},
-	{needle: "LOCKUP", re: re(`Watchdog detected hard LOCKUP|NMI watchdog: .*hard LOCKUP`), typ: "HANG", title: "BUG: hard lockup in FUNC", alt: "stall in FUNC", where: staller},
-	{needle: "stall", re: re(`INFO: rcu\w* (?:self-)?detected (?:expedited )?stalls?`), typ: "HANG", title: "INFO: rcu detected stall in FUNC", alt: "stall in FUNC", where: staller},
-	{needle: "stall", re: re(`rcu: INFO: \w+ (?:self-)?detected (?:expedited )?stalls?`), typ: "HANG", title: "INFO: rcu detected stall in FUNC", alt: "stall in FUNC", where: staller},
-	{needle: "blocked", re: re(`INFO: task .* blocked (?:in I/O wait )?for more than`), typ: "HANG", title: "INFO: task hung in FUNC", alt: "hang in FUNC", where: sleeper},
+	{needle: "BUG:", re: re(`BUG: soft lockup`), typ: "HANG", title: "BUG: soft lockup in FUNC", alt: "stall in FUNC", where: stuck},
+	{needle: "LOCKUP", re: re(`Watchdog detected hard LOCKUP|NMI watchdog: .*hard LOCKUP`), typ: "HANG", title: "BUG: hard lockup in FUNC", alt: "stall in FUNC", where: stuck},
+	{needle: "INFO:", re: re(`INFO: rcu_(?:preempt|sched|bh) (?:self-)?detected(?: expedited)? stall`), typ: "HANG", title: "INFO: rcu detected stall in FUNC", alt: "stall in FUNC", where: stalled},
+	{needle: "INFO:", re: re(`INFO: task .* blocked (?:in I/O wait )?for more than`), typ: "HANG", title: "INFO: task hung in FUNC", alt: "hang in FUNC", where: waiting},
 	// a task may have a line feed in its name
-	{needle: "INFO:", re: re(`INFO: task \S*$`), typ: "HANG", title: "INFO: task hung in FUNC", alt: "hang in FUNC", where: sleeper},
-	{needle: "can't die", re: re(`INFO: task .* can't die for more than`), typ: "HANG", title: "INFO: task can't die in FUNC", alt: "hang in FUNC", where: sleeper},
+	{needle: "INFO:", re: re(`INFO: task \S*$`), typ: "HANG", title: "INFO: task hung in FUNC", alt: "hang in FUNC", where: waiting},
+	{needle: "INFO:", re: re(`INFO: task .* can't die for more than .* seconds`), typ: "HANG", title: "INFO: task can't die in FUNC", alt: "hang in FUNC", where: undying},
 
 	// Memory management.
-	{needle: "BUG", re: re(`BUG: Bad page state`), title: "BUG: Bad page state in FUNC"},
-	{needle: "BUG", re: re(`BUG: Bad page map`), title: "BUG: Bad page map"},
-	{needle: "BUG", re: re(`BUG: Dentry .* still in use`), title: "BUG: Dentry still in use"},
-	{needle: "BUG", re: re(`BUG: (Bad rss-counter state|non-zero \S+ on freeing mm)`), title: "BUG: $1"},
+	{needle: "BUG:", re: re(`BUG: Bad page (state|cache)`), title: "BUG: Bad page $1 in FUNC", where: allocated},
+	{needle: "BUG:", re: re(`BUG: (Bad page map|Bad rss-counter state|non-zero \S+ on freeing mm)`), title: "BUG: $1"},
+	{needle: "BUG:", re: re(`BUG: Dentry .* still in use .*\[(unmount) of [^\]]+\]`), title: "BUG: Dentry still in use in $1"},
+	{needle: "BUG:", re: re(`BUG: (MAX_\w+) too low`), title: "BUG: $1 too low!"},
 
-	// Warnings by the place of the check.
-	{needle: "WARNING", re: re(`WARNING: .*\bkernel/locking/lockdep\w*\.c:\d`), typ: "LOCKDEP", title: "WARNING: locking bug in FUNC"},
-	{needle: "WARNING", re: re(`WARNING: .*\blib/kobject\.c:\d`), typ: "WARNING", title: "WARNING: kobject bug in FUNC"},
-	{needle: "WARNING", re: re(`WARNING: .*\blib/refcount\.c:\d`), typ: "REFCOUNT_WARNING", title: "WARNING: refcount bug in FUNC"},
-	{needle: "WARNING", re: re(`WARNING: .*\blib/debugobjects\.c:\d`), typ: "WARNING", title: "WARNING: ODEBUG bug in FUNC"},
-	{needle: "WARNING", re: re(`WARNING: .*\bmm/vmalloc\.c:\d+ .*__vmalloc_node`), typ: "WARNING", title: "WARNING: zero-size vmalloc in FUNC"},
-	{needle: "WARNING", re: re(`WARNING: .*\bfs/proc/generic\.c:\d`), typ: "WARNING", title: "WARNING: proc registration bug in FUNC"},
-	{needle: "WARNING", re: re(`WARNING: .*\bmm/(?:slab_common|slub|slab|util)\.c:\d.*(?:k[vmz]*alloc|kmalloc_slab|kvmalloc)`), typ: "WARNING", title: "WARNING: kmalloc bug in FUNC"},
-	{needle: "WARNING", re: re(`WARNING: .*\bdrivers/usb/core/urb\.c:\d`), typ: "WARNING", title: "WARNING in FUNC/usb_submit_urb"},
-	{needle: "WARNING", re: re(`WARNING: (?:CPU: \d+ PID: \d+ )?at \S+:\d+|WARNING: CPU: \d+ PID: \d+|WARNING: \S+\.[chS]:\d+ at `), typ: "WARNING", title: "WARNING in FUNC"},
-	{needle: "WARNING", re: re(`WARNING: kernel stack (regs|frame pointer) at .* has bad ('\S+' value|value)`), title: "WARNING: kernel stack regs has bad $2"},
+	// Warnings by the place of the check, "CPU: 0 PID: 1 at file:line function" or "file:line at function".
+	{needle: "WARNING:", re: re(`WARNING: .*\blib/debugobjects\.c:\d`), typ: "WARNING", title: "WARNING: ODEBUG bug in FUNC", where: warned(`debug_|rcu|timer_|work_|percpu_|vunmap|vfree|__free_`)},
+	{needle: "WARNING:", re: re(`WARNING: .*\bmm/usercopy\.c:\d`), typ: "WARNING", title: "WARNING: bad usercopy in FUNC", where: warned(`usercopy|__check`)},
+	{needle: "WARNING:", re: re(`WARNING: .*\blib/kobject\.c:\d+ (?:kobject_|at)`), typ: "WARNING", title: "WARNING: kobject bug in FUNC", where: warned("")},
+	{needle: "WARNING:", re: re(`WARNING: .*\bfs/proc/generic\.c:\d+ (?:_*proc_register|at)`), typ: "WARNING", title: "WARNING: proc registration bug in FUNC", where: warned("proc_")},
+	{needle: "WARNING:", re: re(`WARNING: .*\blib/refcount\.c:\d`), typ: "REFCOUNT_WARNING", title: "WARNING: refcount bug in FUNC", where: warned("refcount")},
+	{needle: "WARNING:", re: re(`WARNING: .*\bkernel/locking/lockdep\w*\.c:\d+.*lock_`), typ: "LOCKDEP", title: "WARNING: locking bug in FUNC", where: warned(`(?:lock|release)_sock`)},
+	{needle: "WARNING:", re: re(`WARNING: .*\bmm/\w+\.c:.* k?\w?malloc`), typ: "WARNING", title: "WARNING: kmalloc bug in FUNC", where: warned("")},
+	{needle: "WARNING:", re: re(`WARNING: .*\bmm/vmalloc\.c:\d+ .*__vmalloc_node`), typ: "WARNING", title: "WARNING: zero-size vmalloc in FUNC", where: warned("")},
+	{needle: "WARNING:", re: re(`WARNING: .* usb_submit_urb`), typ: "WARNING", title: "WARNING in FUNC/usb_submit_urb", where: warned("usb_(?:start_wait_urb|bulk_msg|interrupt_msg)")},
+	{needle: "WARNING:", re: re(`WARNING: (?:.* at )?[\w./-]+\.[a-zA-Z]+:\d+(?: at)? (?:` + function + `|0x[0-9a-f]+)`), typ: "WARNING", title: "WARNING in FUNC", where: warned("")},
+	{needle: "WARNING:", re: re(`WARNING: kernel stack regs at [0-9a-f]+ in \S* has bad ('[^']+') value`), title: "WARNING: kernel stack regs has bad $1 value", bare: true},
+	{needle: "WARNING:", re: re(`WARNING: kernel stack frame pointer at [0-9a-f]+ in \S* has bad value`), title: "WARNING: kernel stack frame pointer has bad value", bare: true},
+	{needle: "WARNING:", re: re(`WARNING: kernel stack (?:regs .* has bad 'bp'|frame pointer .* has bad) value`), title: "WARNING: kernel stack regs has bad value", bare: true},
 
 	// Other exceptions (arch/x86/kernel/traps.c, arch/arm/mm/fault.c) and panics.
-	{needle: "general protection fault", re: re(`general protection fault(?:: |, |$)`), unless: re(`\bip:|^traps:`), typ: "DoS", title: "general protection fault in FUNC", alt: badAccess, fatal: true},
-	{needle: "divide", re: re(`divide[ _]error: `), unless: re(`\bip:|^traps:`), typ: "DoS", title: "divide error in FUNC", fatal: true},
+	{needle: "general protection fault", re: re(`general protection fault.*:`), unless: re(`\bip:|^traps:|error:\d+ in `), typ: "DoS", title: "general protection fault in FUNC", alt: badAccess, fatal: true},
+	{needle: "divide", re: re(`divide[ _]error: `), unless: re(`\bip:|^traps:`), typ: "DoS", title: "divide error in FUNC", where: atPC, fatal: true},
 	{needle: "stack segment", re: re(`stack segment: `), typ: "DoS", title: "stack segment fault in FUNC", fatal: true},
-	{needle: "invalid opcode", re: re(`invalid opcode: 0000`), unless: re(`\bip:|^traps:`), typ: "DoS", title: "invalid opcode in FUNC", fatal: true, consequence: true},
-	{needle: "double fault", re: re(`double fault`), typ: "DoS", title: "PANIC: double fault in FUNC", fatal: true},
-	{needle: "Unhandled fault", re: re(`Unhandled fault: `), typ: "DoS", title: "Unhandled fault in FUNC", fatal: true},
-	{needle: "Internal error", re: re(`Internal error: `), typ: "DoS", title: "Internal error in FUNC", fatal: true, consequence: true},
+	{needle: "invalid opcode", re: re(`invalid opcode: `), unless: re(`\bip:|^traps:`), typ: "DoS", title: "invalid opcode in FUNC", where: atPC, fatal: true, consequence: true},
+	{needle: "double fault", re: re(`PANIC: double fault|^double fault: `), typ: "DoS", title: "PANIC: double fault in FUNC", where: atPC, fatal: true, consequence: true},
+	{needle: "Unhandled fault", re: re(`Unhandled fault:`), typ: "DoS", title: "Unhandled fault in FUNC", alt: badAccess, fatal: true},
+	{needle: "Alignment trap", re: re(`Alignment trap:`), typ: "DoS", title: "Alignment trap in FUNC", fatal: true},
+	{needle: "Internal error", re: re(`Internal error:`), typ: "DoS", title: "Internal error in FUNC", alt: badAccess, fatal: true, consequence: true},
 	{needle: "Oops", re: re(`\bOops: `), typ: "DoS", title: "Oops in FUNC", fatal: true, consequence: true},
-	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (?:[\w.]+: )?(panic_on_warn set|Fatal exception(?: in interrupt)?|Fatal hardware error|hung_task: blocked tasks|scheduling while atomic|softlockup: hung tasks|RCU Stall|kmsan\.panic set|Oops|stack-guard)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true, corrupted: true},
-	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: stack-protector:`), typ: "DoS", title: "kernel panic: stack is corrupted in FUNC", where: stackProtector, fatal: true},
-	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: corrupted stack end detected`), typ: "DoS", title: "kernel panic: corrupted stack end in FUNC", alt: "stack-overflow in FUNC", where: outermost, fatal: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (?:[\w.]+: )?(panic_on_warn set|Fatal exception|hung_task: blocked tasks)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true, corrupted: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: ((?:[\w.]+: )?(?:Fatal hardware error|scheduling while atomic|softlockup: hung tasks|RCU Stall|kmsan\.panic set|Oops).*)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: stack-protector:`), typ: "DoS", title: "kernel panic: stack is corrupted in FUNC", where: canary, fatal: true, bare: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: corrupted stack end detected inside scheduler`), typ: "DoS", title: "kernel panic: corrupted stack end in FUNC", alt: "stack-overflow in FUNC", where: overrun, fatal: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: kernel stack overflow`), typ: "DoS", title: "kernel stack overflow in FUNC", alt: "stack-overflow in FUNC", where: overrun, fatal: true, consequence: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (Attempted to kill init!)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true},
-	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (.*?)(?: for \S+)?(?: ---.*)?$`), typ: "DoS", title: "kernel panic: $1", fatal: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (Couldn't open N_TTY ldisc) for `), typ: "DoS", title: "kernel panic: $1", fatal: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (.*)`), typ: "DoS", title: "kernel panic: $1", fatal: true},
+	{needle: "rust_kernel", re: re(`rust_kernel: panicked`), detail: rust, where: rustPanic, fatal: true},
+	{needle: "Booting the kernel.", re: re(`^Booting the kernel\.`), typ: "REBOOT", title: "unexpected kernel reboot", remark: true, bare: true},
+	{needle: "trusty: panic", re: re(`trusty: panic.* (ASSERT FAILED)(?: at \(.*?\))?: *(.*)`), typ: "DoS", title: "trusty: $1: $2", fatal: true, bare: true},
+	{needle: "trusty: panic", re: re(`trusty: panic(?: \(.*?\))?: (.+)`), typ: "DoS", title: "trusty: panic: $1", fatal: true, bare: true},
 
 	// Subsystems.
-	{needle: "unregister_netdevice", re: re(`unregister_netdevice: waiting for \S+ to become free`), typ: "DoS", title: "unregister_netdevice: waiting for DEV to become free"},
-	{needle: "Busy inodes", re: re(`VFS: Busy inodes after unmount`), title: "VFS: Busy inodes after unmount (use-after-free)"},
-	{needle: "fatal: ", re: re(`gfs2: fsid=\S+: fatal: (.+?)(?: - |$)`), detail: gfs2Fatal, complaint: true},
-	{needle: "withdrawn", re: re(`gfs2: fsid=\S+: (?:File system )?withdrawn`), title: "gfs2: file system withdrawn", complaint: true},
-	{needle: "EXT4-fs error", re: re(`EXT4-fs error \(device [^)]*\)(?: in)? ?:? ?([a-z_]\w*)`), title: "EXT4-fs error in $1", complaint: true},
-	{needle: "goroutine", re: re(`^goroutine \d+ \[running`), typ: "DoS", title: "go runtime error", fatal: true},
-	{needle: "fatal error: ", re: re(`^fatal error: `), typ: "DoS", title: "go runtime error", fatal: true},
-	{needle: "runtime", re: re(`^(?:panic: )?runtime error: |^runtime: (?:out of memory|unexpected)`), typ: "DoS", title: "go runtime error", fatal: true},
-	{needle: "SYZFAIL", re: re(`^SYZFAIL: (.+)`), typ: "SYZ_FAILURE", title: "SYZFAIL: $1", fatal: true},
+	{needle: "unregister_netdevice", re: re(`unregister_netdevice: waiting for .* to become free`), typ: "DoS", title: "unregister_netdevice: waiting for DEV to become free", consequence: true, bare: true},
+	{needle: "Busy inodes", re: re(`VFS: Busy inodes after unmount`), typ: "DoS", title: "VFS: Busy inodes after unmount (use-after-free)", bare: true},
+	{needle: "VFS: Close", re: re(`VFS: Close: file count is 0`), typ: "DoS", title: "VFS: Close: file count is zero (use-after-free)", bare: true},
+	{needle: "fatal: ", re: re(`gfs2: fsid=\S+: fatal: (.+?)(?: - |$)`), detail: gfs2Fatal, complaint: true, bare: true},
+	{needle: "withdrawn", re: re(`gfs2: fsid=\S+: (?:File system )?withdrawn`), title: "gfs2: file system withdrawn", complaint: true, bare: true},
+	{needle: "EXT4-fs error", re: re(`EXT4-fs error \(device [^)]*\)(?: in)? ?:? ?([a-z_]\w*)`), title: "EXT4-fs error in $1", complaint: true, bare: true},
 
-	// What is left, at the beginning of a line only.
-	{needle: "BUG", re: re(`^(?:\[ )?BUG: (.+?)(?: \])?$`), title: "BUG: $1", corrupted: true},
-	{needle: "WARNING", re: re(`^(?:\[ )?WARNING: (.+?)(?: \])?$`), unless: chatter, typ: "WARNING", title: "WARNING: $1", complaint: true, corrupted: true},
+	// Programs: Go's and the fuzzer's own.
+	{needle: "fatal error:", re: re(`fatal error:`), unless: re(`ALSA|cannot create timer`), typ: "DoS", title: "go runtime error", fatal: true, bare: true},
+	{needle: "panic:", re: re(`\bpanic: ?(.*)`), unless: re(`_panic:|_status:|\.onpanic:`), typ: "DoS", title: "panic: $1", fatal: true, bare: true},
+	{needle: "SYZF", re: re(`SYZ(FAIL|FATAL): ?(.*)`), typ: "SYZ_FAILURE", title: "SYZ$1: $2", fatal: true, bare: true},
+
+	// What is left.
+	{needle: "BUG:", re: re(`BUG:\s*$`), unless: re(`DEBUG:`), title: "BUG: corrupted", corrupted: true},
+	{needle: "WARNING:", re: re(`WARNING:\s*$`), title: "WARNING: corrupted", remark: true, corrupted: true},
+	{needle: "INFO:", re: re(`INFO:\s*$`), unless: re(`[_:]INFO:`), title: "INFO: corrupted", remark: true, corrupted: true},
+	{needle: "BUG:", re: re(`(?:^|[^A-Za-z_])(BUG:.*)`), unless: re(`xlog_status:|no syscalls can create resource`), title: "$1", bare: true},
+	{needle: "WARNING:", re: re(`(WARNING:.*)`), unless: chatter, typ: "WARNING", title: "$1", remark: true, bare: true},
 	// what is left of a report by the slab allocator's debugging (mm/slub.c) when the console lost its beginning
-	{needle: "INFO:", re: re(`^INFO: ((?:Freed|Allocated) in .+)$`), title: "INFO: $1", corrupted: true},
-	{needle: "INFO:", re: re(`^(?:\[ )?INFO: (.+?)(?: \])?$`), unless: chatter, title: "INFO: $1", complaint: true, corrupted: true},
+	{needle: "INFO:", re: re(`(INFO: (?:Freed|Allocated) in .*)`), title: "$1", remark: true, bare: true, corrupted: true},
+	{needle: "INFO:", re: re(`(?:^|[^A-Za-z_:])(INFO:.*)`), unless: chatter, title: "$1", remark: true, bare: true},
 }
 
 // chatter is what kernels and programs say in passing.
-var chatter = re(`lockdep is turned off|NMI handler|recovery required|Slab 0x|Object 0x|rcu_tasks|Stack of|[Ss]pectre|eBPF|will be removed|deprecated|[Tt]he mand mount|cpumask|Unable to (?:find|open)|not (?:found|supported)|stack (?:depth|size)|task .* (?:uses|is)|Support for|unsupported|may be|[Ll]oading|obsolete|HOSTNAME|bypass|fallback`)
+var chatter = re(`lockdep is turned off|Stall ended before state dump start|NMI handler|(?:handler|interrupt).*took too long|recovery required on readonly filesystem|(?i:the mand mount option)|eBPF is enabled with|workqueue cpumask|for mitigation options|not compiled with CPU_|missed to adjust virtual screen size|(?i:warning: .* uses (?:deprecated|wireless))|EXT4-[Ff][Ss]|XFS \(\w+\): WARNING|/etc/ssh/moduli|DT_FLAGS|/proc/kallsyms|no syscalls can create resource|Slab 0x|Object 0x`)
 
 // kasan reads the kind of access off the line that follows: "Read of size 8 at addr …".
-func kasan(in *incident) (typ, title string) {
-	kind := in.sub[1]
-	if strings.Contains(kind, "free") && !strings.Contains(kind, "use-after-free") {
-		return "KASAN-INVALID-FREE", "KASAN: invalid-free in FUNC"
-	}
-	access := ""
-	if m := accessRE.FindSubmatch(in.raw[:min(len(in.raw), 4096)]); m != nil {
-		access = string(m[1])
+func kasan(in *incident, rows []row) (typ, title string) {
+	kind, _, _ := strings.Cut(in.sub[1], " ")
+	access, known := "", false
+	for _, r := range rows {
+		if m := accessRE.FindStringSubmatch(r.text); m != nil {
+			access, known = m[1], true
+			break
+		}
 	}
 	family := "KASAN"
 	switch {
-	case strings.Contains(kind, "use-after-free"):
+	case strings.HasPrefix(kind, "use-after-free"), strings.HasPrefix(kind, "slab-use-after-free") && known:
 		family = "KASAN-USE-AFTER-FREE"
-	case kind == "null-ptr-deref":
+	case kind == "null-ptr-deref" && known:
 		family = "KASAN-NULL-POINTER-DEREFERENCE"
+	case known && (badPlace.MatchString(kind) || access == "Read" && badRead.MatchString(kind)), !known && assumedRead.MatchString(kind):
+	default:
+		family = "KASAN-UNKNOWN"
 	}
-	if access == "" {
-		return "KASAN-UNKNOWN", "KASAN: " + kind + " in FUNC"
+	if family != "KASAN-UNKNOWN" {
+		family += "-" + strings.ToUpper(access)
+		if !known {
+			family += "READ" // it is at least that
+		}
 	}
-	return family + "-" + strings.ToUpper(access), "KASAN: " + kind + " " + access + " in FUNC"
-}
-
-var accessRE = re(`\b(Read|Write) (?:of size|at addr)`)
-
-func kfence(in *incident) (typ, title string) {
-	kind, access := in.sub[1], in.sub[2]
-	title = "KFENCE: " + kind
-	if access != "" {
-		title += " " + access
-	}
-	title += " in FUNC"
 	switch {
-	case kind == "memory corruption":
-		return "KFENCE-MEMORY-CORRUPTION", title
-	case kind == "invalid free":
-		return "KFENCE-INVALID-FREE", title
-	case kind == "use-after-free" && access != "":
-		return "KFENCE-USE-AFTER-FREE-" + strings.ToUpper(access), title
-	case access != "":
-		return "KFENCE-" + strings.ToUpper(access), title
+	case known && headFnRE.MatchString(in.head):
+		return family, "KASAN: " + kind + " " + access + " in FUNC"
+	case known && strings.Contains(in.head, " on address"):
+		return family, "KASAN: " + kind + " " + access
 	}
-	return "KFENCE-UNKNOWN", title
+	return family, "KASAN: $1"
 }
 
-func kmsan(in *incident) (typ, title string) {
+var (
+	accessRE    = re(`\b(Read|Write) (?:of size|at addr) [0-9a-f]`)
+	badPlace    = re(`^(?:(?:global-|slab-|stack-|vmalloc-)?out-of-bounds|user-memory-access|wild-memory-access)$`)
+	badRead     = re(`^(?:invalid-access|unknown-crash)$`)
+	assumedRead = re(`^(?:slab-out-of-bounds|stack-out-of-bounds|wild-memory-access)$`)
+)
+
+func kfence(in *incident, _ []row) (typ, title string) {
+	kind, access := in.sub[1], in.sub[2]
+	switch kind {
+	case "memory corruption":
+		return "KFENCE-MEMORY-CORRUPTION", "KFENCE: memory corruption in FUNC"
+	case "invalid free":
+		return "KFENCE-INVALID-FREE", "KFENCE: invalid free in FUNC"
+	case "use-after-free":
+		typ = "USE-AFTER-FREE-"
+	}
+	return "KFENCE-" + typ + strings.ToUpper(access), "KFENCE: " + kind + " " + access + " in FUNC"
+}
+
+func kmsan(in *incident, _ []row) (typ, title string) {
 	kind := in.sub[1]
-	title = "KMSAN: " + kind + " in FUNC"
 	switch {
 	case kind == "uninit-value":
-		return "KMSAN-UNINIT-VALUE", title
+		typ = "KMSAN-UNINIT-VALUE"
+	case strings.HasSuffix(kind, "-after-free"):
+		typ = "KMSAN-USE-AFTER-FREE-READ"
 	case strings.Contains(kind, "infoleak"):
-		return "KMSAN-INFO-LEAK", title
-	case kind == "use-after-free":
-		return "KMSAN-USE-AFTER-FREE-READ", title
+		typ = "KMSAN-INFO-LEAK"
+	default:
+		typ = "KMSAN-UNKNOWN"
 	}
-	return "KMSAN-UNKNOWN", title
+	return typ, "KMSAN: " + kind + " in FUNC"
 }
 
 // gfs2Fatal names the function GFS2 gives with its message (fs/gfs2/util.c).
-func gfs2Fatal(in *incident) (typ, title string) {
-	title = "gfs2: fatal: $1"
-	if m := gfs2FuncRE.FindSubmatch(in.raw); m != nil {
-		title += " in " + string(m[1])
+func gfs2Fatal(in *incident, rows []row) (typ, title string) {
+	for _, r := range rows {
+		if m := gfs2FuncRE.FindStringSubmatch(r.text); m != nil {
+			in.sub = append(in.sub, m[1])
+			return "", "gfs2: fatal: $1 in $2"
+		}
 	}
-	return "", title
+	return "", "gfs2: fatal: $1"
 }
 
 var gfs2FuncRE = re(`function = ([A-Za-z_]\w*)`)
 
-// accessor is the guilty function of a bad access: of its stack, or, when the console lost that, the function of the
-// first line.
-func accessor(in *incident, entries []entry) []string {
-	if names := guilty(in, entries); names != nil && !in.cut {
-		return names
+// rust is named by the panic's message, on the line after that with its place (rust/kernel/lib.rs).
+func rust(in *incident, rows []row) (typ, title string) {
+	if len(rows) < 2 {
+		return "DoS", ""
 	}
-	if m := headFuncRE.FindStringSubmatch(in.head); m != nil {
-		if fn := baseName(m[1]); !isHelper(fn) {
-			return []string{fn}
-		}
-	}
-	return guilty(in, entries)
+	in.sub = append(in.sub, rows[1].text)
+	return "", "$1 in FUNC"
 }
-
-var headFuncRE = re(` in ([A-Za-z_$][\w.$]*)(?:\+0x|\s|$)`)
-
-// stackProtector is the function whose stack's canary was overwritten: "… corrupted in: ip6_xmit+0x1/0x2".
-func stackProtector(in *incident, entries []entry) []string {
-	if m := protectorRE.FindStringSubmatch(in.head); m != nil {
-		return []string{baseName(m[1])}
-	}
-	return guilty(in, entries)
-}
-
-var protectorRE = re(`corrupted in: (?:\[<[^>]*>\] )?([A-Za-z_][\w.]*)\+0x`)
-
-// held is the function that took the lock that is still held.
-func held(in *incident, entries []entry) []string {
-	for _, e := range entries {
-		if e.kind == entryLock && !isHelper(e.fn) {
-			return []string{e.fn}
-		}
-	}
-	return backtrace(in, entries)
-}
-
-// lastFunction is the work function that the workqueue names: "last function: addrconf_dad_work".
-func lastFunction(in *incident, entries []entry) []string {
-	if m := lastFunctionRE.FindSubmatch(in.raw); m != nil {
-		return []string{baseName(string(m[1]))}
-	}
-	return guilty(in, entries)
-}
-
-var lastFunctionRE = re(`last function: ([A-Za-z_][\w.]*)`)
 
 var (
 	// needles are the literals of the rules, each once, in order of the first rule that has it.

@@ -82,7 +82,7 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 	}
 	r.o.Output = r.out.String()
 	if r.o.Silent {
-		r.o.Crash = r.console.crash()
+		r.o.Crash = r.crash()
 		if err := r.takeOver(ctx); err != nil {
 			return r.o, err
 		}
@@ -98,9 +98,16 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 	return r.o, nil
 }
 
+// crash is the console's incident, with the places in the source of its frames.
+func (r *run) crash() *Crash {
+	c := r.console.crash()
+	c.symbolise(r.kernel)
+	return c
+}
+
 // judgeConsole puts the console's first incident into the observation.
 func (r *run) judgeConsole() {
-	crash := r.console.crash()
+	crash := r.crash()
 	switch {
 	case crash != nil:
 		r.o.Crash = crash

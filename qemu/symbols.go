@@ -16,6 +16,10 @@ func readSymbols(path string) (symbols, error) {
 		return symbols{}, err
 	}
 	defer f.Close()
+	return symbolsOf(f)
+}
+
+func symbolsOf(f *elf.File) (symbols, error) {
 	all, err := f.Symbols()
 	if err != nil {
 		return symbols{}, err

@@ -113,6 +113,9 @@ func (v *VM) boot(ctx context.Context) error {
 		return err
 	}
 	if err := g.toAgent(ctx); err != nil {
+		if failed := (*BootError)(nil); errors.As(err, &failed) {
+			failed.Crash.symbolise(v.kernel)
+		}
 		g.kill()
 		return err
 	}

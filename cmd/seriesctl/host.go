@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -46,9 +45,6 @@ func (a *app) doctorCommand() *cobra.Command {
 	}
 }
 
-// logLimit is how much of a log judge reads, in bytes.
-const logLimit = 256 << 20
-
 func (a *app) judgeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "judge LOG…",
@@ -57,11 +53,11 @@ func (a *app) judgeCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			verdicts := []report.JudgedLog{}
 			for _, name := range args {
-				log, err := a.readLog(name)
+				v, err := a.judgeLog(name)
 				if err != nil {
 					return &userError{fmt.Sprintf("read log: %v", err), ""}
 				}
-				verdicts = append(verdicts, report.JudgedLog{File: name, LogVerdict: qemu.JudgeLog(log)})
+				verdicts = append(verdicts, report.JudgedLog{File: name, LogVerdict: v})
 			}
 			if a.json {
 				return report.WriteJSON(a.out, verdicts)
@@ -71,14 +67,14 @@ func (a *app) judgeCommand() *cobra.Command {
 	}
 }
 
-func (a *app) readLog(name string) ([]byte, error) {
+func (a *app) judgeLog(name string) (qemu.LogVerdict, error) {
 	if name == "-" {
-		return io.ReadAll(io.LimitReader(a.in, logLimit))
+		return qemu.JudgeLog(a.in)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return qemu.LogVerdict{}, err
 	}
 	defer func() { _ = f.Close() }()
-	return io.ReadAll(io.LimitReader(f, logLimit))
+	return qemu.JudgeLog(f)
 }
