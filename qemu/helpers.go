@@ -1,7 +1,6 @@
 package qemu
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -37,4 +36,4 @@ var helpers = []string{
 	`usb_(?:kill_urb|kill_anchored_urbs|control_msg|hcd_submit_urb|submit_urb)`, `dummy_urb_enqueue`,
 }
 
-var helperRE = regexp.MustCompile(strings.Join(helpers, "|"))
+var helperRE = re(strings.Join(helpers, "|"))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"regexp"
 	"slices"
 )
 
@@ -265,10 +264,10 @@ func bracket(b []byte) (rest, inside []byte, ok bool) {
 func isStamp(b []byte) bool {
 	b = bytes.TrimSpace(b)
 	whole, frac, ok := bytes.Cut(b, []byte("."))
-	return ok && digits(whole) && digits(frac) || dateRE.Match(b)
+	return ok && digits(whole) && digits(frac) || dateRE.compiled().Match(b)
 }
 
-var dateRE = regexp.MustCompile(`^[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4}$`)
+var dateRE = re(`^[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4}$`)
 
 // isCaller recognises "T123" (task) and "C1" (CPU, in interrupt context), padded with spaces.
 func isCaller(b []byte) bool {

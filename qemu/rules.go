@@ -1,7 +1,6 @@
 package qemu
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -10,9 +9,9 @@ import (
 // Which kinds there are, how their titles read and by which of its functions an incident is called is the convention of
 // syzkaller (github.com/google/syzkaller, pkg/report, Apache-2.0), so that a title can be looked up among syzbot's.
 type rule struct {
-	needle string         // a literal part of the line, looked for first
-	re     *regexp.Regexp // on the line without its prefix
-	unless *regexp.Regexp // lines that look like it and are not
+	needle string   // a literal part of the line, looked for first
+	re     *pattern // on the line without its prefix
+	unless *pattern // lines that look like it and are not
 	typ    string
 	title  string // $1… are the pattern's submatches, FUNC the guilty function
 	alt    string // an alternative title, with FUNC
@@ -47,8 +46,6 @@ func (r *rule) lead() int {
 	}
 	return reportLines
 }
-
-func re(s string) *regexp.Regexp { return regexp.MustCompile(s) }
 
 const badAccess = "bad-access in FUNC"
 

@@ -1,7 +1,6 @@
 package qemu
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -58,7 +57,7 @@ func (in *incident) name() naming {
 // plain names an incident by the line that announces it.
 func (n *naming) plain(in *incident) {
 	line := in.head
-	if m := plainRE.FindString(line); m != "" {
+	if m := plainRE.compiled().FindString(line); m != "" {
 		line = m
 	}
 	n.title, n.typ = normalise(line), ""
@@ -67,7 +66,7 @@ func (n *naming) plain(in *incident) {
 	}
 }
 
-var plainRE = regexp.MustCompile(`(?:BUG|WARNING|INFO):.*`)
+var plainRE = re(`(?:BUG|WARNING|INFO):.*`)
 
 // expand makes a title of its pattern: fn for FUNC, the submatches of the rule's pattern for $1…, all normalised.
 func (in *incident) expand(pattern, fn string) string {
@@ -102,20 +101,20 @@ func whole(rows []row) bool {
 
 // variable is what differs in a text from one build, run or machine to the next, and what stands for it in a title.
 var variable = []struct {
-	re *regexp.Regexp
+	re *pattern
 	by string
 }{
-	{regexp.MustCompile(`\bsyz-executor[.\d]*\d(?:[/:]\d+)?`), "syz-executor"},
-	{regexp.MustCompile(`\bsyzkaller\d+(?:[/:]\d+)?`), "syzkaller"},
-	{regexp.MustCompile(`([A-Za-z][\w.]+)\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?`), "$1"},
-	{regexp.MustCompile(`(^|[^A-Za-z0-9])(?:0x)?[0-9a-f]{6,}`), "${1}ADDR"},
-	{regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`), "IP"},
-	{regexp.MustCompile(`(\.[A-Za-z]\w*)(?::\d+)+`), "$1:LINE"},
-	{regexp.MustCompile(`CPU#\d+`), "CPU"},
-	{regexp.MustCompile(`\b\d+\b`), "NUM"},
-	{regexp.MustCompile(`\d{7,}`), "NUM"},
-	{regexp.MustCompile(`[\t ]+`), " "},
-	{regexp.MustCompile(`[^ -~]+`), ""},
+	{re(`\bsyz-executor[.\d]*\d(?:[/:]\d+)?`), "syz-executor"},
+	{re(`\bsyzkaller\d+(?:[/:]\d+)?`), "syzkaller"},
+	{re(`([A-Za-z][\w.]+)\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?`), "$1"},
+	{re(`(^|[^A-Za-z0-9])(?:0x)?[0-9a-f]{6,}`), "${1}ADDR"},
+	{re(`\b\d{1,3}(?:\.\d{1,3}){3}\b`), "IP"},
+	{re(`(\.[A-Za-z]\w*)(?::\d+)+`), "$1:LINE"},
+	{re(`CPU#\d+`), "CPU"},
+	{re(`\b\d+\b`), "NUM"},
+	{re(`\d{7,}`), "NUM"},
+	{re(`[\t ]+`), " "},
+	{re(`[^ -~]+`), ""},
 }
 
 // normalise takes out of a text what differs from one build or run to the next.

@@ -1,16 +1,15 @@
 package qemu
 
 import (
-	"regexp"
 	"strings"
 )
 
 // A trail says where in a report the guilty function is found.
 type trail struct {
 	steps []step
-	other []step         // when steps lead to no function
-	skip  *regexp.Regexp // functions passed over besides the helpers
-	raw   bool           // helpers count as well
+	other []step   // when steps lead to no function
+	skip  *pattern // functions passed over besides the helpers
+	raw   bool     // helpers count as well
 	// pick chooses of the functions on the trail, outermost last; the first when nil. "" is none of them.
 	pick func([]string) string
 	// whole says that an incident whose report lacks what a step needs is named by its announcing line, as nothing
@@ -147,7 +146,7 @@ func past(text string) step {
 
 // matched moves past a row that matches, and takes the function it captures, if it captures any.
 func matched(pattern string) step {
-	re := regexp.MustCompile(pattern)
+	re := re(pattern)
 	return func(w *walk) bool {
 		var m []string
 		_, ok := w.seek(func(r row) bool { m = re.FindStringSubmatch(r.text); return m != nil })
@@ -190,7 +189,7 @@ func representative(stack []string) string {
 }
 
 // dispatchRE matches the functions that hand out work.
-var dispatchRE = regexp.MustCompile(strings.Join([]string{
+var dispatchRE = re(strings.Join([]string{
 	// system calls
 	`do_(?:fast_)?syscall_`, `sysenter_dispatch`, `tracesys_phase2`, `el0_svc_handler`, `invoke_syscall`, `ret_fast_syscall`,
 	// interrupts, timers, threads
@@ -223,7 +222,7 @@ func sleeper(stack []string) string {
 
 var (
 	// waiting for a grace period is one way to wait, whatever its flavour
-	graceRE = regexp.MustCompile(`synchronize_(?:s?rcu|net|sched)`)
+	graceRE = re(`synchronize_(?:s?rcu|net|sched)`)
 	// the ways to wait
-	waitRE = regexp.MustCompile(`sched|context_switch|__switch_to|wait|completion|_(?:slow)?lock|down|rwsem|synchronize|rcu_barrier|kthread|cancel_delayed_work`)
+	waitRE = re(`sched|context_switch|__switch_to|wait|completion|_(?:slow)?lock|down|rwsem|synchronize|rcu_barrier|kthread|cancel_delayed_work`)
 )
