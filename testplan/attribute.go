@@ -6,40 +6,124 @@ import (
 	"slices"
 )
 
+// DefaultConfidence is the least probability at which a change is put down to one patch.
+const DefaultConfidence = 0.95
+
 // Column is one prefix of the matrix and what was seen on it.
 type Column struct {
 	Prefix int // 0 is the base; columns are in rising order of it, none twice
 	// Image is the hash of the prefix's image. Columns with the same hash are the same kernel: what was seen on one
 	// was seen on all of them. "" is a prefix without one (conflict, build failure): nothing is known of it.
-	Image string
+	Image   string
+	Pending bool // without Image: it was not built yet
 	// Runs are the runs of each case, by the case's name. Columns of one image may all hold them or only one of
 	// them: the longest list counts. Infra runs are no evidence.
 	Runs map[string][]Judgement
 }
 
-// ClaimAt is the least probability at which a change is put down to one patch.
-const ClaimAt = 0.8
+// Question is what is asked of the runs of a case.
+type Question struct {
+	Confidence float64 // the least probability of a claim; 0 is DefaultConfidence
+	// OneChange says that the case is believed to change once, at any patch or at none with equal probability, as
+	// bisecting does. Else half of the cases are believed not to be touched.
+	OneChange bool
+}
+
+func (q Question) confidence() float64 {
+	if q.Confidence == 0 {
+		return DefaultConfidence
+	}
+	return q.Confidence
+}
+
+// To accuse a patch of what flakes is worse than to be off by one. So a claim needs the probability that nothing
+// changes at all to be below (1-confidence)*accuse; and runs go on until it is below (1-confidence)*certain, as
+// those who look at many flaky cases would else see a chance hit every day.
+const (
+	accuse  = 0.2
+	certain = 0.002
+)
 
 // Attribute says what each patch does to each case; patches that do nothing to a case are not listed. The
 // order is that of cases, then of patches.
 //
 // The model, per case: from prefix to prefix the case is in one of the states good (as the plan expects) or bad with one
-// of the symptoms seen, and changes it at most three times. In a good stretch a run is bad with
-// probability noise. In a bad stretch it is bad with an unknown rate, usually near 1, and then it nearly always
-// shows that stretch's symptom. A stretch may be followed by one of the same symptom at another rate: rarer is
-// not fixed. All paths are summed over, the rates integrated: the probabilities are exact for the model.
+// of the symptoms seen, and changes it at most three times. In a good stretch a run is bad with a rate near 0, in a
+// bad stretch with an unknown one, and then it nearly always shows that stretch's symptom. A stretch may be followed
+// by one of the same symptom at another rate: rarer is not fixed. All paths are summed over, the rates
+// integrated: the probabilities are exact for the model.
 //
-// A change is put down to a patch when its probability is at least ClaimAt. When no single patch reaches that, because
-// there is no image between two prefixes or because the runs do not tell, but several neighbours together do, the
-// effect is Undetermined, for the patches First..Patch. Before and After are the states, "OUTCOME SIGNATURE".
+// A change is put down to a patch when its probability is at least the confidence asked for. When no single patch
+// reaches that, because there is no image between two prefixes or because the runs do not tell, but several
+// neighbours together do, the effect is Undetermined, for the patches First..Patch. Before and After are the
+// states, "OUTCOME SIGNATURE".
 //
 // It is a pure function. 40 prefixes cost a few milliseconds a case.
-func Attribute(matrix []Column, cases []Case) []Attribution {
+func Attribute(matrix []Column, cases []Case, q Question) []Attribution {
 	var out []Attribution
 	for _, c := range cases {
-		out = append(out, attributeCase(matrix, c)...)
+		e := gather(matrix, c, q)
+		if !e.seen || len(e.counts) < 2 {
+			continue // nothing bad was ever seen, or it is one kernel
+		}
+		out = append(out, e.attributions(e.posterior(), c.Name, q)...)
 	}
 	return out
+}
+
+// Study is what the runs of a case say, and what more of them would say.
+type Study struct {
+	Attributions []Attribution
+	Sure         float64 // probability of the most probable states of all prefixes together
+	Same         float64 // probability that no patch changes the case, whatever its state
+	Bad          bool    // a run was bad
+	Mixed        bool    // some kernel's runs differ: good and bad
+	Certain      bool    // that some patch changes the case is sure enough to name one
+	// By column; a column that shares another's image has its values at the first of them, and zeros.
+	Tells   []float64 // nats that one more run tells about the changes
+	Doubt   []float64 // nats that knowing the prefix's state would tell
+	Runs    []int     // runs that are evidence
+	Differs []bool    // its state is not that of the next column before or after it that can be run
+	Open    []bool    // it has an image or may get one, and is the first with it
+}
+
+// Examine studies one case. It is a pure function.
+func Examine(matrix []Column, c Case, q Question) *Study {
+	e := gather(matrix, c, q)
+	n := len(matrix)
+	s := &Study{Tells: make([]float64, n), Doubt: make([]float64, n), Runs: make([]int, n), Differs: make([]bool, n), Open: make([]bool, n)}
+	if len(e.counts) == 0 {
+		return s
+	}
+	p := e.posterior()
+	if e.seen && len(e.counts) > 1 {
+		s.Attributions = e.attributions(p, c.Name, q)
+	}
+	s.Sure, s.Same, s.Bad, s.Certain = p.sure, p.same, e.seen, p.none <= (1-q.confidence())*certain
+	last := -1
+	for k, tells := range e.tells(p) {
+		if e.closed[k] {
+			continue
+		}
+		at := e.lender[k]
+		if at == k {
+			col := e.column[k]
+			s.Open[col], s.Tells[col], s.Doubt[col] = true, tells, entropy(p.state[k])
+			for _, c := range e.counts[k] {
+				s.Runs[col] += c
+			}
+		}
+		bad := 0
+		for _, c := range e.counts[k][1:] {
+			bad += c
+		}
+		s.Mixed = s.Mixed || bad > 0 && e.counts[k][0] > 0
+		if last >= 0 && p.likely[last] != p.likely[k] {
+			s.Differs[e.column[e.lender[last]]], s.Differs[e.column[at]] = true, true
+		}
+		last = k
+	}
+	return s
 }
 
 // State is an outcome with its signature, as reports show it: "crash kernel BUG in gfs2_glock_nq", "pass".
@@ -50,25 +134,22 @@ func State(j Judgement) string {
 	return string(j.Outcome) + " " + j.Signature
 }
 
-func attributeCase(matrix []Column, c Case) []Attribution {
-	e := gather(matrix, c)
-	if len(e.states) == 1 || len(e.counts) < 2 {
-		return nil // nothing bad was ever seen, or it is one kernel
-	}
-	p := e.posterior()
+// attributions are the changes that p makes sure enough.
+func (e *evidence) attributions(p *posterior, name string, q Question) []Attribution {
 	var out []Attribution
+	mass := make([]float64, len(e.counts))
 	for from := range e.states {
 		for to := range e.states {
-			if from == to {
-				continue
-			}
-			mass := make([]float64, len(e.counts))
 			for i := range mass {
-				mass[i] = p[i][from][to]
+				mass[i] = p.change[i][from][to]
 			}
-			for _, w := range windows(mass, 1, len(mass)-1) {
-				a := Attribution{Case: c.Name, Patch: e.prefix[w.last].first, Before: e.states[from], After: e.states[to], Probability: w.mass}
+			for _, w := range windows(mass, 1, len(mass)-1, q.confidence()) {
+				a := Attribution{Case: name, Patch: e.prefix[w.last].first, Before: e.states[from], After: e.states[to], Probability: w.mass}
 				switch {
+				case from == to && e.rarer(w, from):
+					a.Effect = Rarer
+				case from == to:
+					a.Effect = MoreOften
 				case to == 0:
 					a.Effect = Fixes
 				case from == 0:
@@ -76,7 +157,9 @@ func attributeCase(matrix []Column, c Case) []Attribution {
 				default:
 					a.Effect = ChangesSymptom
 				}
-				if first := e.prefix[w.first-1].last + 1; first != a.Patch {
+				a.Kind = a.Effect
+				first := e.prefix[w.first-1].last + 1
+				if first != a.Patch || from != to && p.none > (1-q.confidence())*accuse {
 					a.Effect, a.First = Undetermined, first
 				}
 				out = append(out, a)
@@ -87,11 +170,34 @@ func attributeCase(matrix []Column, c Case) []Attribution {
 	return out
 }
 
+// rarer says whether a symptom that does not go away shows less often behind w than before it.
+func (e *evidence) rarer(w window, state int) bool {
+	rate := func(k, step int) float64 {
+		bad, n := 0, 0
+		for ; k >= 0 && k < len(e.counts); k += step {
+			if c := e.counts[k]; c[state] > 0 || n == 0 {
+				bad += c[state]
+				for _, x := range c {
+					n += x
+				}
+			}
+		}
+		return float64(bad) / float64(max(n, 1))
+	}
+	return rate(w.last, +1) < rate(w.first-1, -1)
+}
+
 // evidence is what is known about one case. Neighbouring columns of one image are one kernel.
 type evidence struct {
-	states []string // 0 is good; then the symptoms, sorted
-	prefix []span   // of each kernel
-	counts [][]int  // [kernel][state]: how many runs
+	states  []string // 0 is good; then the symptoms, sorted; one is made up where none was seen
+	seen    bool     // a symptom
+	rates   *rates   // of bad runs on a bad kernel
+	changes [maxChanges + 1]float64
+	prefix  []span  // of each kernel
+	column  []int   // of each kernel: its first
+	lender  []int   // of each kernel: the one that has its runs
+	closed  []bool  // of each kernel: there is no image and will be none
+	counts  [][]int // [kernel][state]: how many runs
 	// tied are kernels that are the same image with others between them, as a patch and its revert make: they are
 	// in one state. Their runs are counted at the first.
 	tied [][]int
@@ -103,17 +209,25 @@ type span struct{ first, last int }
 // maxTied bounds how many sets of tied kernels the posterior honours: each multiplies its cost by the number of states.
 const maxTied = 2
 
-func gather(matrix []Column, c Case) *evidence {
-	e := &evidence{states: []string{c.Expect.String()}}
+func gather(matrix []Column, c Case, q Question) *evidence {
+	e := &evidence{states: []string{c.Expect.String()}, rates: sureRate, changes: changePrior}
+	switch {
+	case c.Flaky:
+		e.rates = flakyRate
+	case q.OneChange:
+		e.rates = onceRate
+	}
 	var image []string // of each kernel
 	runs := make(map[string][]Judgement)
 	symptoms := make(map[string]bool)
-	for _, col := range matrix {
+	for i, col := range matrix {
 		if n := len(image); n > 0 && col.Image != "" && image[n-1] == col.Image {
 			e.prefix[n-1].last = col.Prefix
 		} else {
 			image = append(image, col.Image)
 			e.prefix = append(e.prefix, span{col.Prefix, col.Prefix})
+			e.column = append(e.column, i)
+			e.closed = append(e.closed, col.Image == "" && !col.Pending)
 		}
 		if r := col.Runs[c.Name]; col.Image != "" && len(r) > len(runs[col.Image]) {
 			runs[col.Image] = r
@@ -127,15 +241,23 @@ func gather(matrix []Column, c Case) *evidence {
 		}
 	}
 	e.states = append(e.states, slices.Sorted(maps.Keys(symptoms))...)
+	if e.seen = len(symptoms) > 0; !e.seen {
+		e.states = append(e.states, "")
+	}
+	if q.OneChange {
+		e.changes = oneChange(len(image))
+	}
 
 	e.counts = make([][]int, len(image))
 	at := make(map[string][]int)
 	for k, img := range image {
 		e.counts[k] = make([]int, len(e.states))
+		e.lender = append(e.lender, k)
 		if img == "" {
 			continue
 		}
 		if at[img] = append(at[img], k); len(at[img]) > 1 {
+			e.lender[k] = at[img][0]
 			continue
 		}
 		for _, j := range runs[img] {
@@ -148,6 +270,11 @@ func gather(matrix []Column, c Case) *evidence {
 			}
 		}
 	}
+	for _, c := range e.counts {
+		if bad := slices.Max(c[1:]); bad > 0 && c[0] > 0 {
+			e.rates = flakyRate // it has shown that it is
+		}
+	}
 	for _, img := range image {
 		if len(at[img]) > 1 && len(e.tied) < maxTied {
 			e.tied = append(e.tied, at[img])
@@ -157,15 +284,23 @@ func gather(matrix []Column, c Case) *evidence {
 	return e
 }
 
+// oneChange is the prior of bisecting n kernels: one change at each boundary or none, all equally probable; that there are more
+// is fifty times less so.
+func oneChange(n int) [maxChanges + 1]float64 {
+	none := 1 / float64(max(n, 1))
+	more := none / 50
+	return [maxChanges + 1]float64{none, 1 - none - more, more * 3 / 4, more / 4}
+}
+
 // window is a run of boundaries that holds a change; boundary i is between kernels i-1 and i.
 type window struct {
 	first, last int
 	mass        float64
 }
 
-// windows finds in boundaries lo..hi the shortest runs that hold a change with probability ClaimAt, the most
-// probable first, and goes on left and right of it.
-func windows(mass []float64, lo, hi int) []window {
+// windows finds in boundaries lo..hi the shortest runs that hold a change with a probability of at least claim, the
+// most probable first, and goes on left and right of it.
+func windows(mass []float64, lo, hi int, claim float64) []window {
 	for width := 1; width <= hi-lo+1; width++ {
 		var best window
 		for first := lo; first+width-1 <= hi; first++ {
@@ -177,9 +312,9 @@ func windows(mass []float64, lo, hi int) []window {
 				best = window{first, first + width - 1, sum}
 			}
 		}
-		if best.mass >= ClaimAt {
+		if best.mass >= claim {
 			best.mass = math.Min(best.mass, 1)
-			return slices.Concat(windows(mass, lo, best.first-1), []window{best}, windows(mass, best.last+1, hi))
+			return slices.Concat(windows(mass, lo, best.first-1, claim), []window{best}, windows(mass, best.last+1, hi, claim))
 		}
 	}
 	return nil

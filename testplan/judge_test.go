@@ -233,9 +233,9 @@ func TestVerdict(t *testing.T) {
 	}{
 		"none":             {nil, "", "", 0, 0, 0},
 		"infra only":       {[]Judgement{infra, infra}, Infra, "qemu", 2, 0, 0},
-		"one":              {[]Judgement{pass}, Pass, "", 1, 0.9, 0.97},
+		"one":              {[]Judgement{pass}, Pass, "", 1, 0.9, 0.99},
 		"two":              {[]Judgement{pass, pass}, Pass, "", 2, 0.96, 0.99},
-		"infra is nothing": {[]Judgement{infra, infra, infra, pass}, Pass, "", 1, 0.9, 0.97},
+		"infra is nothing": {[]Judgement{infra, infra, infra, pass}, Pass, "", 1, 0.9, 0.99},
 		"flaky":            {[]Judgement{pass, efault, pass, pass}, Pass, "", 3, 0.5, 0.95},
 		"tie is no pass":   {[]Judgement{pass, efault}, Fail, "read EFAULT", 1, 0.3, 0.9},
 		"tie by alphabet":  {[]Judgement{eio, efault}, Fail, "read EFAULT", 1, 0.3, 0.9},

@@ -51,6 +51,7 @@ import (
 //	    filesystems: [gfs2]          # default: all of the plan
 //	    timeout: 30s                 # default: the plan's
 //	    runs: 5                      # default: the plan's
+//	    flaky: true                  # a bad kernel may show it rarely: look longer before it is called good
 //	    expect: fail EFAULT          # default pass; see Expect
 //
 // Each entry of cases gives one Case for each of its file systems, named FILESYSTEM/NAME.
@@ -369,7 +370,7 @@ func (p *Plan) Of(k Kernel) *Plan {
 
 // entry returns the cases of one entry of the list, one for each file system.
 func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Case {
-	f := p.fields(item, "case", "reproducer", "args", "name", "filesystems", "timeout", "runs", "expect")
+	f := p.fields(item, "case", "reproducer", "args", "name", "filesystems", "timeout", "runs", "flaky", "expect")
 	if f["reproducer"] == nil {
 		p.failAt(item, "", "case: no reproducer")
 	}
@@ -395,6 +396,9 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 	}
 	if n := f["runs"]; n != nil {
 		c.Runs = p.integer(n, "runs", 1000)
+	}
+	if n := f["flaky"]; n != nil {
+		c.Flaky = p.boolean(n, "flaky")
 	}
 	if n := f["expect"]; n != nil {
 		e, err := ParseExpect(p.text(n, "expect"))

@@ -39,6 +39,7 @@ type Case struct {
 	Filesystem string    `json:"filesystem"`       // "gfs2"
 	Run        qemu.Case `json:"-"`
 	Runs       int       `json:"-"` // how often to repeat at least
+	Flaky      bool      `json:"-"` // a bad kernel may show it in a few runs of a hundred only
 	Hash       string    `json:"-"` // content key: reproducer source, arguments, file system, timeout
 	// Expect is the outcome that counts as good on this case; the zero value is a pass.
 	Expect Expect `json:"expect,omitzero"`
@@ -61,6 +62,8 @@ const (
 	Fixes          Effect = "fixes"
 	Regresses      Effect = "regresses"
 	ChangesSymptom Effect = "changes-symptom"
+	Rarer          Effect = "rarer"      // the same failure, less often: not a fix
+	MoreOften      Effect = "more-often" // the same failure, more often
 	NoEffect       Effect = "no-effect"
 	Undetermined   Effect = "undetermined"
 )
@@ -71,8 +74,10 @@ type Attribution struct {
 	Patch int    `json:"patch"` // 1-based; with Undetermined the last patch of the range
 	// First is the first patch of the range when Effect is Undetermined: one of First..Patch made the change, or
 	// the runs do not tell; else 0.
-	First       int     `json:"first,omitempty"`
-	Effect      Effect  `json:"effect"`
+	First  int    `json:"first,omitempty"`
+	Effect Effect `json:"effect"`
+	// Kind is the effect that the patch, or one of the range, has: Effect, where that is not Undetermined.
+	Kind        Effect  `json:"-"`
 	Before      string  `json:"before"` // outcome and signature: "crash kernel BUG in gfs2_glock_nq"
 	After       string  `json:"after"`
 	Probability float64 `json:"probability"`

@@ -2,7 +2,6 @@ package testplan
 
 import (
 	"maps"
-	"math"
 	"slices"
 )
 
@@ -51,16 +50,6 @@ func Verdict(runs []Judgement) (outcome Outcome, signature string, agree int, co
 		return k.o, k.s, infra[k], 0
 	}
 	k := most(count)
-	a, b := float64(count[k]), float64(n-count[k])
-	now := math.Exp(ratePrior(a, b))
-	next := math.Exp(ratePrior(a+1, b))
-	return k.o, k.s, count[k], next / now
-}
-
-// ratePrior returns the log probability of a runs of one kind and b of others, in one order, under the model's prior
-// of a rate: usually near 1, else anything.
-func ratePrior(a, b float64) float64 {
-	return logAdd(
-		math.Log(always)+logBeta(alwaysA+a, alwaysB+b)-logBeta(alwaysA, alwaysB),
-		math.Log(1-always)+logBeta(1+a, 1+b))
+	a, b := count[k], n-count[k]
+	return k.o, k.s, a, sureRate.next(a, b)
 }

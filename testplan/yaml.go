@@ -179,6 +179,15 @@ func (p *parser) integer(n *yaml.Node, what string, most int) int {
 	return v
 }
 
+// boolean returns true or false.
+func (p *parser) boolean(n *yaml.Node, what string) bool {
+	s := p.text(n, what)
+	if s != "true" && s != "false" {
+		p.failAt(n, "", "%s: %q: want true or false", what, s)
+	}
+	return s == "true"
+}
+
 // list returns the nodes of a sequence.
 func (p *parser) list(n *yaml.Node, what string) []*yaml.Node {
 	p.plain(n)

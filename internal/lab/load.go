@@ -79,7 +79,7 @@ func load(st *store.Store, spec *Spec) (*Result, error) {
 	if err := addChecks(st, spec, r.Prefixes); err != nil {
 		return nil, err
 	}
-	for _, a := range testplan.Attribute(columns, r.Cases) {
+	for _, a := range testplan.Attribute(columns, r.Cases, testplan.Question{}) {
 		// Columns are known by their prefix; with a subset of the patches that is not the patch's number.
 		a.Patch, a.First = spec.Patches[a.Patch], spec.Patches[a.First]
 		r.Attributions = append(r.Attributions, a)

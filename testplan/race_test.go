@@ -1,5 +1,0 @@
-//go:build race
-
-package testplan
-
-const raceEnabled = true
