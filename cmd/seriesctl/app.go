@@ -78,7 +78,7 @@ On a terminal, without a command, it opens the matrix of the workspace.`,
 	})
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.AddCommand(a.loadCommand(), a.listCommand(), a.showCommand(), a.applyCommand(), a.runCommand(),
+	root.AddCommand(a.loadCommand(), a.listCommand(), a.showCommand(), a.applyCommand(), a.runCommand(), a.bisectCommand(),
 		a.reportCommand(), a.logCommand(), a.shellCommand(), a.judgeCommand(), a.doctorCommand(), a.planCommand())
 	return root
 }

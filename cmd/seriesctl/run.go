@@ -26,8 +26,30 @@ type runFlags struct {
 	cases     []string
 	jobs      int
 	runs      int
+	sure      float64
 	accel     string
 	noSandbox bool
+}
+
+func (r *runFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&r.prefixes, "prefixes", "", "only these prefixes: 0,4-9")
+	fl.IntVar(&r.jobs, "jobs", runtime.NumCPU(), "compiler processes and virtual machines at once; of these not more than free memory has room for")
+	fl.IntVar(&r.runs, "runs", 0, "least runs of each cell (default: the plan's)")
+	fl.Float64Var(&r.sure, "confidence", testplan.DefaultConfidence, "`probability` at which a change is put down to a patch, 0.5 to 0.9999")
+	fl.StringVar(&r.accel, "accel", "auto", "auto, kvm or tcg; auto takes KVM when a guest really boots with it")
+	fl.BoolVar(&r.noSandbox, "no-sandbox", false, "build without bubblewrap: a patch's Makefile can then do what you can")
+}
+
+// check finds flags that make no sense.
+func (r *runFlags) check() error {
+	switch {
+	case r.jobs < 1:
+		return &userError{"read --jobs: must be at least 1", ""}
+	case !(r.sure >= 0.5 && r.sure <= 0.9999):
+		return &userError{fmt.Sprintf("read --confidence: %v is not between 0.5 and 0.9999", r.sure), "like --confidence 0.95"}
+	}
+	return nil
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -37,7 +59,8 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run [SERIES]",
 		Short: "build and boot every prefix, run every case, say what each patch does",
 		Long: `run fills the matrix: it applies the series, builds every prefix, boots each in a virtual machine and runs
-every case of the plan on it, each from a fresh state. Every result is kept the moment it is known: interrupt it
+every case of the plan on it, each from a fresh state. What does not fail every time is repeated until each
+answer is as probable as --confidence wants. Every result is kept the moment it is known: interrupt it
 at any time, the same command goes on where it was. Without --source it takes that of the last run.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,13 +71,8 @@ at any time, the same command goes on where it was. Without --source it takes th
 		},
 	}
 	f.add(cmd)
-	fl := cmd.Flags()
-	fl.StringVar(&r.prefixes, "prefixes", "", "only these prefixes: 0,4-9")
-	fl.StringSliceVar(&r.cases, "cases", nil, "only the cases that match a `glob`: 'gfs2/*'; may be repeated")
-	fl.IntVar(&r.jobs, "jobs", runtime.NumCPU(), "compiler processes and virtual machines at once; of these not more than free memory has room for")
-	fl.IntVar(&r.runs, "runs", 0, "least runs of each cell (default: the plan's)")
-	fl.StringVar(&r.accel, "accel", "auto", "auto, kvm or tcg; auto takes KVM when a guest really boots with it")
-	fl.BoolVar(&r.noSandbox, "no-sandbox", false, "build without bubblewrap: a patch's Makefile can then do what you can")
+	r.add(cmd)
+	cmd.Flags().StringSliceVar(&r.cases, "cases", nil, "only the cases that match a `glob`: 'gfs2/*'; may be repeated")
 	return cmd
 }
 
@@ -62,13 +80,93 @@ at any time, the same command goes on where it was. Without --source it takes th
 const spaceNeeded = 4 << 30
 
 func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags) error {
+	return a.inLab(ctx, st, s, f, r, func(j *labJob) error {
+		if err := st.PutMatrix(s.ID, j.specs[0]); err != nil {
+			return err
+		}
+		totals, err := j.run(ctx, nil)
+		if err != nil {
+			return err
+		}
+		result, err := lab.Load(st, j.specs[0])
+		if err != nil {
+			return err
+		}
+		result.Totals = totals
+		format := "text"
+		if a.json {
+			format = "json"
+		}
+		if err := report.Write(a.out, format, result, a.options(a.out)); err != nil {
+			return err
+		}
+		if err := conflict(s, j.applied.patches, j.applied.variants); err != nil {
+			return err
+		}
+		return verdictOf(result)
+	})
+}
+
+// labJob is a series on its base with all that running it takes.
+type labJob struct {
+	applied *applied
+	specs   []*lab.Spec // of each of the plan's kernels; those behind the first are its More
+	hosts   []*lab.Host // of each of specs
+	store   *store.Store
+	workers int
+	p       *report.Progress
+}
+
+// run does what the strategy asks for on each kernel in turn, shown on standard error; nil is the matrix.
+func (j *labJob) run(ctx context.Context, strategy lab.Strategy) (lab.Totals, error) {
+	var totals lab.Totals
+	defer j.p.Close()
+	for i, spec := range j.specs[1:] {
+		j.p.Step(report.Step{What: "configuring " + spec.Kernel})
+		if err := j.hosts[i+1].Configure(ctx); err != nil {
+			return totals, err
+		}
+	}
+	w := newWatcher(j.store, j.p, j.specs[0])
+	defer w.close()
+	for i, spec := range j.specs {
+		of := "" // which kernel, where there are several
+		if spec.Kernel != "" {
+			of = spec.Kernel + ": "
+		}
+		j.hosts[i].Foresee = func(list []lab.Prefix) {
+			for i := range list {
+				list[i].Patch = spec.Patches[list[i].Index]
+			}
+			for _, line := range report.Foreseen(list) {
+				j.p.Finished(of + line)
+			}
+		}
+		notify := func(ev lab.Event) {
+			if ev.Case == "" {
+				ev.Text = of + ev.Text
+			}
+			w.event(ev)
+		}
+		engine := &lab.Engine{Store: j.store, Spec: spec, Maker: j.hosts[i], Workers: j.workers, Strategy: strategy, Notify: notify, Watch: w.status}
+		one, err := engine.Run(ctx)
+		if err != nil {
+			return totals, err
+		}
+		totals.Add(one.Totals)
+	}
+	return totals, nil
+}
+
+// inLab locks the workspace, applies the series and resolves what the flags ask for to a Spec for each of the plan's kernels.
+func (a *app) inLab(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags, do func(*labJob) error) error {
 	unlock, err := st.Lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if r.jobs < 1 {
-		return &userError{"read --jobs: must be at least 1", ""}
+	if err := r.check(); err != nil {
+		return err
 	}
 	f.defaults(st, s)
 	if a.plan == "" {
@@ -131,68 +229,11 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 		for _, patch := range ap.patches {
 			spec.Patches = append(spec.Patches, patch.Index)
 		}
+		spec.Confidence = r.sure
 		spec.Asked = asked
 	}
 	specs[0].More = specs[1:]
-	if err := st.PutMatrix(s.ID, specs[0]); err != nil {
-		return err
-	}
-
-	for i, other := range hosts[1:] {
-		p.Step(report.Step{What: "configuring " + specs[i+1].Kernel})
-		if err := other.Configure(ctx); err != nil {
-			return err
-		}
-	}
-	w := newWatcher(st, p, specs[0])
-	defer w.close()
-	var totals lab.Totals
-	for i, spec := range specs {
-		of := "" // which kernel, where there are several
-		if spec.Kernel != "" {
-			of = spec.Kernel + ": "
-		}
-		hosts[i].Foresee = func(list []lab.Prefix) {
-			for i := range list {
-				list[i].Patch = spec.Patches[list[i].Index]
-			}
-			for _, line := range report.Foreseen(list) {
-				p.Finished(of + line)
-			}
-		}
-		notify := func(ev lab.Event) {
-			if ev.Case == "" {
-				ev.Text = of + ev.Text
-			}
-			w.event(ev)
-		}
-		engine := &lab.Engine{Store: st, Spec: spec, Maker: hosts[i], Workers: lab.Fitting(r.jobs, plan.VM.MemoryMB), Notify: notify, Watch: w.status}
-		one, err := engine.Run(ctx)
-		if err != nil {
-			w.close()
-			p.Close()
-			return err
-		}
-		totals.Add(one.Totals)
-	}
-	w.close()
-	p.Close()
-	result, err := lab.Load(st, specs[0])
-	if err != nil {
-		return err
-	}
-	result.Totals = totals
-	format := "text"
-	if a.json {
-		format = "json"
-	}
-	if err := report.Write(a.out, format, result, a.options(a.out)); err != nil {
-		return err
-	}
-	if err := conflict(s, ap.patches, ap.variants); err != nil {
-		return err
-	}
-	return verdictOf(result)
+	return do(&labJob{ap, specs, hosts, st, lab.Fitting(r.jobs, plan.VM.MemoryMB), p})
 }
 
 // specsOf is what is asked of each of the plan's kernels. The checks of patches are asked of the first.
@@ -252,16 +293,21 @@ func verdictOf(r *lab.Result) error {
 		}
 	}
 	for _, at := range r.Attributions {
-		if at.Effect == testplan.Regresses {
+		if at.Effect == testplan.Regresses || at.Effect == testplan.MoreOften {
 			return errFound
 		}
 	}
 	for _, c := range r.Cells {
 		if c.Outcome == testplan.Infra {
-			return &qemu.InfraError{Op: fmt.Sprintf("run %s on prefix %d", c.Case, c.Prefix), Err: fmt.Errorf("%s", c.Signature)}
+			return labFailed(c)
 		}
 	}
 	return nil
+}
+
+// labFailed is the error for a cell that the lab could not run.
+func labFailed(c lab.Cell) error {
+	return &qemu.InfraError{Op: fmt.Sprintf("run %s on prefix %d", c.Case, c.Prefix), Err: fmt.Errorf("%s", c.Signature)}
 }
 
 // preflight finds out before any work what would stop it later: a missing program, a full disk.

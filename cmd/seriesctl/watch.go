@@ -65,6 +65,10 @@ func (w *watcher) flush() {
 
 // event prints one finished step.
 func (w *watcher) event(ev lab.Event) {
+	if ev.Prefix < 0 {
+		w.p.Finished(ev.Text)
+		return
+	}
 	if ev.Case == "" {
 		w.p.Finished(fmt.Sprintf("prefix %d: %s", ev.Prefix, ev.Text))
 		return

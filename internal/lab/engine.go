@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,12 +40,13 @@ const infraTries = 3
 
 // Engine fills the matrix of a Spec.
 type Engine struct {
-	Store   *store.Store
-	Spec    *Spec
-	Maker   Maker
-	Workers int          // VMs at once
-	Notify  func(Event)  // what happened, in order; may be nil
-	Watch   func(Status) // what is going on, on every change; may be nil
+	Store    *store.Store
+	Spec     *Spec
+	Maker    Maker
+	Workers  int          // VMs at once
+	Strategy Strategy     // what to ask for; nil is Matrix
+	Notify   func(Event)  // what happened, in order; may be nil
+	Watch    func(Status) // what is going on, on every change; may be nil
 
 	mu     sync.Mutex
 	status Status
@@ -55,7 +58,7 @@ type Engine struct {
 
 // Event is one finished step.
 type Event struct {
-	Prefix int
+	Prefix int    // -1 for what the strategy has to say
 	Case   string // "" for a build or a boot
 	Text   string // "built in 12.3 s, 4 objects compiled"
 	Bad    bool   // the step shows something wrong with the kernel
@@ -74,24 +77,39 @@ type wanted struct {
 	want int // runs in all
 }
 
-// Run fills every cell of the Spec, without those of More, then repeats the cells on both sides of each change until they are
-// confirmed. What is in the store already is not done again. It returns ctx.Err() when interrupted, and the
-// first *qemu.InfraError or *qemu.ConfigError that leaves nothing more to do.
+// Run gets what the strategy asks for of the Spec, without those of More, round by round, until it asks for nothing. What
+// is in the store already is not done again. Then it does the checks. It returns ctx.Err() when interrupted, and the first
+// *qemu.InfraError or *qemu.ConfigError that leaves nothing more to do.
 func (e *Engine) Run(ctx context.Context) (*Result, error) {
 	start := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// The cells beside a change get more runs, which may move the change: a few rounds settle it.
-	for range 4 {
-		wants, err := e.wants()
+	strategy := e.Strategy
+	if strategy == nil {
+		// Checks compare a prefix's objects with those of the prefix before.
+		all := slices.ContainsFunc(e.Spec.Checks, func(name string) bool { return name != qemu.CheckPatch })
+		strategy = Matrix{e.Spec.limits(), all}
+	}
+	said := ""
+	for {
+		r, state, err := load(e.Store, e.Spec)
 		if err != nil {
 			return nil, err
+		}
+		wants, why := strategy.Next(state)
+		if why != said {
+			e.notify(Event{Prefix: -1, Text: why})
+			said = why
 		}
 		if len(wants) == 0 {
 			break
 		}
-		if err := e.round(ctx, cancel, wants); err != nil {
+		before := e.totals
+		if err := e.round(ctx, cancel, e.jobs(r, wants)); err != nil {
 			return nil, err
+		}
+		if e.totals == before {
+			break // nothing that is wanted can be had
 		}
 	}
 	for _, v := range e.Spec.Variants {
@@ -99,7 +117,7 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	r, err := load(e.Store, e.Spec)
+	r, _, err := load(e.Store, e.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -108,81 +126,17 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 	return r, nil
 }
 
-// wants lists per variant what it lacks: an unknown build, or cells without enough runs. A variant whose image
-// equals an earlier one's is not listed twice.
-func (e *Engine) wants() ([]job, error) {
-	r, err := load(e.Store, e.Spec)
-	if err != nil {
-		return nil, err
+// jobs groups what is wanted by variant, in the order of the variants: builds go from one to the next.
+func (e *Engine) jobs(r *Result, wants []Want) []job {
+	cells := map[int][]wanted{}
+	for _, w := range wants {
+		cells[w.Variant] = append(cells[w.Variant], wanted{e.Spec.Cases[w.Case], w.Runs})
 	}
-	confirm := besideChanges(r)
 	var jobs []job
-	for i, v := range e.Spec.Variants {
-		p := r.Prefixes[i]
-		switch {
-		case v.Key == "" || p.Status == PrefixBuildFailed || p.Status == PrefixBootFailed || p.SameImageAs != nil:
-			continue
-		case p.Status == PrefixPending:
-			jobs = append(jobs, job{variant: v})
-			continue
-		}
-		j := job{variant: v, image: p.Image}
-		for k, c := range e.Spec.Cases {
-			cell := r.Cells[i*len(e.Spec.Cases)+k]
-			want := max(e.Spec.Runs, c.Runs, 1)
-			if confirm[cellID{i, k}] {
-				want = max(want, e.Spec.Confirm)
-			}
-			if cell.Runs < want && cell.infra < infraTries {
-				j.cells = append(j.cells, wanted{c, want})
-			}
-		}
-		if len(j.cells) > 0 {
-			jobs = append(jobs, j)
-		}
+	for _, i := range slices.Sorted(maps.Keys(cells)) {
+		jobs = append(jobs, job{variant: e.Spec.Variants[i], image: r.Prefixes[i].Image, cells: cells[i]})
 	}
-	return jobs, nil
-}
-
-// cellID is a cell by its position in the Spec.
-type cellID struct{ variant, c int }
-
-// besideChanges finds the cells on both sides of each change of outcome along the prefixes.
-func besideChanges(r *Result) map[cellID]bool {
-	beside := map[cellID]bool{}
-	n := len(r.Cases)
-	for k := range r.Cases {
-		last := -1
-		for i, p := range r.Prefixes {
-			c := r.Cells[i*n+k]
-			if c.Runs == 0 {
-				continue
-			}
-			at := i
-			if p.SameImageAs != nil {
-				// The runs are the other image's.
-				at = indexOf(r, *p.SameImageAs)
-			}
-			if last >= 0 {
-				b := r.Cells[last*n+k]
-				if b.Outcome != c.Outcome || b.Signature != c.Signature {
-					beside[cellID{last, k}] = true
-					beside[cellID{at, k}] = true
-				}
-			}
-			last = at
-		}
-	}
-	return beside
-}
-
-func indexOf(r *Result, prefix int) int {
-	for i, p := range r.Prefixes {
-		if p.Index == prefix {
-			return i
-		}
-	}
-	return 0
+	return jobs
 }
 
 // round builds what is not built, in the order given, while the workers run the cells of what is.
@@ -245,11 +199,10 @@ func (e *Engine) fail(err error) {
 	}
 }
 
-// build makes j's image where there is none and cells want one, stores how it ended, and adds the cells that a
-// new image wants. A tree that does not build leaves j without cells.
+// build makes j's image where there is none and stores how it ended. A tree that does not build leaves j without cells.
 func (e *Engine) build(ctx context.Context, j job) (job, error) {
 	known := j.image != ""
-	if known && (len(j.cells) == 0 || e.Maker.HasImage(j.variant.Key)) {
+	if known && e.Maker.HasImage(j.variant.Key) {
 		return j, nil
 	}
 	e.activity(func(s *Status) {
@@ -275,35 +228,15 @@ func (e *Engine) build(ctx context.Context, j job) (job, error) {
 	switch {
 	case failed != nil:
 		e.notify(Event{Prefix: j.variant.Index, Text: b.Detail, Bad: true})
+		e.activity(func(s *Status) { s.CellsTotal -= len(j.cells) })
 		j.cells = nil
-		e.activity(func(s *Status) { s.CellsTotal -= len(e.Spec.Cases) })
 		return j, nil
 	case known && b.Image != j.image:
 		return j, &qemu.InfraError{Op: "build kernel", Err: fmt.Errorf("prefix %d built again gave another image: the build is not reproducible", j.variant.Index)}
 	}
 	e.notify(Event{Prefix: j.variant.Index, Text: fmt.Sprintf("built in %.1f s, %d objects compiled", b.Seconds, b.Compiled)})
-	if !known {
-		j.image = b.Image
-		j.cells, err = e.lacking(b.Image)
-	}
-	return j, err
-}
-
-// lacking lists the cells of a new image that have no runs yet: the same image may have been tested for another
-// series.
-func (e *Engine) lacking(image string) ([]wanted, error) {
-	var cells []wanted
-	for _, c := range e.Spec.Cases {
-		runs, err := e.Store.Runs(image, c.Key)
-		if err != nil {
-			return nil, err
-		}
-		if want := max(e.Spec.Runs, c.Runs, 1); evidence(runs) < want {
-			cells = append(cells, wanted{c, want})
-		}
-	}
-	e.activity(func(s *Status) { s.CellsTotal -= len(e.Spec.Cases) - len(cells) })
-	return cells, nil
+	j.image = b.Image
+	return j, nil
 }
 
 // evidence counts the runs that say something about the kernel.

@@ -14,13 +14,13 @@ import (
 // on and long after. What the plan's other kernels show is beside it: their prefixes in Prefix.Kernels, their cases after
 // the others.
 func Load(st *store.Store, spec *Spec) (*Result, error) {
-	r, err := load(st, spec)
+	r, _, err := load(st, spec)
 	if err != nil {
 		return nil, err
 	}
 	cells := [][]Cell{r.Cells}
 	for _, other := range spec.More {
-		o, err := load(st, other)
+		o, _, err := load(st, other)
 		if err != nil {
 			return nil, err
 		}
@@ -29,6 +29,7 @@ func Load(st *store.Store, spec *Spec) (*Result, error) {
 		}
 		r.Cases = append(r.Cases, o.Cases...)
 		r.Attributions = append(r.Attributions, o.Attributions...)
+		r.Undecided = append(r.Undecided, o.Undecided...)
 		cells = append(cells, o.Cells)
 	}
 	if len(cells) > 1 {
@@ -43,19 +44,20 @@ func Load(st *store.Store, spec *Spec) (*Result, error) {
 	return r, nil
 }
 
-// load is Load for one kernel.
-func load(st *store.Store, spec *Spec) (*Result, error) {
+// load is Load for one kernel, and the state that a strategy sees.
+func load(st *store.Store, spec *Spec) (*Result, *State, error) {
 	r := &Result{Series: spec.Series, Subject: spec.Subject, Base: spec.Base, Config: spec.Config, Accel: spec.Accel,
-		Prefixes: []Prefix{}, Cases: []testplan.Case{}, Cells: []Cell{}, Attributions: []testplan.Attribution{}}
+		Prefixes: []Prefix{}, Cases: []testplan.Case{}, Cells: []Cell{}, Attributions: []testplan.Attribution{}, Undecided: []Undecided{}}
+	state := &State{Cases: spec.Cases, Lost: map[CellID]bool{}, Cost: defaultCost}
 	for _, c := range spec.Cases {
 		r.Cases = append(r.Cases, c.Case)
 	}
 	first := map[string]int{} // image → lowest prefix that has it
-	var columns []testplan.Column
-	for _, v := range spec.Variants {
+	var seconds []float64
+	for i, v := range spec.Variants {
 		p, err := prefix(st, spec, v)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if p.Image != "" {
 			if k, ok := first[p.Image]; ok {
@@ -64,27 +66,43 @@ func load(st *store.Store, spec *Spec) (*Result, error) {
 				first[p.Image] = p.Index
 			}
 		}
-		column := testplan.Column{Prefix: v.Index, Image: p.Image, Runs: map[string][]testplan.Judgement{}}
-		for _, c := range spec.Cases {
+		column := testplan.Column{Prefix: v.Index, Pending: p.Status == PrefixPending, Runs: map[string][]testplan.Judgement{}}
+		if p.Status == PrefixOK {
+			column.Image = p.Image
+		}
+		if p.BuildSeconds > 0 {
+			seconds = append(seconds, p.BuildSeconds)
+		}
+		for k, c := range spec.Cases {
 			cell, runs, err := cell(st, p, c)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			column.Runs[c.Name] = runs
+			state.Lost[CellID{i, k}] = cell.infra >= infraTries
 			r.Cells = append(r.Cells, cell)
 		}
-		columns = append(columns, column)
+		state.Columns = append(state.Columns, column)
 		r.Prefixes = append(r.Prefixes, p)
 	}
 	if err := addChecks(st, spec, r.Prefixes); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, a := range testplan.Attribute(columns, r.Cases, testplan.Question{}) {
-		// Columns are known by their prefix; with a subset of the patches that is not the patch's number.
-		a.Patch, a.First = spec.Patches[a.Patch], spec.Patches[a.First]
-		r.Attributions = append(r.Attributions, a)
+	if slices.Sort(seconds); len(seconds) > 0 {
+		state.Cost.Build = seconds[len(seconds)/2]
 	}
-	return r, nil
+	for c := range spec.Cases {
+		in := state.inquire(c, testplan.Question{Confidence: spec.limits().Confidence}, spec.limits())
+		for _, a := range in.Attributions {
+			// Columns are known by their prefix; with a subset of the patches that is not the patch's number.
+			a.Patch, a.First = spec.Patches[a.Patch], spec.Patches[a.First]
+			r.Attributions = append(r.Attributions, a)
+		}
+		if in.Bad && !in.settled() {
+			r.Undecided = append(r.Undecided, in.more())
+		}
+	}
+	return r, state, nil
 }
 
 // prefix reads how far a variant is.
@@ -149,6 +167,7 @@ func cell(st *store.Store, p Prefix, c Case) (Cell, []testplan.Judgement, error)
 			cell.infra++
 			continue
 		}
+		cell.infra = 0
 		runs = append(runs, judge(s))
 	}
 	cell.State = CellDone

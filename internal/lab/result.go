@@ -23,6 +23,7 @@ type Result struct {
 	Cases        []testplan.Case        `json:"cases"`
 	Cells        []Cell                 `json:"cells"` // by prefix, then in the order of Cases
 	Attributions []testplan.Attribution `json:"attributions"`
+	Undecided    []Undecided            `json:"undecided"` // the cases that fail somewhere and need more runs
 	Totals       Totals                 `json:"totals"`
 }
 
@@ -88,7 +89,7 @@ type Cell struct {
 	Confidence    float64          `json:"confidence"` // 0..1
 	InheritedFrom *int             `json:"inherited_from"`
 
-	infra int // runs that failed in the lab
+	infra int // runs that failed in the lab since the last that did not
 }
 
 // Totals counts what this invocation did, not what it found done.

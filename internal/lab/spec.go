@@ -22,7 +22,9 @@ type Spec struct {
 	More     []*Spec   `json:"more,omitempty"`   // the same of the plan's other kernels
 	Runs     int       `json:"runs"`             // least runs of a cell
 	Confirm  int       `json:"confirm"`          // runs of the cells on both sides of a change
-	Asked    Asked     `json:"asked"`
+	// Confidence is the least probability at which a change is put down to a patch, 0 for the default.
+	Confidence float64 `json:"confidence,omitempty"`
+	Asked      Asked   `json:"asked"`
 }
 
 // Asked are the flags that led to a Spec, with absolute paths: the defaults of the next command.
@@ -53,4 +55,21 @@ type Variant struct {
 type Case struct {
 	testplan.Case
 	Key string `json:"key"`
+}
+
+// The runs of a case are bounded: of one that is declared to be flaky, and of the one that is bisected, to mostRuns for each
+// of its kernels, on average; of another to mostExtra beyond the least, as a matrix has many that nobody expects
+// to be flaky and a run may take until its timeout.
+const (
+	mostRuns  = 60
+	mostExtra = 60
+)
+
+// limits are those of the strategies.
+func (s *Spec) limits() Limits {
+	l := Limits{Confidence: s.Confidence, Runs: s.Runs, Confirm: s.Confirm, Most: max(mostRuns, s.Runs), Extra: mostExtra}
+	if l.Confidence == 0 {
+		l.Confidence = testplan.DefaultConfidence
+	}
+	return l
 }

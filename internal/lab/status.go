@@ -35,9 +35,6 @@ type Activity struct {
 func (e *Engine) plan(jobs []job) {
 	total := 0
 	for _, j := range jobs {
-		if j.image == "" {
-			total += len(e.Spec.Cases)
-		}
 		total += len(j.cells)
 	}
 	e.activity(func(s *Status) {

@@ -19,6 +19,7 @@ func (jsonPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	out.Cases = list(r.Cases)
 	out.Cells = list(r.Cells)
 	out.Attributions = list(r.Attributions)
+	out.Undecided = list(r.Undecided)
 	for i := range out.Prefixes {
 		out.Prefixes[i].Kernels = list(out.Prefixes[i].Kernels)
 		for k := range out.Prefixes[i].Kernels {

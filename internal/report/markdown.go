@@ -51,6 +51,12 @@ func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	}
 	p.notes(b, m)
 	p.checks(b, m)
+	for _, u := range r.Undecided {
+		fmt.Fprintf(b, "- %s is undecided (%d%% sure): %s would tell\n", code(u.Case), percent(u.Sure), needs(u))
+	}
+	if len(r.Undecided) > 0 {
+		b.WriteByte('\n')
+	}
 	if tally := m.tally(); tally != "" {
 		fmt.Fprintf(b, "%s: %s; ", count(m.Rows()*m.Cols(), "cell"), tally)
 	}

@@ -169,7 +169,7 @@ func (m *Matrix) Does(row int) string {
 }
 
 // effectOrder is the order in which effects are told: the worst first.
-var effectOrder = [...]testplan.Effect{testplan.Regresses, testplan.Fixes, testplan.ChangesSymptom, testplan.Undetermined}
+var effectOrder = [...]testplan.Effect{testplan.Regresses, testplan.MoreOften, testplan.Fixes, testplan.Rarer, testplan.ChangesSymptom, testplan.Undetermined}
 
 func effectMark(e testplan.Effect) string {
 	switch e {
@@ -179,6 +179,10 @@ func effectMark(e testplan.Effect) string {
 		return "REG"
 	case testplan.ChangesSymptom:
 		return "chg"
+	case testplan.Rarer:
+		return "rar"
+	case testplan.MoreOften:
+		return "oft"
 	case testplan.Undetermined:
 		return "?"
 	}
@@ -241,6 +245,8 @@ var wordMeaning = []struct{ word, meaning string }{
 	{"FIX", "this patch fixes it"},
 	{"REG", "this patch breaks it"},
 	{"chg", "this patch changes the symptom"},
+	{"rar", "this patch makes it rarer"},
+	{"oft", "this patch makes it more frequent"},
 	{"?", "this patch may change it"},
 	{notBuilt, "none of the patch's code is compiled"},
 }

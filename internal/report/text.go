@@ -84,6 +84,9 @@ func (t textPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	t.items(b, m.legend())
 	t.notes(b, m)
 	t.checks(b, m)
+	for _, line := range m.undecided() {
+		t.wrap(b, "", "  ", line)
+	}
 	if tally := m.tally(); tally != "" {
 		t.wrap(b, "", "  ", fmt.Sprintf("%s: %s", count(m.Rows()*m.Cols(), "cell"), tally))
 	}

@@ -265,6 +265,10 @@ func effectVerb(e testplan.Effect, first, last int) string {
 		return "regresses"
 	case testplan.ChangesSymptom:
 		return "changes the symptom of"
+	case testplan.Rarer:
+		return "makes rarer, but does not fix,"
+	case testplan.MoreOften:
+		return "makes more frequent"
 	case testplan.Undetermined:
 		if first > 0 && first < last {
 			return fmt.Sprintf("may change (undetermined, one of patches %d-%d)", first, last)
@@ -281,6 +285,15 @@ func outcomeText(s string) string {
 		return outcome
 	}
 	return outcome + " (" + signature + ")"
+}
+
+// undecided says which cases need more runs, and what that would cost.
+func (m *Matrix) undecided() []string {
+	var lines []string
+	for _, u := range m.Result.Undecided {
+		lines = append(lines, fmt.Sprintf("%s is undecided (%d%% sure): %s would tell", plain.Line(u.Case), percent(u.Sure), needs(u)))
+	}
+	return lines
 }
 
 func cellOutcome(c *lab.Cell) string {

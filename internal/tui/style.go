@@ -115,6 +115,10 @@ func sign(mark string) string {
 		return "!"
 	case "chg":
 		return "~"
+	case "rar":
+		return "<"
+	case "oft":
+		return ">"
 	}
 	return mark
 }

@@ -1,0 +1,87 @@
+package lab
+
+import (
+	"fmt"
+
+	"github.com/seriesctl/seriesctl/testplan"
+)
+
+// buildAll is the number of patches up to which a matrix builds every prefix.
+const buildAll = 10
+
+// Matrix is the strategy of `run`: it asks what each patch does to each case. Up to buildAll patches it builds every
+// prefix and adapts only the repeats; beyond, it builds where that tells most.
+//
+// Every cell of a kernel that is built has its least runs. Then a case gets runs, each where it tells most for the
+// seconds it takes, until its answer is as probable as wanted and both sides of each change are confirmed, or
+// its limit is reached.
+type Matrix struct {
+	Limits
+	All bool // build every prefix, however many there are
+}
+
+// Next implements Strategy.
+func (m Matrix) Next(s *State) ([]Want, string) {
+	var wants []Want
+	undecided := []*inquiry{}
+	exhausted := 0
+	for c := range s.Cases {
+		in := s.inquire(c, testplan.Question{Confidence: m.Confidence}, m.Limits)
+		n := len(wants)
+		wants = append(wants, m.lacking(in)...)
+		if len(wants) > n {
+			continue
+		}
+		if wants = append(wants, in.confirm()...); len(wants) > n || in.settled() {
+			continue
+		}
+		undecided = append(undecided, in)
+	}
+	col, worth := s.worth(undecided)
+	for _, in := range undecided {
+		at, rate := in.best()
+		switch {
+		case at >= 0 && rate >= worth:
+			wants = append(wants, Want{CellID{at, in.c}, in.batch(at)})
+		case col < 0 || !in.may(col):
+			exhausted++
+		}
+	}
+	if len(wants) == 0 && col >= 0 {
+		for _, in := range undecided {
+			if in.may(col) {
+				wants = append(wants, Want{CellID{col, in.c}, in.least()})
+			}
+		}
+	}
+	switch {
+	case len(wants) > 0:
+		return wants, fmt.Sprintf("%d of %d cases are undecided", len(undecided), len(s.Cases))
+	case exhausted > 0:
+		return nil, fmt.Sprintf("%d of %d cases stay undecided", exhausted, len(s.Cases))
+	}
+	return nil, "every case is decided"
+}
+
+// lacking lists the kernels of a case that have fewer runs than the least. With many prefixes those that
+// are not built are left alone, but for the base and the last.
+func (m Matrix) lacking(in *inquiry) []Want {
+	var out []Want
+	first, last := -1, -1
+	for i, open := range in.Open {
+		if open {
+			if first < 0 {
+				first = i
+			}
+			last = i
+		}
+	}
+	all := m.All || len(in.Open)-1 <= buildAll
+	for i := range in.Open {
+		want := in.least()
+		if in.can(i) && in.Runs[i] < want && (all || i == first || i == last || in.s.Columns[i].Image != "") {
+			out = append(out, Want{CellID{i, in.c}, want})
+		}
+	}
+	return out
+}
