@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 )
@@ -41,6 +42,35 @@ func (l *cpuLog) used(now time.Time, d time.Duration) time.Duration {
 		}
 	}
 	return 0
+}
+
+// turns is how long the threads of a process ran, and how long they were ready to run and waited for a CPU
+// (Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat).
+type turns struct{ ran, waited time.Duration }
+
+// turnsOf are the turns of a process since it began; of threads that have ended nothing is known.
+func turnsOf(pid int) turns {
+	var sum turns
+	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // the pattern is right
+	for _, name := range stats {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // the thread has ended
+		}
+		var ran, waited time.Duration // nanoseconds
+		if n, _ := fmt.Sscan(string(b), &ran, &waited); n == 2 {
+			sum.ran += ran
+			sum.waited += waited
+		}
+	}
+	return sum
+}
+
+// starved says whether a process got less than a quarter of the CPU time that it wanted between two looks, and waited
+// for it for at least a second.
+func starved(before, after turns) bool {
+	ran, waited := after.ran-before.ran, after.waited-before.waited
+	return waited > time.Second && ran < waited/3
 }
 
 // cpuTime is what the process and all its threads have used so far.

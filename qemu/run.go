@@ -69,7 +69,7 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 	if _, err := g.conn.Write(runCommand(r.nonce, r.c, r.disk, r.fs)); err != nil {
 		return r.o, &InfraError{Op: "send case", Err: g.death(err)}
 	}
-	start := time.Now()
+	start, turns := time.Now(), turnsOf(g.process.PID())
 	err := r.watch(ctx, s, start)
 	r.o.Duration = time.Since(start)
 	if !r.left.IsZero() && r.o.Hang == nil {
@@ -88,10 +88,15 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 		}
 		return r.o, g.stop(ctx)
 	}
+	busy := r.o.TimedOut && starved(turns, turnsOf(g.process.PID()))
 	if err := g.stop(ctx); err != nil {
 		return r.o, err
 	}
 	r.judgeConsole()
+	if busy && r.o.Crash == nil {
+		return r.o, &InfraError{Op: "run case", Err: errors.New("its time was up, but the host was too busy: QEMU got less than a quarter of the CPU time it wanted"),
+			Hint: "fewer --jobs, or a longer timeout in the plan"}
+	}
 	if r.o.Hang != nil {
 		r.o.Hang.addConsole(r.console.text())
 	}

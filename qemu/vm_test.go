@@ -521,3 +521,27 @@ func TestCPULog(t *testing.T) {
 		t.Errorf("got %v %v", d, ok)
 	}
 }
+
+func TestStarved(t *testing.T) {
+	for _, tt := range []struct {
+		ran, waited time.Duration
+		want        bool
+	}{
+		{20 * time.Second, 5 * time.Second, false},
+		{5 * time.Second, 10 * time.Second, false}, // a third: a busy host, but it ran
+		{time.Second, 19 * time.Second, true},
+		{0, 500 * time.Millisecond, false}, // it wanted hardly anything: it was asleep
+	} {
+		before := turns{time.Hour, time.Minute}
+		if got := starved(before, turns{before.ran + tt.ran, before.waited + tt.waited}); got != tt.want {
+			t.Errorf("ran %v, waited %v: %v", tt.ran, tt.waited, got)
+		}
+	}
+	begin := turnsOf(os.Getpid())
+	for start := time.Now(); time.Since(start) < 50*time.Millisecond; {
+		_ = make([]byte, 1)
+	}
+	if end := turnsOf(os.Getpid()); end.ran <= begin.ran {
+		t.Errorf("%v, then %v: a loop of 50 ms is not seen", begin, end)
+	}
+}
