@@ -15,22 +15,32 @@ var (
 )
 
 // cpuBacktraces reads what sysrq-l prints: the stack of the task on each CPU, innermost first, by process id. Frames of the
-// interrupt that took the stack are left out, and those the kernel is unsure of ("?").
+// interrupt that took the stack are left out, and those the kernel is unsure of ("?"). Of several stacks of a task the
+// deepest counts: in the first instructions of a function the kernel sees no further than that function.
 func cpuBacktraces(console []byte) map[int][]string {
 	out := map[int][]string{}
+	var stack []string
 	pid, inside := 0, false
+	end := func() {
+		if pid > 0 && len(stack) > len(out[pid]) {
+			out[pid] = stack
+		}
+		pid, stack = 0, nil
+	}
 	for raw := range bytes.Lines(console) {
 		line := strings.TrimSpace(linePrefix.ReplaceAllString(strings.TrimRight(string(raw), "\r\n"), ""))
 		switch {
 		case backtraceStart.MatchString(line):
+			end()
 			pid, inside = -1, false
-		case pid == 0 || strings.HasPrefix(line, "RIP: 0033:"):
-			pid = 0 // outside of a backtrace: before the first, or where its user space begins
+		case strings.HasPrefix(line, "RIP: 0033:"), strings.HasPrefix(line, "sysrq: "):
+			end() // its user space begins, or another list
+		case pid == 0: // outside of a backtrace
 		case line == "<NMI>" || line == "<IRQ>":
 			inside = true
 		case line == "</NMI>" || line == "</IRQ>":
 			inside = false
-			out[pid] = out[pid][:min(len(out[pid]), 1)] // all but where the NMI came was the interrupt's
+			stack = stack[:min(len(stack), 1)] // all but where the NMI came was the interrupt's
 		case pid < 0:
 			if m := backtracePID.FindStringSubmatch(line); m != nil {
 				pid, _ = strconv.Atoi(m[1])
@@ -38,13 +48,14 @@ func cpuBacktraces(console []byte) map[int][]string {
 		case !inside:
 			m := kernelFrame.FindStringSubmatch(line)
 			if m != nil && m[1] != "" {
-				out[pid] = nil // what an interrupt interrupted
+				stack = nil // what an interrupt interrupted
 			}
 			if m != nil {
-				out[pid] = append(out[pid], m[2])
+				stack = append(stack, m[2])
 			}
 		}
 	}
+	end()
 	return out
 }
 
@@ -79,8 +90,8 @@ func heldLocks(console []byte) map[int][]string {
 	return out
 }
 
-// addConsole gives the tasks of a hang what the console has for them: the locks they hold, and the stacks of running ones, as /proc has
-// none for a task that is on a CPU.
+// addConsole gives the tasks of a hang what the console has for them: the locks they hold, and the stacks of running ones, of which
+// /proc has none or a part.
 func (h *Hang) addConsole(console []byte) {
 	stacks, locks := cpuBacktraces(console), heldLocks(console)
 	for i := range h.Tasks {
@@ -88,8 +99,8 @@ func (h *Hang) addConsole(console []byte) {
 		if t.PID == 0 {
 			continue
 		}
-		if t.State == "R" && len(t.Frames) == 0 {
-			t.Frames = stacks[t.PID]
+		if onCPU := stacks[t.PID]; t.State == "R" && len(onCPU) > len(t.Frames) {
+			t.Frames = onCPU
 		}
 		t.Locks = locks[t.PID]
 	}

@@ -79,3 +79,18 @@ func TestHeldLocks(t *testing.T) {
 		t.Fatalf("got %v", got)
 	}
 }
+
+// The deepest of several stacks of a task counts, and what is listed after them is none of theirs.
+func TestDeepestBacktrace(t *testing.T) {
+	look := func(frames ...string) string {
+		return "[    5.1] NMI backtrace for cpu 1\n[    5.1] CPU: 1 PID: 28 Comm: spin Not tainted 5.10\n[    5.1] RIP: 0010:leaf+0x1/0x9\n[    5.1] Call Trace:\n[    5.1]  " +
+			strings.Join(append(frames, "RIP: 0033:0x401"), "\n[    5.1]  ") + "\n"
+	}
+	console := look() + look("a+0x1/0x2", "b+0x1/0x2") + look("a+0x1/0x2") +
+		"[    5.2] NMI backtrace for cpu 0\n[    5.2] CPU: 0 PID: 7 Comm: kworker Not tainted 5.10\n[    5.2] RIP: 0010:k+0x1/0x9\n" +
+		"[    5.3] sysrq: Show Blocked State\n[    5.3]  other+0x1/0x2\n"
+	want := map[int][]string{28: {"leaf+0x1/0x9", "a+0x1/0x2", "b+0x1/0x2"}, 7: {"k+0x1/0x9"}}
+	if got := cpuBacktraces([]byte(console)); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
+	}
+}

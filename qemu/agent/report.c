@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define REPORT_MAX (128 << 10)
+#define CPU_LOOKS 3
 #define REPORT_WAIT_MS 1500
 #define RETURN_WAIT_MS 5000
 
@@ -248,8 +249,12 @@ int report_hang(const char *kind, double seconds, int need_forever)
 	send_msg("hang", text + 1, len - 1);
 	len = 0;
 	/* The console gets the kernel's own view: blocked tasks, held locks, what the CPUs do. */
-	if (strcmp(kind, "deadlock") && strcmp(kind, "stuck"))
+	for (int i = 0; i < CPU_LOOKS && strcmp(kind, "deadlock") && strcmp(kind, "stuck"); i++) {
+		/* In the first instructions of a function its callers are not seen. */
+		if (i)
+			usleep(20000);
 		write_file("/proc/sysrq-trigger", "l");
+	}
 	write_file("/proc/sysrq-trigger", "w");
 	if (access("/proc/lockdep", F_OK) == 0)
 		write_file("/proc/sysrq-trigger", "d");
