@@ -57,6 +57,9 @@ func (r *Repo) OpenSource(ctx context.Context, dir, rev string, progress func(wh
 	if err != nil {
 		return nil, &SourceError{Dir: dir, Err: err}
 	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = real // a link names the tree; inside it links are not followed
+	}
 	fi, err := os.Stat(abs)
 	var pe *os.PathError
 	if errors.As(err, &pe) {

@@ -303,3 +303,20 @@ func TestPlainTreeOfManyDirectories(t *testing.T) {
 		t.Errorf("d7/f is %q %v", got, err)
 	}
 }
+
+// A source that is named through a link is what the link leads to.
+func TestSourceThroughALink(t *testing.T) {
+	dir := t.TempDir()
+	tree := filepath.Join(dir, "tree")
+	if err := os.Mkdir(tree, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeTree(t, tree, map[string]string{"f": "1\n", "d/g": "2\n"})
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("tree", link); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := openTestSource(t, link, "").tree, openTestSource(t, tree, "").tree; got != want {
+		t.Errorf("got tree %v through the link, %v without", got, want)
+	}
+}
