@@ -47,7 +47,7 @@ func Series(w io.Writer, s *series.Series, width int) error {
 		fmt.Fprintf(out, "  %-11s%s\n", name, line(id))
 	}
 	if n := len(s.CoverReplies); n > 0 {
-		fmt.Fprintf(out, "  %-11s%s to the cover letter\n", "replies", counted(n, "message"))
+		fmt.Fprintf(out, "  %-11s%s to the cover letter\n", "replies", Count(n, "message"))
 	}
 	out.WriteByte('\n')
 	patchTable(out, s, width)
@@ -154,7 +154,7 @@ func Patch(w io.Writer, s *series.Series, n int) error {
 		return err
 	}
 	if len(p.Replies) > 0 {
-		if _, err := fmt.Fprintf(w, "\n%s\n\n", countedReplies(len(p.Replies))); err != nil {
+		if _, err := fmt.Fprintf(w, "\n%s\n\n", CountReplies(len(p.Replies))); err != nil {
 			return err
 		}
 	}
@@ -209,7 +209,7 @@ func PatchAlone(w io.Writer, s *series.Series, p *series.Patch) error {
 	}
 	out.WriteString("---\n")
 	diffStat(out, series.DiffStat(p.Diff))
-	fmt.Fprintf(out, " %s, %s, %s\n\n", counted(len(p.Files), "file"), counted(p.Insertions, "insertion")+"(+)", counted(p.Deletions, "deletion")+"(-)")
+	fmt.Fprintf(out, " %s, %s, %s\n\n", Count(len(p.Files), "file"), Count(p.Insertions, "insertion")+"(+)", Count(p.Deletions, "deletion")+"(-)")
 	indented(out, "", strings.TrimRight(string(p.Diff), "\n"))
 	return out.Flush()
 }
@@ -287,14 +287,16 @@ func person(s string) string {
 // stamp is a date as in a mail reader, in the sender's zone.
 func stamp(t time.Time) string { return t.Format("Mon, 2 Jan 2006 15:04 -0700") }
 
-func counted(n int, noun string) string {
+// Count is a number with its noun: "1 file", "2 files".
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-func countedReplies(n int) string {
+// CountReplies is Count for replies.
+func CountReplies(n int) string {
 	if n == 1 {
 		return "1 reply"
 	}

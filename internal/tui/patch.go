@@ -143,10 +143,10 @@ func (v *patchView) headLine() string {
 	case v.err != nil:
 		return " cannot show it: " + v.text(v.err.Error())
 	case v.patch == nil:
-		return fmt.Sprintf(" the base, without any patch; %s", replies(v.replies))
+		return fmt.Sprintf(" the base, without any patch; %s", report.CountReplies(len(v.replies)))
 	}
 	p := v.patch
-	s := fmt.Sprintf(" %s, +%d -%d, %s", count(len(p.Files), "file"), p.Insertions, p.Deletions, replies(p.Replies))
+	s := fmt.Sprintf(" %s, +%d -%d, %s", report.Count(len(p.Files), "file"), p.Insertions, p.Deletions, report.CountReplies(len(p.Replies)))
 	given := 0
 	for _, t := range p.Trailers {
 		if t.From == "reply" && !t.Stale {
@@ -154,23 +154,9 @@ func (v *patchView) headLine() string {
 		}
 	}
 	if given > 0 {
-		s += fmt.Sprintf(", %s from replies", count(given, "trailer"))
+		s += fmt.Sprintf(", %s from replies", report.Count(given, "trailer"))
 	}
 	return s
-}
-
-func replies(list []series.Reply) string {
-	if len(list) == 1 {
-		return "1 reply"
-	}
-	return fmt.Sprintf("%d replies", len(list))
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // buildText is what building the row's prefix took and warned of.
@@ -183,7 +169,7 @@ func buildText(m *matrix, row int) string {
 	}
 	b.WriteByte('\n')
 	if p.BuildSeconds > 0 {
-		fmt.Fprintf(&b, "built in %.1f s, %s compiled\n", p.BuildSeconds, count(p.Compiled, "object"))
+		fmt.Fprintf(&b, "built in %.1f s, %s compiled\n", p.BuildSeconds, report.Count(p.Compiled, "object"))
 	}
 	if p.SameImageAs != nil {
 		fmt.Fprintf(&b, "the image is that of prefix %d\n", *p.SameImageAs)
