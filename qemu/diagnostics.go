@@ -56,7 +56,9 @@ var (
 	// What a host lacks to build any kernel.
 	missingLine = regexp.MustCompile(`(?:^|[\s/])(flex|bison|bc|gcc|ld|as|ar|nm|objcopy|perl|python3|pahole|cpio|gzip|xz): (?:command )?not found$|` +
 		`fatal error: (gelf\.h|libelf\.h|openssl/\S+\.h|stdio\.h|stdlib\.h|string\.h): No such file or directory$|` +
-		`please install (libelf-dev)`)
+		`please install (libelf-dev)|` +
+		// scripts/Kconfig.include
+		`^scripts/Kconfig\.include:\d+: (?:compiler|linker|assembler) '([^']+)' not found$`)
 )
 
 // line takes one line of output, without its newline.
@@ -73,7 +75,7 @@ func (d *diagnostics) line(s string) {
 		d.trouble = s
 	}
 	if m := missingLine.FindStringSubmatch(s); m != nil && d.missing == "" {
-		d.missing = m[1] + m[2] + m[3] // one of them matched
+		d.missing = strings.Join(m[1:], "") // one of them matched
 	}
 	if m := failedLine.FindStringSubmatch(s); m != nil {
 		d.failed = append(d.failed, Diagnostic{File: d.rel(m[1]), Kind: "error", Text: "make: " + m[2]})

@@ -181,6 +181,7 @@ func TestHostFailure(t *testing.T) {
 		"disk full":       "echo 'ld: final link failed: No space left on device'; false",
 		"compiler killed": "echo 'gcc: fatal error: Killed signal terminated program cc1'; false",
 		"no flex":         "echo '/bin/sh: 1: flex: not found'; exit 127",
+		"no compiler":     `echo "scripts/Kconfig.include:39: compiler 'gcc-99' not found"; false`,
 		"make killed":     "kill -9 $$PPID",
 	} {
 		b := newBuilder(t, map[string]string{"extra.mk": "EXTRA = " + recipe + "\n"})
@@ -229,6 +230,18 @@ func TestNoTools(t *testing.T) {
 	_, err = b.Build(t.Context(), "k", askA, filepath.Join(b.Dir, "log"))
 	if !errors.As(err, &infra) || !strings.Contains(infra.Hint, "bubblewrap") || !strings.Contains(infra.Hint, "--no-sandbox") {
 		t.Errorf("no bubblewrap: %v", err)
+	}
+}
+
+// Where ccache is not installed the sandbox must not name it: a build with CC="ccache gcc" would not find its compiler.
+func TestNoCompilerCache(t *testing.T) {
+	for _, sandbox := range []bool{false, true} {
+		if _, _, cache := (workshop{src: "s", obj: "o", sandbox: sandbox}).seen(); cache != "" {
+			t.Errorf("sandbox %v: without a cache the build sees one in %s", sandbox, cache)
+		}
+		if _, _, cache := (workshop{src: "s", obj: "o", cache: "c", sandbox: sandbox}).seen(); cache == "" {
+			t.Errorf("sandbox %v: the build does not see the cache", sandbox)
+		}
 	}
 }
 

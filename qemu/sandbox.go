@@ -34,12 +34,15 @@ type workshop struct {
 	limits               limits // of the sandbox
 }
 
-// seen returns the paths of the source, object and cache directories for the build.
+// seen returns the paths of the source, object and cache directories for the build; without a compiler cache the last is "".
 func (w workshop) seen() (src, obj, cache string) {
-	if w.sandbox {
-		return sandboxSrc, sandboxObj, sandboxCache
+	if !w.sandbox {
+		return w.src, w.obj, w.cache
 	}
-	return w.src, w.obj, w.cache
+	if w.cache != "" {
+		cache = sandboxCache
+	}
+	return sandboxSrc, sandboxObj, cache
 }
 
 // cmd returns a process that runs argv with exactly the environment env. Its standard error goes where its standard output
