@@ -34,7 +34,7 @@ func Bisection(w io.Writer, r *lab.Bisection, o Options) error {
 			fmt.Sprintf("%s: %s → %s%s", name, outcomeText(r.Before), outcomeText(r.After), sure(r.Probability)))
 	}
 	if len(r.Skipped) > 0 {
-		t.wrap(&b, "", "  ", fmt.Sprintf("%s %s no kernel to run it on", plural(len(r.Skipped), "prefix", "prefixes")+" "+ranges(r.Skipped), plural(len(r.Skipped), "has", "have")))
+		t.wrap(&b, "", "  ", fmt.Sprintf("%s %s no kernel to run it on", plural(len(r.Skipped), "prefix", "prefixes")+" "+Ranges(r.Skipped), plural(len(r.Skipped), "has", "have")))
 	}
 	b.WriteByte('\n')
 	for i := range r.Cells {
