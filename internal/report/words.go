@@ -147,7 +147,7 @@ func (m *Matrix) Notes() []Note {
 
 func (m *Matrix) changes(row int) []Change {
 	var changes []Change
-	for _, e := range effectOrder {
+	for _, e := range Effects {
 		from := len(changes)
 	cases:
 		for col := range m.cols {

@@ -191,7 +191,7 @@ func (w *window) view() []string {
 func cutLeft(s string, columns int) string {
 	for i, r := range s {
 		if columns <= 0 {
-			return s[i:]
+			return spaces(-columns) + s[i:] // half of a wide character is a blank
 		}
 		columns -= textWidth(string(r))
 	}
@@ -200,13 +200,15 @@ func cutLeft(s string, columns int) string {
 
 // incident says whether a console line begins a report that a reader looks for. It only colours the line.
 func incident(line string) bool {
-	for _, s := range []string{"kernel BUG at ", "BUG: ", "Oops: ", "Kernel panic", "WARNING: ", "general protection fault", "blocked for more than"} {
+	for _, s := range incidents {
 		if strings.Contains(line, s) {
 			return true
 		}
 	}
 	return false
 }
+
+var incidents = []string{"kernel BUG at ", "BUG: ", "Oops: ", "Kernel panic", "WARNING: ", "general protection fault", "blocked for more than"}
 
 // search finds the next line that holds text, ignoring case, from after (or, back, before) an offset. It
 // reads the file in pieces and gives up when ctx ends. The result is -1 when there is none.
