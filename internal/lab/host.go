@@ -120,7 +120,7 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 		if err != nil {
 			return nil, err
 		}
-		spec.Cases = append(spec.Cases, Case{Case: c, Key: key, Disk: h.disk(c.Filesystem)})
+		spec.Cases = append(spec.Cases, Case{Case: c, Key: key, Command: strings.Join(c.Run.Argv, " "), Disk: h.disk(c.Filesystem)})
 	}
 	return spec, nil
 }

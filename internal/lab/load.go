@@ -3,7 +3,6 @@ package lab
 import (
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/series"
@@ -219,7 +218,7 @@ func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run,
 				return nil, err
 			}
 			for _, s := range stored {
-				runs = append(runs, Run{ID: s.ID, Judgement: judge(s), Observation: s.Observation, Command: strings.Join(c.Run.Argv, " "), Disk: c.Disk})
+				runs = append(runs, Run{ID: s.ID, Judgement: judge(s), Observation: s.Observation, Command: c.Command, Disk: c.Disk})
 			}
 		}
 	}

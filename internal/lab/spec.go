@@ -55,8 +55,9 @@ type Variant struct {
 // Case is a case and the key of its cells, which holds everything but the image.
 type Case struct {
 	testplan.Case
-	Key  string          `json:"key"`
-	Disk qemu.Filesystem `json:"disk,omitzero"` // its file system
+	Key     string          `json:"key"`
+	Command string          `json:"command,omitempty"` // what it runs
+	Disk    qemu.Filesystem `json:"disk,omitzero"`     // its file system
 }
 
 // The runs of a case are bounded: of one that is declared to be flaky, and of the one that is bisected, to mostRuns for each

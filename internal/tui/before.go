@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
@@ -86,22 +87,40 @@ func (v *cellView) beforeText(now *lab.Run) string {
 			v.wrap(&b, "  ", "evidence now: "+z.Evidence)
 		}
 	}
-	changes("runs", fmt.Sprint(len(e.runs)), fmt.Sprint(len(v.runs)))
-	told := trace(then.Observation)
-	name, lines := "Stacks", diff(told, trace(now.Observation))
-	if len(lines) == 0 {
-		name, lines = "Output", diff(strings.Split(strings.TrimRight(then.Observation.Output, "\n"), "\n"),
-			strings.Split(strings.TrimRight(now.Observation.Output, "\n"), "\n"))
+	if len(e.runs) != len(v.runs) {
+		changes("runs", fmt.Sprint(len(e.runs)), fmt.Sprint(len(v.runs)))
 	}
-	if differs(lines) {
-		fmt.Fprintf(&b, "\n%s: - before, + now\n", name)
-	} else if len(lines) > 0 {
-		fmt.Fprintf(&b, "\n%s: as before\n", name)
+	v.compare(&b, "Stacks", trace(then.Observation), trace(now.Observation))
+	v.compare(&b, "Output", textLines(then.Observation.Output), textLines(now.Observation.Output))
+	return b.String()
+}
+
+// compare is a section that says how lines changed.
+func (v *cellView) compare(b *strings.Builder, name string, before, now []string) {
+	lines := diff(before, now)
+	switch {
+	case len(lines) == 0:
+		return
+	case len(now) == 0:
+		name, lines = name+" before, now none", diff(before, before)
+	case len(before) == 0:
+		name, lines = name+", none before", diff(now, now)
+	case !differs(lines):
+		name += ", as before"
+	default:
+		name += ": - before, + now"
 	}
+	b.WriteString("\n" + name + "\n")
 	for _, line := range lines {
 		b.WriteString("  " + v.text(line) + "\n")
 	}
-	return b.String()
+}
+
+func textLines(text string) []string {
+	if text = strings.TrimRight(text, "\n"); text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
 }
 
 func orNone(s string) string {
@@ -123,7 +142,9 @@ func trace(o qemu.Observation) []string {
 	}
 	switch {
 	case o.Hang != nil:
-		for _, t := range o.Hang.Tasks {
+		tasks := slices.Clone(o.Hang.Tasks)
+		slices.SortStableFunc(tasks, func(a, b qemu.Stack) int { return stackRank(-1, a) - stackRank(-1, b) })
+		for _, t := range tasks {
 			head := fmt.Sprintf("%s, state %s", t.Comm, t.State)
 			if t.IO != nil {
 				head += fmt.Sprintf(", %s of %s", t.IO.Op, t.IO.File)
@@ -170,12 +191,6 @@ const diffMost = 400
 
 // diff is the lines of b, each after "  " or "+ ", between those of a that b has not, after "- ".
 func diff(a, b []string) []string {
-	if len(a) == 1 && a[0] == "" {
-		a = nil
-	}
-	if len(b) == 1 && b[0] == "" {
-		b = nil
-	}
 	a, b = a[:min(len(a), diffMost)], b[:min(len(b), diffMost)]
 	// common[i][j] is how many lines a[i:] and b[j:] have in common, in order.
 	common := make([][]int, len(a)+1)

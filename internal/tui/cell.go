@@ -27,9 +27,8 @@ type cellView struct {
 	err     error
 
 	run  int
-	file File  // the open console
-	size int64 // of it
-	lost error // why it is not open
+	file File    // the open console
+	con  *window // on it
 }
 
 // Names of a cell's tabs.
@@ -89,13 +88,20 @@ func (v *cellView) setRuns(runs []lab.Run, err error) {
 // build makes the tabs of the shown run, with its console in f, and opens the one that was open.
 func (v *cellView) build(f File, size int64, err error) {
 	v.close()
-	v.file, v.size, v.lost = f, size, err
-	v.layOut()
+	v.file = f
+	v.con = newWindow(v.look, strings.NewReader(""), 0)
+	switch {
+	case err != nil:
+		v.con.err = err
+	case f != nil:
+		v.con = newWindow(v.look, f, size)
+	}
+	v.layOut(false)
 }
 
-// layOut makes the tabs for the width there is.
-func (v *cellView) layOut() {
-	keep := v.chosen()
+// layOut makes the tabs for the width there is; with stay each page remains where it is, about.
+func (v *cellView) layOut(stay bool) {
+	keep, old := v.chosen(), v.tabs
 	v.tabs, v.tab = nil, 0
 	if run := v.shown(); run != nil {
 		o := run.Observation
@@ -110,8 +116,21 @@ func (v *cellView) layOut() {
 		v.page(tabBefore, v.beforeText(run))
 		v.page(tabHand, v.handText(run))
 	}
-	v.console()
+	if v.logPath() != "" {
+		name := tabConsole
+		if len(v.runs) == 0 {
+			name = tabLog
+		}
+		v.tabs = append(v.tabs, tab{name, v.con})
+	}
 	v.choose(keep)
+	for _, was := range old {
+		for _, is := range v.tabs {
+			if stay && is.name == was.name && is.win != v.con && is.win.size > 0 {
+				is.win.top = lineAt(is.win, min(was.win.top, is.win.size-1))
+			}
+		}
+	}
 	v.pager.resize(v.width, v.height)
 }
 
@@ -135,40 +154,11 @@ func pageStyle(line string) style {
 	return bold
 }
 
-func (v *cellView) console() {
-	if v.logPath() == "" {
-		return
-	}
-	name := tabConsole
-	if len(v.runs) == 0 {
-		name = tabLog
-	}
-	w := newWindow(v.look, strings.NewReader(""), 0)
-	switch {
-	case v.lost != nil:
-		w.err = v.lost
-	case v.file != nil:
-		w = newWindow(v.look, v.file, v.size)
-	}
-	v.tabs = append(v.tabs, tab{name, w})
-}
-
-// resize lays the pages out anew for another width; each stays where it was, about.
+// resize lays the pages out anew for another width.
 func (v *cellView) resize(width, height int) {
 	if width != v.width && len(v.tabs) > 0 {
 		v.width, v.height = width, height
-		old := map[string]*window{}
-		for _, t := range v.tabs {
-			old[t.name] = t.win
-		}
-		v.layOut()
-		for _, t := range v.tabs {
-			if w := old[t.name]; w != nil && t.win.size > 0 {
-				t.win.hit = w.hit
-				t.win.show(lineAt(t.win, min(w.top, t.win.size-1)))
-				t.win.hit = w.hit
-			}
-		}
+		v.layOut(true)
 	}
 	v.pager.resize(width, height)
 }
@@ -202,7 +192,7 @@ func (v *cellView) runText(run *lab.Run) string {
 		}
 	}
 	if len(v.runs) > 1 {
-		fmt.Fprintf(&b, "\nAll %d runs\n", len(v.runs))
+		fmt.Fprintf(&b, "\n%d runs\n", len(v.runs))
 		for i, r := range v.runs {
 			mark := " "
 			if i == v.run {

@@ -16,7 +16,9 @@ func (v *cellView) handText(run *lab.Run) string {
 		}
 		v.wrap(&b, "", what)
 		for _, c := range commands {
-			b.WriteString("  " + v.text(c) + "\n")
+			for _, line := range continued(v.text(c), v.room()-2) {
+				b.WriteString("  " + line + "\n")
+			}
 		}
 	}
 	cell := fmt.Sprintf("%s %d", quote(v.series), v.prefix)
@@ -46,6 +48,31 @@ func (v *cellView) handText(run *lab.Run) string {
 		section("Its console, in the workspace:", p)
 	}
 	return b.String()
+}
+
+// continued breaks a command between its words where it is longer than width, so that a shell still reads it as one.
+func continued(command string, width int) []string {
+	var lines []string
+	line := ""
+	words := strings.Split(command, " ")
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		if strings.HasPrefix(word, "-") && i+1 < len(words) && !strings.HasPrefix(words[i+1], "-") {
+			// A flag stays with its value.
+			i++
+			word += " " + words[i]
+		}
+		switch {
+		case line == "":
+			line = word
+		case textWidth(line)+1+textWidth(word)+2 > width:
+			lines = append(lines, line+" \\")
+			line = "  " + word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
 }
 
 // quote makes a word of s for a shell.

@@ -40,14 +40,15 @@ func (x *matrix) load(r *lab.Result) {
 	prefix, name := x.cursor()
 	x.all = report.NewMatrix(r)
 	x.grid.look = x.look
-	x.heads, x.fs = x.heads[:0], x.fs[:0]
+	// New slices each time: a patch that is being read has the old ones.
+	x.heads, x.fs = nil, nil
 	for col := range x.all.Cols() {
 		c := x.all.Case(col)
 		x.fs = append(x.fs, x.text(c.Group()))
 		name := strings.TrimPrefix(x.text(c.Name), x.fs[col]+"/")
 		x.heads = append(x.heads, strings.FieldsFunc(name, func(r rune) bool { return r == '-' || r == '_' || r == ' ' }))
 	}
-	x.does, x.noEffect, x.most = x.does[:0], x.noEffect[:0], 4
+	x.does, x.noEffect, x.most = nil, nil, 4
 	for row := range x.all.Rows() {
 		does := x.all.Does(row)
 		x.noEffect = append(x.noEffect, (does == "" || does[0] == '=') && x.all.NoEffect(row))

@@ -38,7 +38,9 @@ const (
 	orders
 )
 
-func (o order) String() string { return [...]string{"in the plan's order", "by effect", "by name"}[o] }
+func (o order) String() string {
+	return [...]string{"in the plan's order", "sorted by effect", "sorted by name"}[o]
+}
 
 // Words of a filter that are no patterns.
 const (
@@ -50,7 +52,7 @@ const (
 // arrange lays out what is to be shown, and leaves the cursor on its patch and case, or near to where they were.
 func (x *matrix) arrange(prefix int, name string) {
 	s := &x.shown
-	s.rows, s.cols = s.rows[:0], s.cols[:0]
+	s.rows, s.cols = nil, nil
 	for row := range x.all.Rows() {
 		n := len(s.rows)
 		if s.quiet && x.noEffect[row] && n > 0 && s.rows[n-1].last == row-1 && x.noEffect[row-1] {

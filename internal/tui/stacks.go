@@ -11,13 +11,19 @@ import (
 	"github.com/seriesctl/seriesctl/testplan"
 )
 
-// stackLeast is the least width of a task's column.
-const stackLeast = 30
+// The least width of a task's column, and what is between two.
+const (
+	stackLeast = 34
+	stackGap   = 3
+)
 
 // stacks draws the stacks of a hang side by side, as many columns as fit: those of the cycle first, numbered in its order, then
 // the others that are blocked. ">" marks the functions that the signature is made of.
 func (v *cellView) stacks(run *lab.Run) string {
 	h := run.Observation.Hang
+	if len(h.Tasks) == 0 {
+		return "  no stack is known\n"
+	}
 	cycle := testplan.Cycle(h)
 	in := func(t qemu.Stack) int {
 		return slices.IndexFunc(cycle, func(c qemu.Stack) bool { return c.PID == t.PID })
@@ -30,9 +36,19 @@ func (v *cellView) stacks(run *lab.Run) string {
 		v.wrap(&out, "  ", cycleText(cycle))
 		out.WriteByte('\n')
 	}
-	var blocks [][]string
-	for _, t := range tasks {
-		blocks = append(blocks, v.stack(t, cycle, in(t), guilty))
+	draw := func(offsets bool) (blocks [][]string) {
+		for _, t := range tasks {
+			blocks = append(blocks, v.stack(t, cycle, in(t), guilty, offsets))
+		}
+		return blocks
+	}
+	blocks := draw(true)
+	if brief := draw(false); v.fit(blocks) < 2 && v.fit(brief) >= 2 {
+		// Beside each other they say more than their offsets do.
+		v.columns(&out, brief)
+		out.WriteString("\n")
+		v.wrap(&out, "  ", "The offsets are left out for want of room: `seriesctl log` has them.")
+		return out.String()
 	}
 	v.columns(&out, blocks)
 	return out.String()
@@ -63,14 +79,18 @@ func cycleText(cycle []qemu.Stack) string {
 	return "the cycle: " + strings.Join(parts, ", ")
 }
 
-// stack is one task in lines.
-func (v *cellView) stack(t qemu.Stack, cycle []qemu.Stack, at int, guilty []string) []string {
+// stack is one task in lines; at is where in the cycle it is, -1 for not at all.
+func (v *cellView) stack(t qemu.Stack, cycle []qemu.Stack, at int, guilty []string, offsets bool) []string {
 	var lines, frames []string
 	width := stackLeast
 	for _, f := range t.Frames {
 		mark := "  "
-		if name, _, _ := strings.Cut(f, "+"); slices.Contains(guilty, name) {
+		name, _, _ := strings.Cut(f, "+0x")
+		if slices.Contains(guilty, name) {
 			mark = "> "
+		}
+		if !offsets {
+			f = name
 		}
 		frames = append(frames, mark+v.text(f))
 		width = max(width, textWidth(frames[len(frames)-1]))
@@ -108,22 +128,31 @@ func (v *cellView) stack(t qemu.Stack, cycle []qemu.Stack, at int, guilty []stri
 	return append(lines, frames...)
 }
 
+// fit is how many of blocks, from the first, fit beside each other; at least one.
+func (v *cellView) fit(blocks [][]string) int {
+	n, used := 1, 2+widest(blocks[0])
+	for n < len(blocks) && used+stackGap+widest(blocks[n]) <= v.room() {
+		used += stackGap + widest(blocks[n])
+		n++
+	}
+	return n
+}
+
+// widest is the width of a task's column.
+func widest(block []string) int {
+	w := stackLeast
+	for _, line := range block {
+		w = max(w, textWidth(line))
+	}
+	return w
+}
+
 // columns draws blocks of lines beside each other, and below each other where the page is full.
 func (v *cellView) columns(out *strings.Builder, blocks [][]string) {
-	const gap = 3
-	width := func(block []string) int {
-		w := stackLeast
-		for _, line := range block {
-			w = max(w, textWidth(line))
-		}
-		return w
-	}
 	for len(blocks) > 0 {
-		n, used, high := 1, 2+width(blocks[0]), len(blocks[0])
-		for n < len(blocks) && used+gap+width(blocks[n]) <= v.room() {
-			used += gap + width(blocks[n])
-			high = max(high, len(blocks[n]))
-			n++
+		n, high := v.fit(blocks), 0
+		for _, block := range blocks[:n] {
+			high = max(high, len(block))
 		}
 		for y := range high {
 			line := "  "
@@ -136,7 +165,7 @@ func (v *cellView) columns(out *strings.Builder, blocks [][]string) {
 					text = block[y]
 				}
 				if i < n-1 {
-					text += spaces(width(block) - textWidth(text))
+					text += spaces(widest(block) - textWidth(text))
 				}
 				line += text
 			}
