@@ -33,7 +33,8 @@ type world struct {
 	series  *series.Series
 	err     error
 	console string
-	open    int // files that are open
+	path    string // of the console, when it is a file
+	open    int    // files that are open
 }
 
 func (w *world) Result() *lab.Result      { return w.result }
@@ -50,6 +51,9 @@ func (w *world) Runs(prefix int, _ string) ([]lab.Run, error) {
 func (w *world) Series() (*series.Series, error) { return w.series, w.err }
 
 func (w *world) Open(path string) (File, error) {
+	if w.path != "" {
+		return os.Open(w.path)
+	}
 	if w.console == "" {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}

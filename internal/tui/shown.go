@@ -328,7 +328,9 @@ func (x *matrix) hidden() string {
 // the group have that word.
 func (x *matrix) worst(row, col int) (at, n int) {
 	list := x.shown.cols[col]
-	at = list[0]
+	if at = list[0]; len(list) == 1 {
+		return at, 1
+	}
 	worst := badness(x.all.Word(x.last(row), at))
 	for _, c := range list {
 		if b := badness(x.all.Word(x.last(row), c)); b > worst {
@@ -341,9 +343,9 @@ func (x *matrix) worst(row, col int) (at, n int) {
 }
 
 // badness orders the words of cells.
-func badness(word string) int {
-	return slices.Index([]string{"ok", ".", "run", "infr", "flky", "TIME", "WARN", "FAIL", "LIVE", "HANG", "BUG", "boot", "bld", "blkd", "conf"}, word)
-}
+func badness(word string) int { return slices.Index(fromBest[:], word) }
+
+var fromBest = [...]string{"ok", ".", "run", "infr", "flky", "TIME", "WARN", "FAIL", "LIVE", "HANG", "BUG", "boot", "bld", "blkd", "conf"}
 
 // last is the row of the report that a row shows: of folded ones the last.
 func (x *matrix) last(row int) int { return x.shown.rows[row].last }

@@ -86,7 +86,8 @@ func (v *cellView) stack(t qemu.Stack, cycle []qemu.Stack, at int, guilty []stri
 	for _, f := range t.Frames {
 		mark := "  "
 		name, _, _ := strings.Cut(f, "+0x")
-		if slices.Contains(guilty, name) {
+		// The compiler's suffixes are no part of a signature.
+		if base, _, _ := strings.Cut(name, "."); slices.Contains(guilty, base) {
 			mark = "> "
 		}
 		if !offsets {
@@ -117,7 +118,11 @@ func (v *cellView) stack(t qemu.Stack, cycle []qemu.Stack, at int, guilty []stri
 	if at >= 0 {
 		next := (at + 1) % len(cycle)
 		add("  ", "holds %s", cycle[at].IO.File)
-		add("  ", "waits for %s, held by [%d]", cycle[next].IO.File, next+1)
+		holder := "itself"
+		if next != at {
+			holder = fmt.Sprintf("[%d]", next+1)
+		}
+		add("  ", "waits for %s, held by %s", cycle[next].IO.File, holder)
 	}
 	for _, l := range t.Locks {
 		add("  ", "lock %s", l)
