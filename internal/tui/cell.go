@@ -198,8 +198,8 @@ func (v *cellView) runText(run *lab.Run) string {
 			if i == v.run {
 				mark = ">"
 			}
-			line := fmt.Sprintf("%s %*d  %s", mark, len(fmt.Sprint(len(v.runs))), i+1, outcomeOf(r.Judgement))
-			b.WriteString(v.ends(line, fmt.Sprintf("%.1f s", r.Observation.Duration.Seconds()), v.room()) + "\n")
+			line := fmt.Sprintf("%s %*d  %6.1f s  %s", mark, len(fmt.Sprint(len(v.runs))), i+1, r.Observation.Duration.Seconds(), outcomeOf(r.Judgement))
+			b.WriteString(v.cut(v.text(line), v.room()) + "\n")
 		}
 	}
 	o := run.Observation

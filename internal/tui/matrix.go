@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -246,8 +245,8 @@ func (x *matrix) parts(row, col int) (word, mark string) {
 // unsure is the confidence below which a cell says it.
 const unsure = 0.95
 
-// face is how a cell looks: its word, what there is to say of its runs, and the mark of the patch.
-func (x *matrix) face(row, col int) (word, runs, mark string) {
+// face is how a cell looks: its word, what there is to say of its runs in room columns, and the mark of the patch.
+func (x *matrix) face(row, col, room int) (word, runs, mark string) {
 	word, mark = x.parts(row, col)
 	if list := x.shown.cols[col]; len(list) > 1 {
 		_, n := x.worst(row, col)
@@ -258,8 +257,8 @@ func (x *matrix) face(row, col int) (word, runs, mark string) {
 	case c == nil:
 	case c.State == lab.CellRunning:
 		runs = x.elapsed(c)
-		if c.Wanted > 1 && x.wide {
-			runs = fmt.Sprintf("%d/%d", min(c.Runs+1, c.Wanted), c.Wanted)
+		if n := fmt.Sprintf("%d/%d", min(c.Runs+1, c.Wanted), c.Wanted); c.Wanted > 1 && len(n) <= room {
+			runs = n
 		}
 	case c.State == lab.CellQueued && c.Wanted > 0:
 		word = "que"
@@ -267,9 +266,13 @@ func (x *matrix) face(row, col int) (word, runs, mark string) {
 			word = "queued"
 		}
 	case c.State == lab.CellDone && c.Wanted > c.Runs:
-		runs = fmt.Sprintf("%d/%d", c.Runs, c.Wanted)
+		if runs = fmt.Sprintf("%d/%d", c.Runs, c.Wanted); len(runs) > room {
+			runs = x.pick("…", ".")
+		}
 	case c.State == lab.CellDone && c.Confidence > 0 && c.Confidence < unsure:
-		runs = fmt.Sprintf("%d%%", int(c.Confidence*100))
+		if runs = fmt.Sprintf("%d%%", int(c.Confidence*100)); len(runs) > room {
+			runs = ""
+		}
 	}
 	return word, runs, mark
 }
@@ -306,8 +309,12 @@ type spot struct {
 }
 
 // spots are the parts of a cell.
-func (x *matrix) spots(row, col int) []spot {
-	word, runs, mark := x.face(row, col)
+func (x *matrix) spots(row, col, width int) []spot {
+	room := 1
+	if x.wide {
+		room = width - 5 // of a word and a blank
+	}
+	word, runs, mark := x.face(row, col, room)
 	st := wordStyle(word)
 	if c := x.Cell(row, col); c != nil && c.InheritedFrom != nil && word == "ok" {
 		st = faint
@@ -320,20 +327,23 @@ func (x *matrix) spots(row, col int) []spot {
 	case word == "queued":
 		return []spot{{st, word}}
 	case x.wide && (mark == "" || running):
+		if textWidth(runs) == 1 {
+			return []spot{{st, word}, {faint, runs}}
+		}
 		return []spot{{st, x.pad(word, 5)}, {st, runs}}
 	case x.wide:
 		return []spot{{st, x.pad(word, 5)}, {markStyle(mark), mark}}
 	case running && runs != "":
 		return []spot{{st, x.pick("▸", ">") + runs}}
-	case mark == "" && strings.Contains(runs, "/"):
-		return []spot{{st, word}, {faint, x.pick("…", ".")}}
+	case mark == "":
+		return []spot{{st, word}, {faint, runs}}
 	}
 	return []spot{{st, word}, {markStyle(mark), sign(mark)}}
 }
 
 func (x *matrix) cellPlain(row, col, width int) string {
 	var b strings.Builder
-	for _, s := range x.spots(row, col) {
+	for _, s := range x.spots(row, col, width) {
 		b.WriteString(s.text)
 	}
 	return x.pad(b.String(), width)
@@ -342,7 +352,7 @@ func (x *matrix) cellPlain(row, col, width int) string {
 func (x *matrix) cellText(row, col, width int) string {
 	var b strings.Builder
 	used := 0
-	for _, s := range x.spots(row, col) {
+	for _, s := range x.spots(row, col, width) {
 		text := x.cut(s.text, width-used)
 		used += textWidth(text)
 		if x.shown.rows[row].folded() {
@@ -352,11 +362,6 @@ func (x *matrix) cellText(row, col, width int) string {
 	}
 	b.WriteString(spaces(width - used))
 	return b.String()
-}
-
-// live says whether a cell shows how long it has been running.
-func (x *matrix) live() bool {
-	return x.all != nil && slices.ContainsFunc(x.all.Result.Cells, func(c lab.Cell) bool { return c.State == lab.CellRunning })
 }
 
 // find moves the cursor to the next patch or case that holds text, forward or back, patches first.

@@ -214,8 +214,25 @@ func TestLiveCells(t *testing.T) {
 	if got := x.cellPlain(3, 3, 5) + x.cellPlain(3, 4, 5); got != "HANG.>1m  " {
 		t.Errorf("in ASCII: %q", got)
 	}
-	if !x.live() || newTestMatrix(reporttest.RFC()).live() {
-		t.Error("live")
+	x.ascii = false
+	c := x.Cell(3, 4)
+	for _, tt := range []struct {
+		runs, wanted int
+		state        lab.CellState
+		narrow, wide string
+	}{
+		{1, 3, lab.CellRunning, "▸1m", "run  2/3"},
+		{11, 12, lab.CellRunning, "▸1m", "run  1m"},
+		{1, 3, lab.CellDone, "FAIL…", "FAIL 1/3"},
+		{10, 12, lab.CellDone, "FAIL…", "FAIL…"},
+	} {
+		c.Runs, c.Wanted, c.State, c.Outcome = tt.runs, tt.wanted, tt.state, testplan.Fail
+		x.wide = false
+		narrow := strings.TrimSpace(x.cellPlain(3, 4, 6))
+		x.wide = true
+		if wide := strings.TrimSpace(x.cellPlain(3, 4, 8)); narrow != tt.narrow || wide != tt.wide {
+			t.Errorf("%d of %d runs: %q and %q", tt.runs, tt.wanted, narrow, wide)
+		}
 	}
 }
 
