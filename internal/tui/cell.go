@@ -16,6 +16,7 @@ type cellView struct {
 	pager
 	series   string
 	prefix   int
+	subject  string // of its last patch
 	caseName string
 	kernel   string // the name of the plan's kernel it runs on
 	row, col int    // in the matrix it was opened from
@@ -46,7 +47,7 @@ const (
 func newCellView(l look, m *matrix) *cellView {
 	row, col := m.grid.row, m.grid.col
 	p, c := m.At(row, col), m.Case(col)
-	v := &cellView{pager: pager{look: l}, series: m.all.Result.Series, prefix: p.Index, caseName: c.Name, kernel: c.Kernel, row: row, col: col,
+	v := &cellView{pager: pager{look: l}, series: m.all.Result.Series, prefix: p.Index, subject: m.subject(row), caseName: c.Name, kernel: c.Kernel, row: row, col: col,
 		loading: true, before: m.earlier(row, col)}
 	if p.Status != lab.PrefixOK {
 		v.log = p.Log

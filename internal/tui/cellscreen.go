@@ -158,7 +158,8 @@ func (s *cellScreen) openLog() tea.Cmd {
 // recheck looks whether the cell has new runs or its log has grown.
 func (s *cellScreen) recheck() tea.Cmd {
 	x := s.home.matrix
-	if s.loading || s.row >= x.Rows() || s.col >= x.Cols() {
+	s.row, s.col = x.place(s.prefix, s.caseName)
+	if s.loading || s.row < 0 || s.col < 0 {
 		return nil
 	}
 	if p := x.At(s.row, s.col); p.Index == s.prefix && p.Status != lab.PrefixOK {
@@ -220,15 +221,10 @@ func (s *cellScreen) nextRun(step int) tea.Cmd {
 }
 
 func (s *cellScreen) title() (left, right string) {
-	x := s.home.matrix
-	left = fmt.Sprintf("%s  prefix %d", s.text(s.caseName), s.prefix)
-	if s.row < x.Rows() {
-		left += ": " + x.subject(s.row)
-		if s.col < x.Cols() {
-			right, _ = x.parts(s.row, s.col)
-		}
+	if s.row >= 0 && s.col >= 0 {
+		right, _ = s.home.parts(s.row, s.col)
 	}
-	return left, right
+	return fmt.Sprintf("%s  prefix %d: %s", s.text(s.caseName), s.prefix, s.subject), right
 }
 
 func (s *cellScreen) sentence() (head, text string) { return "", s.home.words() }

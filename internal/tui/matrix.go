@@ -364,6 +364,15 @@ func (x *matrix) cellText(row, col, width int) string {
 	return b.String()
 }
 
+// click puts the cursor on what is at a column of a line of the matrix, and says whether anything is.
+func (x *matrix) click(column, line int) bool {
+	row, col, ok := x.grid.cellAt(column, line, x)
+	if ok {
+		x.grid.moveTo(row, col, x)
+	}
+	return ok
+}
+
 // find moves the cursor to the next patch or case that holds text, forward or back, patches first.
 func (x *matrix) find(text string, step int) bool {
 	text = strings.ToLower(text)

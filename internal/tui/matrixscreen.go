@@ -205,10 +205,14 @@ func (s *matrixScreen) sentence() (head, text string) {
 }
 
 func (s *matrixScreen) view() []string {
-	if s.blank() {
-		return s.empty()
+	switch {
+	case !s.blank():
+		return s.grid.view(s.matrix)
+	case s.all.Rows() > 0 && s.all.Cols() > 0:
+		// The filter left some when it was set.
+		return []string{"", s.paint(bold, s.cut(" No case is left to show: "+s.hidden()+". a shows all.", s.m.width))}
 	}
-	return s.grid.view(s.matrix)
+	return s.empty()
 }
 
 // empty says what to do next where there is no matrix yet.

@@ -71,17 +71,25 @@ func (x *matrix) arrange(prefix int, name string) {
 		}
 	}
 	x.grid.rows, x.grid.cols = len(s.rows), len(s.cols)
-	for i, r := range s.rows {
-		if x.all.Prefix(r.first).Index <= prefix && prefix <= x.all.Prefix(r.last).Index {
-			x.grid.row = i
-		}
+	row, col := x.place(prefix, name)
+	if row >= 0 {
+		x.grid.row = row
 	}
-	for i, list := range s.cols {
-		if slices.ContainsFunc(list, func(col int) bool { return x.all.Case(col).Name == name }) {
-			x.grid.col = i
-		}
+	if col >= 0 {
+		x.grid.col = col
 	}
 	x.resize(x.grid.width, x.grid.height)
+}
+
+// place is where a prefix and a case are on the screen, also where they are folded; -1 where they are not.
+func (x *matrix) place(prefix int, name string) (row, col int) {
+	row = slices.IndexFunc(x.shown.rows, func(r span) bool {
+		return x.all.Prefix(r.first).Index <= prefix && prefix <= x.all.Prefix(r.last).Index
+	})
+	col = slices.IndexFunc(x.shown.cols, func(list []int) bool {
+		return slices.ContainsFunc(list, func(col int) bool { return x.all.Case(col).Name == name })
+	})
+	return row, col
 }
 
 // rearrange is arrange with the cursor where it is.
