@@ -47,6 +47,7 @@ var _ interface {
 	tui.Source
 	tui.CellSource
 	tui.PatchSource
+	tui.SubsetSource
 } = (*workspace)(nil)
 
 // workspace is the TUI's view of a workspace: the results in the database, and what a run in this or another
