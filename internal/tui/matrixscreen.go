@@ -65,7 +65,7 @@ func (s *matrixScreen) table() Table {
 		{[]string{"h", "left"}, "h, left", "", "case to the left", move(0, -1)},
 		{[]string{"l", "right"}, "l, right", "", "case to the right", move(0, 1)},
 		{[]string{"]"}, "]", "", "next patch that does something", does(func() { s.nextEffect(1) })},
-		{[]string{"["}, "[", "[ ] next", "patch before that does something", does(func() { s.nextEffect(-1) })},
+		{[]string{"["}, "[", "", "patch before that does something", does(func() { s.nextEffect(-1) })},
 		{[]string{"g", "home"}, "g, Home", "", "first patch", to(func() (int, int) { return 0, g.col })},
 		{[]string{"G", "end"}, "G, End", "", "last patch", to(func() (int, int) { return g.rows, g.col })},
 		{[]string{"0", "^"}, "0", "", "first case", to(func() (int, int) { return g.row, 0 })},
