@@ -283,6 +283,22 @@ func (x *matrix) unfold() bool {
 	return row || col
 }
 
+// reveal puts the cursor on a cell, and shows what of it is folded or left out.
+func (x *matrix) reveal(prefix int, name string) {
+	s := &x.shown
+	row, col := x.place(prefix, name)
+	if row >= 0 && s.rows[row].folded() {
+		s.quiet = false
+	}
+	switch {
+	case col < 0:
+		x.showAll()
+	case len(s.cols[col]) > 1:
+		delete(s.folded, x.group(col))
+	}
+	x.arrange(prefix, name)
+}
+
 // showAll shows every row and column, in the plan's order.
 func (x *matrix) showAll() {
 	prefix, name := x.cursor()

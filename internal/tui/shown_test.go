@@ -137,6 +137,25 @@ func TestFold(t *testing.T) {
 	}
 }
 
+// A cell that is opened from elsewhere is shown, whatever was folded or left out.
+func TestReveal(t *testing.T) {
+	x := newTestMatrix(reporttest.RFC())
+	x.fold()
+	x.foldQuiet()
+	x.reveal(2, "gfs2/writev-self")
+	if p, name := x.cursor(); p != 2 || name != "gfs2/writev-self" || x.hidden() != "" {
+		t.Errorf("on prefix %d, %s; %s", p, name, x.hidden())
+	}
+	if err := x.filter("ext4/*"); err != nil {
+		t.Fatal(err)
+	}
+	x.reveal(3, "gfs2/sanity")
+	if p, name := x.cursor(); p != 3 || name != "gfs2/sanity" {
+		t.Errorf("on prefix %d, %s", p, name)
+	}
+	x.reveal(99, "no such case")
+}
+
 // Only what is known to do nothing is folded.
 func TestFoldsOnlyWhatIsKnown(t *testing.T) {
 	r := reporttest.RFC()
