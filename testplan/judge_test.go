@@ -1,6 +1,7 @@
 package testplan
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -182,6 +183,17 @@ func TestHangNamesTheCycle(t *testing.T) {
 				t.Fatalf("got %q, want %q…", j.Evidence, tc.want)
 			}
 		})
+	}
+	h := &qemu.Hang{Tasks: []qemu.Stack{parent, in("read", "/mnt/a", "/mnt/c"), in("read", "/mnt/b", "/mnt/a"), in("read", "/mnt/c", "/mnt/x", "/mnt/b")}}
+	var files []string
+	for _, s := range Cycle(h) {
+		files = append(files, s.IO.File)
+	}
+	if !reflect.DeepEqual(files, []string{"/mnt/a", "/mnt/c", "/mnt/b"}) {
+		t.Errorf("the cycle is %v", files)
+	}
+	if h.Livelock = true; Cycle(h) != nil || Cycle(&qemu.Hang{Tasks: []qemu.Stack{parent}}) != nil {
+		t.Error("a cycle where there is none")
 	}
 	looping := in("write", "/mnt/a", "/mnt/a")
 	if j := Judge(qemu.Observation{Hang: &qemu.Hang{Livelock: true, Tasks: []qemu.Stack{looping}}}); !strings.HasPrefix(j.Evidence, "the write of a, with memory mapped from a, does not end; ") {

@@ -35,13 +35,7 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 	for _, g := range globs {
 		found := false
 		for _, c := range p.Cases {
-			name := c.Name
-			if !strings.Contains(g, "/") {
-				_, name, _ = strings.Cut(name, "/")
-			} else if !strings.Contains(g, ":") {
-				name = strings.TrimPrefix(name, c.Kernel+":")
-			}
-			ok, err := path.Match(g, name)
+			ok, err := c.Match(g)
 			if err != nil {
 				return nil, &SelectError{Glob: g, Reason: "not a pattern", hint: "* and ? stand for any text and one character, [a-z] for one of a set"}
 			}
@@ -75,6 +69,17 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 		}
 	}
 	return &out, nil
+}
+
+// Match says whether a glob of Select matches the case; the error is path.ErrBadPattern.
+func (c *Case) Match(glob string) (bool, error) {
+	name := c.Name
+	if !strings.Contains(glob, "/") {
+		_, name, _ = strings.Cut(name, "/")
+	} else if !strings.Contains(glob, ":") {
+		name = strings.TrimPrefix(name, c.Kernel+":")
+	}
+	return path.Match(glob, name)
 }
 
 // names returns the names of the cases, without file system unless full, each once.

@@ -3,7 +3,6 @@ package lab
 import (
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/series"
@@ -219,7 +218,7 @@ func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run,
 				return nil, err
 			}
 			for _, s := range stored {
-				runs = append(runs, Run{ID: s.ID, Judgement: judge(s), Observation: s.Observation, Command: strings.Join(c.Run.Argv, " ")})
+				runs = append(runs, Run{ID: s.ID, Judgement: judge(s), Observation: s.Observation, Command: c.Command, Disk: c.Disk})
 			}
 		}
 	}
@@ -247,11 +246,22 @@ func Overlay(r *Result, s Status) {
 			}
 		}
 	}
+	type id struct {
+		prefix int
+		name   string
+	}
+	cells := make(map[id]*Cell, len(r.Cells))
 	for i := range r.Cells {
-		for _, a := range s.Running {
-			if c := &r.Cells[i]; a.Prefix == c.Prefix && a.Case == c.Case {
-				c.State = CellRunning
-			}
+		cells[id{r.Cells[i].Prefix, r.Cells[i].Case}] = &r.Cells[i]
+	}
+	for _, w := range s.Wanted {
+		if c := cells[id{w.Prefix, w.Case}]; c != nil && c.Runs < w.Runs {
+			c.Wanted = w.Runs
+		}
+	}
+	for _, a := range s.Running {
+		if c := cells[id{a.Prefix, a.Case}]; c != nil {
+			c.State, c.Started = CellRunning, a.Started
 		}
 	}
 }
