@@ -202,6 +202,8 @@ func TestRacingReports(t *testing.T) {
 		append([]string{"WARNING: possible recursive locking detected", "frob/77 is trying to acquire lock:", "ffff888012345678 (&f->a){+.+.}-{3:3}, at: frob_a+0x1/0x2"}, under("frob_c")...),
 		append([]string{"general protection fault, probably for non-canonical address 0xdead000000000100: 0000 [#1] SMP"}, oops("frob_remove")...),
 		append([]string{"kernel BUG at fs/frob/inode.c:88!", "invalid opcode: 0000 [#1] SMP"}, oops("frob_evict2")...),
+		append([]string{"int3: 0000 [#1] SMP"}, oops("frob_patch")...),
+		append([]string{"BUG kmalloc-64 (Not tainted): Poison overwritten", "INFO: Allocated in frob_new+0x1/0x2 age=1 cpu=0 pid=77"}, under("print_trailer", "check_object", "frob_free")...),
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i, one := range reports {
@@ -236,6 +238,19 @@ func TestHangDetectorsRace(t *testing.T) {
 		first, second := FirstCrash([]byte(logs[0]+logs[1])), FirstCrash([]byte(logs[1]+logs[0]))
 		if first.Title != second.Title {
 			t.Errorf("%q or %q", first.Title, second.Title)
+		}
+	}
+}
+
+// An exception that no line announced but its header is an incident of its own, after whatever else.
+func TestHeaderAlone(t *testing.T) {
+	warn := append([]string{"WARNING: CPU: 1 PID: 77 at fs/frob/inode.c:12 frob_evict+0x33/0x90"}, append(oops("frob_evict", "evict"), "---[ end trace 0000000000000000 ]---")...)
+	dies := append([]string{"int3: 0000 [#1] SMP"}, oops("frob_patch")...)
+	for _, callers := range [][]string{{"T77", "T77"}, {"T77", "T78"}} {
+		log := append(kernelLines(callers[0], warn...), kernelLines(callers[1], dies...)...)
+		c := FirstCrash([]byte(strings.Join(log, "")))
+		if c == nil || c.Title != "int3 in frob_patch" || !c.Fatal {
+			t.Errorf("%s: %+v", callers, c)
 		}
 	}
 }

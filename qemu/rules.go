@@ -22,6 +22,7 @@ type rule struct {
 
 	fatal       bool // the kernel or the task ends by it
 	consequence bool // after another incident, its result rather than one of its own
+	header      bool // begins the registers and stack of an exception: part of the report that announced it, if one did
 	complaint   bool // a file system's own message: gives way to any other
 	remark      bool // a line of no known kind: gives way to any other in a run's verdict
 	bare        bool // a report without a stack
@@ -138,7 +139,7 @@ var rules = []*rule{
 	{needle: "kernel BUG", re: re(`kernel BUG at lib/list_debug\.c`), typ: "MEMORY_SAFETY_BUG", title: "BUG: corrupted list in FUNC", alt: badAccess, where: traced, fatal: true},
 	{needle: "kernel BUG", re: re(`kernel BUG at mm/usercopy\.c`), typ: "BUG", title: "BUG: bad usercopy in FUNC", where: usercopy, fatal: true},
 	{needle: "kernel BUG", re: re(`kernel BUG at `), typ: "BUG", title: "kernel BUG in FUNC", where: bug, fatal: true},
-	{needle: "Kernel BUG", re: re(`Kernel BUG (?:at |\[)`), typ: "BUG", title: "kernel BUG in FUNC", where: bug, fatal: true, consequence: true},
+	{needle: "Kernel BUG", re: re(`Kernel BUG (?:at |\[)`), typ: "BUG", title: "kernel BUG in FUNC", where: bug, fatal: true, header: true},
 	{needle: "BUG ", re: re(`^BUG \S+ \(.*\): (Object already free)`), typ: "DoS", title: "BUG: $1"},
 	{needle: "BUG ", re: re(`^BUG \S+ \(.*\): (.*)`), unless: re(`kasan`), typ: "MEMORY_SAFETY_BUG", title: "BUG: $1 in FUNC", where: misused},
 
@@ -203,14 +204,14 @@ var rules = []*rule{
 	{needle: "general protection fault", re: re(`general protection fault.*:`), unless: re(`\bip:|^traps:|error:\d+ in `), typ: "DoS", title: "general protection fault in FUNC", alt: badAccess, fatal: true},
 	{needle: "divide", re: re(`divide[ _]error: `), unless: re(`\bip:|^traps:`), typ: "DoS", title: "divide error in FUNC", where: atPC, fatal: true},
 	{needle: "stack segment", re: re(`stack segment: `), typ: "DoS", title: "stack segment fault in FUNC", fatal: true},
-	{needle: "invalid opcode", re: re(`invalid opcode: `), unless: re(`\bip:|^traps:`), typ: "DoS", title: "invalid opcode in FUNC", where: atPC, fatal: true, consequence: true},
-	{needle: "double fault", re: re(`PANIC: double fault|^(?:Oops: )?double fault: `), typ: "DoS", title: "PANIC: double fault in FUNC", where: atPC, fatal: true, consequence: true},
+	{needle: "invalid opcode", re: re(`invalid opcode: `), unless: re(`\bip:|^traps:`), typ: "DoS", title: "invalid opcode in FUNC", where: atPC, fatal: true, header: true},
+	{needle: "double fault", re: re(`PANIC: double fault|^(?:Oops: )?double fault: `), typ: "DoS", title: "PANIC: double fault in FUNC", where: atPC, fatal: true, header: true},
 	{needle: "Unhandled fault", re: re(`Unhandled fault:`), typ: "DoS", title: "Unhandled fault in FUNC", alt: badAccess, fatal: true},
 	{needle: "Alignment trap", re: re(`Alignment trap:`), typ: "DoS", title: "Alignment trap in FUNC", fatal: true},
-	{needle: "Internal error", re: re(`Internal error:`), typ: "DoS", title: "Internal error in FUNC", alt: badAccess, fatal: true, consequence: true},
+	{needle: "Internal error", re: re(`Internal error:`), typ: "DoS", title: "Internal error in FUNC", alt: badAccess, fatal: true, header: true},
 	// what else ends a task: "int3: 0000 [#1] SMP", "Oops - illegal instruction [#1]", "Kernel bug detected[#1]:"
-	{needle: "[#", re: re(`^(?:Oops: )?([A-Za-z][A-Za-z #/_!-]*\d?)(?:: [0-9a-f]+)?(?: ilc:\d)? ?\[#\d+\]`), typ: "DoS", title: "$1 in FUNC", fatal: true, consequence: true},
-	{needle: "Oops", re: re(`\bOops: `), typ: "DoS", title: "Oops in FUNC", fatal: true, consequence: true},
+	{needle: "[#", re: re(`^(?:Oops: )?([A-Za-z][A-Za-z #/_!-]*\d?)(?:: [0-9a-f]+)?(?: ilc:\d)? ?\[#\d+\]`), typ: "DoS", title: "$1 in FUNC", fatal: true, header: true},
+	{needle: "Oops", re: re(`\bOops: `), typ: "DoS", title: "Oops in FUNC", fatal: true, header: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (?:kernel: )?(panic_on_warn set|Fatal exception|hung_task: blocked tasks)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true, corrupted: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: ((?:[\w.]+: )?(?:Fatal hardware error|scheduling while atomic|softlockup: hung tasks|RCU Stall|panic_on_warn set|kmsan\.panic set|Oops).*)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: stack-protector:`), typ: "DoS", title: "kernel panic: stack is corrupted in FUNC", where: canary, fatal: true, bare: true},
