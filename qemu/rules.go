@@ -67,7 +67,7 @@ var (
 	stuck   = &trail{steps: []step{pc, callTrace, stack}, pick: representative}
 	overrun = &trail{steps: []step{callTrace, stack}, skip: re(`schedule|retint_kernel|bad_stack`), pick: representative}
 	// the stack below the interrupt that noticed
-	stalled = &trail{steps: []step{matched(`apic_timer_interrupt`), pc, stack}, other: []step{matched(`apic_timer_interrupt|Exception stack|el1h_64_irq|handle_riscv_irq|do_io_irq|timer_interrupt\+0x`), stack}, last: []step{matched(`NMI backtrace for cpu|Task dump for CPU`), callTrace, stack},
+	stalled = &trail{steps: []step{matched(`apic_timer_interrupt`), pc, stack}, other: []step{matched(`apic_timer_interrupt|Exception stack|el1h_64_irq|handle_riscv_irq|do_io_irq|timer_interrupt\+0x`), stack}, last: []step{matched(`NMI backtrace for cpu|Task dump for CPU`), callTrace, uninterrupted, stack},
 		skip: re(`apic_timer_interrupt|rcu`), pick: representative}
 	waiting = &trail{steps: []step{callTrace, stack}, pick: sleeper}
 	undying = &trail{steps: []step{callTrace, stack}, skip: re(`schedule`)}

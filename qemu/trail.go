@@ -124,6 +124,11 @@ func stack(w *walk) bool {
 	return true
 }
 
+// uninterrupted lets a stack pass that does not begin in an interrupt, as the one does that noticed the stall.
+func uninterrupted(w *walk) bool {
+	return len(w.rows) > 0 && !strings.Contains(w.rows[0].text, "<IRQ>")
+}
+
 // taken takes the function where the next lock that is listed was taken.
 func taken(w *walk) bool {
 	r, ok := w.seek(func(r row) bool { return r.at != "" })
