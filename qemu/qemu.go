@@ -99,9 +99,10 @@ func (e *InfraError) Unwrap() error { return e.Err }
 
 // Case is one reproducer with its arguments on one file system, as the VM runs it.
 type Case struct {
-	Argv       []string // argv[0] is the reproducer's name in the VM's /bin
+	Argv       []string // argv[0] is the name of one of the VM's programs, or of one of Tools, in its /bin
 	Filesystem string   // name of the VM's file system to mount on /mnt; "" for none
 	Timeout    time.Duration
+	Tools      []string `json:",omitempty"` // those of the VM's tools that it needs
 }
 
 // Filesystem is one disk of the VM, made once on the host and given to every run as copy-on-write.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,11 +64,11 @@ func (s *Shell) Run(ctx context.Context) (status int, err error) {
 	if err != nil {
 		return 0, &InfraError{Op: "find kernel", Err: err}
 	}
-	archive, program, err := toolArchive(ctx, s.Disks)
+	program, err := shellOf()
 	if err != nil {
 		return 0, err
 	}
-	x := extras{archive: archive}
+	var x extras
 	if s.GDB != NoGDB {
 		x.args = append(x.args, "-gdb", "unix:"+gdbSocket+",server=on,wait=off")
 		if s.GDB == GDBWait {
@@ -78,6 +79,7 @@ func (s *Shell) Run(ctx context.Context) (status int, err error) {
 		x.echo = s.Stdout
 	}
 	m := s.Machine.withDefaults()
+	m.Tools = append(slices.Clone(m.Tools), filepath.Base(program))
 	g, err := launch(ctx, kernel, m, s.Dir, s.Disks, x)
 	if err != nil {
 		return 0, err

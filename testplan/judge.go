@@ -8,6 +8,18 @@ import (
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
+// skipSignature is that of a run which the case skipped: its Outcome is None.
+const skipSignature = "skipped"
+
+// Judge says what one run of the case showed: as the function Judge does, but for what the case's kind makes of its end.
+func (c *Case) Judge(o qemu.Observation) Judgement {
+	j := Judge(o)
+	if c.Kind == KindScript {
+		return judgeScript(o, j)
+	}
+	return j
+}
+
 // Judge says what one run showed. What decides is, in this order:
 //
 //  1. a fatal crash on the console (a BUG kills the task that would have told more): Crash, its title; the reports of the

@@ -370,29 +370,24 @@ func (p *Plan) Of(k Kernel) *Plan {
 
 // entry returns the cases of one entry of the list, one for each file system.
 func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Case {
-	f := p.fields(item, "case", "reproducer", "args", "name", "filesystems", "timeout", "runs", "flaky", "expect")
-	if f["reproducer"] == nil {
-		p.failAt(item, "", "case: no reproducer")
+	k := p.kindOf(item)
+	f := p.fields(item, "case", append(slices.Clone(k.keys), k.key, "args", "name", "filesystems", "timeout", "runs", "flaky", "expect")...)
+	c := Case{Kind: k.kind, Reproducer: p.text(f[k.key], k.key), Runs: plan.Runs}
+	c.Run.Timeout = timeout
+	if n := f["timeout"]; n != nil {
+		c.Run.Timeout = p.timeout(n)
 	}
-	c := Case{Reproducer: p.text(f["reproducer"], "reproducer"), Runs: plan.Runs}
-	r, ok := reproducer(c.Reproducer)
-	if !ok {
-		p.failAt(f["reproducer"], didYouMean(c.Reproducer, reproducerNames()), "unknown reproducer %q", c.Reproducer)
-	}
-	c.Run.Argv, c.Run.Timeout = []string{c.Reproducer}, timeout
+	var args []string
 	if n := f["args"]; n != nil {
-		c.Run.Argv = append(c.Run.Argv, p.words(n, "args")...)
+		args = p.words(n, "args")
 	}
-	name := strings.Join(c.Run.Argv, "-")
+	name := strings.Join(append([]string{k.read(p, f, &c, args)}, args...), "-")
 	at := item
 	if n := f["name"]; n != nil {
 		name, at = p.text(n, "name"), n
 	}
 	if !namePattern.MatchString(name) {
 		p.failAt(at, "", "case name %q: want %s", name, nameShape)
-	}
-	if n := f["timeout"]; n != nil {
-		c.Run.Timeout = p.timeout(n)
 	}
 	if n := f["runs"]; n != nil {
 		c.Runs = p.integer(n, "runs", 1000)
@@ -413,7 +408,7 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 		c.Name = fs.Name + "/" + name
 		c.Filesystem, c.Run.Filesystem = fs.Name, fs.Name
 		c.Run.Argv = slices.Clone(c.Run.Argv)
-		c.Hash = caseHash(c.Run, r.Program, fs)
+		c.Hash = p.caseHash(item, c, fs)
 		out = append(out, c)
 	}
 	return out

@@ -320,6 +320,9 @@ func preflight(st *store.Store, plan *testplan.Plan, sandbox bool) error {
 			needs = append(needs, need{fs.Mkfs[0], ""})
 		}
 	}
+	for _, t := range plan.Tools() {
+		needs = append(needs, need{t, ""})
+	}
 	if sandbox {
 		needs = append(needs, need{"bwrap", "bubblewrap"})
 	}

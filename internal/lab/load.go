@@ -48,7 +48,7 @@ func Load(st *store.Store, spec *Spec) (*Result, error) {
 func load(st *store.Store, spec *Spec) (*Result, *State, error) {
 	r := &Result{Series: spec.Series, Subject: spec.Subject, Base: spec.Base, Config: spec.Config, Accel: spec.Accel,
 		Prefixes: []Prefix{}, Cases: []testplan.Case{}, Cells: []Cell{}, Attributions: []testplan.Attribution{}, Undecided: []Undecided{}}
-	state := &State{Cases: spec.Cases, Lost: map[CellID]bool{}, Cost: defaultCost}
+	state := &State{Cases: spec.Cases, Lost: map[CellID]bool{}, Cost: defaultCost, blank: map[CellID]int{}}
 	for _, c := range spec.Cases {
 		r.Cases = append(r.Cases, c.Case)
 	}
@@ -79,7 +79,8 @@ func load(st *store.Store, spec *Spec) (*Result, *State, error) {
 				return nil, nil, err
 			}
 			column.Runs[c.Name] = runs
-			state.Lost[CellID{i, k}] = cell.infra >= infraTries
+			state.Lost[CellID{i, k}] = cell.infra >= infraTries || cell.blank >= infraTries || cell.State == CellSkipped
+			state.blank[CellID{i, k}] = cell.blank
 			r.Cells = append(r.Cells, cell)
 		}
 		state.Columns = append(state.Columns, column)
@@ -162,13 +163,20 @@ func cell(st *store.Store, p Prefix, c Case) (Cell, []testplan.Judgement, error)
 		return cell, nil, err
 	}
 	var runs []testplan.Judgement
+	why := ""
 	for _, s := range stored {
 		if s.Infra != "" {
 			cell.infra++
 			continue
 		}
 		cell.infra = 0
-		runs = append(runs, judge(s))
+		j := judge(c, s)
+		if j.Outcome == testplan.None {
+			cell.blank++
+			why = j.Signature
+			continue
+		}
+		runs = append(runs, j)
 	}
 	cell.State = CellDone
 	cell.Runs = len(runs)
@@ -176,6 +184,8 @@ func cell(st *store.Store, p Prefix, c Case) (Cell, []testplan.Judgement, error)
 	case len(runs) > 0:
 		cell.Outcome, cell.Signature, cell.Agree, cell.Confidence = testplan.Verdict(runs)
 		cell.Flaky = slices.ContainsFunc(runs, func(j testplan.Judgement) bool { return j.Outcome != cell.Outcome })
+	case cell.blank > 0:
+		cell.State, cell.Signature = CellSkipped, why
 	case cell.infra > 0:
 		cell.Outcome, cell.Signature = testplan.Infra, stored[len(stored)-1].Infra
 	default:
@@ -185,11 +195,11 @@ func cell(st *store.Store, p Prefix, c Case) (Cell, []testplan.Judgement, error)
 }
 
 // judge judges a stored run: judging is a pure function, so a better judge applies to old runs too.
-func judge(r store.Run) testplan.Judgement {
+func judge(c Case, r store.Run) testplan.Judgement {
 	if r.Infra != "" {
 		return testplan.Judgement{Outcome: testplan.Infra, Signature: r.Infra, Evidence: r.Infra}
 	}
-	return testplan.Judge(r.Observation)
+	return c.Judge(r.Observation)
 }
 
 // Runs reads the runs of one cell, oldest first.
@@ -219,7 +229,7 @@ func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run,
 				return nil, err
 			}
 			for _, s := range stored {
-				runs = append(runs, Run{ID: s.ID, Judgement: judge(s), Observation: s.Observation, Command: strings.Join(c.Run.Argv, " ")})
+				runs = append(runs, Run{ID: s.ID, Judgement: judge(c, s), Observation: s.Observation, Command: strings.Join(c.Run.Argv, " ")})
 			}
 		}
 	}

@@ -73,7 +73,8 @@ const (
 	CellQueued  CellState = "queued"
 	CellRunning CellState = "running"
 	CellDone    CellState = "done"
-	CellNone    CellState = "none" // its prefix has no image
+	CellNone    CellState = "none"    // its prefix has no image
+	CellSkipped CellState = "skipped" // every run skipped itself: no evidence, and no outcome; the signature says why
 )
 
 // Cell is one (prefix, case): its runs and the verdict drawn from them.
@@ -81,15 +82,16 @@ type Cell struct {
 	Prefix        int              `json:"prefix"`
 	Case          string           `json:"case"`
 	State         CellState        `json:"state"`
-	Outcome       testplan.Outcome `json:"outcome"`   // of most runs; "" until one is done
-	Signature     string           `json:"signature"` // of the runs with that outcome
-	Runs          int              `json:"runs"`
+	Outcome       testplan.Outcome `json:"outcome"`    // of most runs; "" until one is done
+	Signature     string           `json:"signature"`  // of the runs with that outcome
+	Runs          int              `json:"runs"`       // that say something of the kernel
 	Agree         int              `json:"agree"`      // runs with that outcome and signature
 	Flaky         bool             `json:"flaky"`      // runs differ in outcome; a race may give one outcome several signatures
 	Confidence    float64          `json:"confidence"` // 0..1
 	InheritedFrom *int             `json:"inherited_from"`
 
 	infra int // runs that failed in the lab since the last that did not
+	blank int // runs without an outcome
 }
 
 // Totals counts what this invocation did, not what it found done.
