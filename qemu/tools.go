@@ -28,6 +28,9 @@ var tools = strings.Fields(`sh bash awk basename cat chmod chown cmp cp cut date
 	mount mv nohup nproc od pgrep pkill printf ps pwd readlink rm rmdir sed seq setsid sleep sort stat strace stty sync sysctl tail
 	tee test timeout top touch tr true truncate tty umount uname uniq wc which xargs xfs_io`)
 
+// IsTool says whether a name is that of a program which a guest with tools may have without being asked.
+func IsTool(name string) bool { return slices.Contains(tools, name) }
+
 // findTools finds those of the usual tools that the host has, and those needed: name → the file it is in the end. The error is an
 // *InfraError that names a needed one that the host lacks.
 func findTools(need []string) (map[string]string, error) {

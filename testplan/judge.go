@@ -8,16 +8,20 @@ import (
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
-// skipSignature is that of a run which the case skipped: its Outcome is None.
-const skipSignature = "skipped"
+// Skipped is the signature of a run that the case skipped: its Outcome is None.
+const Skipped = "skipped"
 
 // Judge says what one run of the case showed: as the function Judge does, but for what the case's kind makes of its end.
 func (c *Case) Judge(o qemu.Observation) Judgement {
-	j := Judge(o)
-	if c.Kind == KindScript {
-		return judgeScript(o, j)
+	switch {
+	case c.KTAP:
+		return c.JudgeKTAP(o, ParseKTAP(o.Output))
+	case c.Syz:
+		return judgeSyz(o)
+	case c.Kind == KindScript:
+		return judgeScript(o)
 	}
-	return j
+	return Judge(o)
 }
 
 // Judge says what one run showed. What decides is, in this order:

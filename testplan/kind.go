@@ -23,7 +23,9 @@ type caseKind struct {
 func kinds() []caseKind {
 	return []caseKind{
 		{KindReproducer, "reproducer", nil, (*parser).reproducer},
-		{KindScript, "script", []string{"tools"}, (*parser).script},
+		{KindC, "c", []string{"cflags", "syz", "ktap"}, (*parser).cFile},
+		{KindScript, "script", []string{"tools", "ktap"}, (*parser).script},
+		{KindKselftest, "kselftest", []string{"tools"}, (*parser).kselftest},
 	}
 }
 

@@ -8,6 +8,6 @@ func (p *parser) reproducer(f map[string]*yaml.Node, c *Case, args []string) str
 	if !ok {
 		p.failAt(f["reproducer"], didYouMean(c.Reproducer, reproducerNames()), "unknown reproducer %q", c.Reproducer)
 	}
-	c.Run.Argv, c.Program = append([]string{r.Name}, args...), r.Program
+	c.Run.Argv, c.Program = append([]string{r.Name}, args...), r.Source
 	return r.Name
 }

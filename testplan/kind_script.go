@@ -28,6 +28,9 @@ func (p *parser) script(f map[string]*yaml.Node, c *Case, args []string) string 
 		slices.Sort(c.Run.Tools)
 		c.Run.Tools = slices.Compact(c.Run.Tools)
 	}
+	if n := f["ktap"]; n != nil {
+		c.KTAP = p.boolean(n, "ktap")
+	}
 	inside := path.Join(guestDir, filepath.Base(file))
 	c.Files = map[string]string{inside: file}
 	c.Run.Argv = append(append(argv, inside), args...)
@@ -62,10 +65,11 @@ const (
 	skipAutomake  = 77
 )
 
-// judgeScript is j, or no outcome where the script ended well and says with its exit status that it skipped itself.
-func judgeScript(o qemu.Observation, j Judgement) Judgement {
-	if o.Exited && o.Signal == 0 && (o.Status == skipKselftest || o.Status == skipAutomake) && j.Outcome == Fail && j.Signature == fmt.Sprintf("exit %d", o.Status) {
-		return Judgement{None, skipSignature, after(fmt.Sprintf("exit status %d: skipped", o.Status), o.Output)}
+// judgeScript judges a script: one that says with its exit status that it skipped itself has no outcome.
+func judgeScript(o qemu.Observation) Judgement {
+	j := Judge(o)
+	if j.Outcome == Fail && o.Exited && (o.Status == skipKselftest || o.Status == skipAutomake) && j.Signature == fmt.Sprintf("exit %d", o.Status) {
+		return Judgement{None, Skipped, after(fmt.Sprintf("exit status %d: it does not apply here", o.Status), o.Output)}
 	}
 	return j
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -333,8 +334,22 @@ func (p *parser) cases(n *yaml.Node, plan *Plan, timeout time.Duration) []Case {
 	}
 	byFS := make(map[string][]Case)
 	seen := make(map[string]bool)
+	programs, files := make(map[string]qemu.Source), make(map[string]string) // by name in the VM
 	for _, item := range items {
 		for _, c := range p.entry(item, plan, timeout) {
+			if len(c.Program.Files) > 0 {
+				name := c.Run.Argv[0]
+				if other, ok := programs[name]; ok && !reflect.DeepEqual(other, c.Program) {
+					p.failAt(item, "give the case another name", "two programs are called %s in the VM", name)
+				}
+				programs[name] = c.Program
+			}
+			for to, from := range c.Files {
+				if other, ok := files[to]; ok && other != from {
+					p.failAt(item, "rename one of them", "%s and %s are both %s in the VM", other, from, to)
+				}
+				files[to] = from
+			}
 			if seen[c.Name] {
 				p.failAt(item, "give one of them another name", "case %s twice", c.Name)
 			}

@@ -84,7 +84,7 @@ func TestPlanDefaults(t *testing.T) {
 	want := &Plan{
 		Name: "p", Kernel: Kernel{Arch: "x86_64", Config: "tinyconfig"}, VM: VM{CPUs: 2, MemoryMB: 256}, Checks: []string{qemu.CheckPatch}, Runs: 1, Confirm: 2,
 		Filesystems: []qemu.Filesystem{{Name: "ext4", Type: "ext4", Mkfs: []string{"mkfs.ext4", "-q"}, Size: 64 << 20}},
-		Cases: []Case{{Name: "ext4/sanity", Reproducer: "sanity", Filesystem: "ext4", Runs: 1, Hash: p.Cases[0].Hash, Program: sanity.Program,
+		Cases: []Case{{Name: "ext4/sanity", Reproducer: "sanity", Filesystem: "ext4", Runs: 1, Hash: p.Cases[0].Hash, Program: sanity.Source,
 			Run: qemu.Case{Argv: []string{"sanity"}, Filesystem: "ext4", Timeout: 10 * time.Second}}},
 	}
 	if !reflect.DeepEqual(p, want) {

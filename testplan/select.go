@@ -96,8 +96,8 @@ func (p *Plan) names(full bool) []string {
 }
 
 // Programs returns the source of every program that a case of the plan needs compiled, by the name it has in the VM.
-func (p *Plan) Programs() map[string]Program {
-	out := make(map[string]Program)
+func (p *Plan) Programs() map[string]qemu.Source {
+	out := make(map[string]qemu.Source)
 	for _, c := range p.Cases {
 		if len(c.Program.Files) > 0 {
 			out[c.Run.Argv[0]] = c.Program
@@ -130,6 +130,10 @@ func (p *Plan) Tools() []string {
 func (p *parser) caseHash(at *yaml.Node, c Case, fs qemu.Filesystem) string {
 	run := c.Run
 	fs.Name, run.Filesystem = "", ""
+	if c.Kind == KindC {
+		run.Argv = slices.Clone(run.Argv)
+		run.Argv[0] = c.Program.Main // its name in the VM may be the case's
+	}
 	content := make(map[string]string)
 	for to, from := range c.Files {
 		hash, err := qemu.FilesHash(from)
@@ -143,7 +147,9 @@ func (p *parser) caseHash(at *yaml.Node, c Case, fs qemu.Filesystem) string {
 		Files   map[string]string
 		FS      qemu.Filesystem
 		Content map[string]string `json:",omitempty"`
-	}{run, c.Program.Files, fs, content})
+		Flags   []string          `json:",omitempty"`
+		KTAP    bool              `json:",omitempty"`
+	}{run, c.Program.Files, fs, content, c.Program.Flags, c.KTAP})
 	if err != nil {
 		panic(err) // strings and numbers only
 	}

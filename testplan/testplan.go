@@ -38,21 +38,26 @@ type Kind string
 
 // All kinds.
 const (
-	KindReproducer Kind = "" // one of the catalogue
-	KindScript     Kind = "script"
+	KindReproducer Kind = ""          // one of the catalogue
+	KindC          Kind = "c"         // a C file
+	KindScript     Kind = "script"    // a shell script
+	KindKselftest  Kind = "kselftest" // a directory of the kernel's self-tests, built and installed
 )
 
 // Case is one cell's row in the plan: a reproducer with its arguments on one file system.
 type Case struct {
-	Name       string    `json:"name"`             // "gfs2/read-self", "debug:gfs2/read-self", unique in the plan
-	Kind       Kind      `json:"kind,omitempty"`   // how its runs are judged
-	Kernel     string    `json:"kernel,omitempty"` // the name of the plan's kernel it runs on
-	Reproducer string    `json:"reproducer"`       // "read-self", or the file as the plan names it
-	Filesystem string    `json:"filesystem"`       // "gfs2"
+	Name       string    `json:"name"`              // "gfs2/read-self", "debug:gfs2/read-self", unique in the plan
+	Kind       Kind      `json:"kind,omitempty"`    // how its runs are judged
+	Syz        bool      `json:"syz,omitempty"`     // made by syzkaller: it need not end, and has no result
+	KTAP       bool      `json:"ktap,omitempty"`    // it prints KTAP, and its subtests are cases
+	Subtest    string    `json:"subtest,omitempty"` // which of the results in the output of a KTAP case it is; its name ends in it
+	Kernel     string    `json:"kernel,omitempty"`  // the name of the plan's kernel it runs on
+	Reproducer string    `json:"reproducer"`        // "read-self", or the file as the plan names it
+	Filesystem string    `json:"filesystem"`        // "gfs2"
 	Run        qemu.Case `json:"-"`
 	// Program is what is compiled for Run.Argv[0]; without files there is nothing to compile. Files go into the VM: path there →
 	// file or directory here.
-	Program Program           `json:"-"`
+	Program qemu.Source       `json:"-"`
 	Files   map[string]string `json:"-"`
 	Runs    int               `json:"-"` // how often to repeat at least
 	Flaky   bool              `json:"-"` // a bad kernel may show it in a few runs of a hundred only

@@ -202,6 +202,9 @@ func (a *app) inLab(ctx context.Context, st *store.Store, s *series.Series, f *s
 	if err != nil {
 		return err
 	}
+	for _, line := range report.Warnings(host.Warnings) {
+		p.Finished(line)
+	}
 	if err := host.Clear(); err != nil {
 		return err
 	}

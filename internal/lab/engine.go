@@ -130,7 +130,14 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 func (e *Engine) jobs(r *Result, state *State, wants []Want) []job {
 	cells := map[int][]wanted{}
 	for _, w := range wants {
-		cells[w.Variant] = append(cells[w.Variant], wanted{e.Spec.Cases[w.Case], w.Runs + state.blank[w.CellID]})
+		want := wanted{state.Cases[w.Case], w.Runs + state.blank[w.CellID]}
+		list := cells[w.Variant]
+		// Subtests share the runs of the case that they are in.
+		if i := slices.IndexFunc(list, func(o wanted) bool { return o.c.Key == want.c.Key }); i >= 0 {
+			list[i].want = max(list[i].want, want.want)
+			continue
+		}
+		cells[w.Variant] = append(list, want)
 	}
 	var jobs []job
 	for _, i := range slices.Sorted(maps.Keys(cells)) {
@@ -358,7 +365,7 @@ func (e *Engine) keep(j job, w wanted, o qemu.Observation, infra string) error {
 	e.mu.Lock()
 	e.totals.Runs++
 	e.mu.Unlock()
-	judged := judge(w.c, store.Run{Observation: o, Infra: infra})
+	judged := judge(w.c, newRecord(w.c, store.Run{Observation: o, Infra: infra}))
 	text := string(judged.Outcome)
 	switch {
 	case judged.Outcome == testplan.None:

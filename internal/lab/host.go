@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -25,6 +27,8 @@ type Host struct {
 	Builder *qemu.Builder
 	Config  qemu.Config
 	Machine qemu.Machine
+	// Warnings are the compiler's about the plan's C files, those of them that it compiled now.
+	Warnings []qemu.Diagnostic
 
 	// Foresee is told, before the first kernel is compiled, what its config makes of the patches' files, in their order;
 	// those that were built before are left out. nil for nothing.
@@ -51,12 +55,15 @@ func NewHost(ctx context.Context, st *store.Store, src *series.Source, p *testpl
 			h.Machine.Filesystems = append(h.Machine.Filesystems, fs)
 		}
 	}
-	for name, prog := range p.Programs() {
-		path, err := qemu.CompileStatic(ctx, name, prog.Files, st.Programs())
+	programs := p.Programs()
+	for _, name := range slices.Sorted(maps.Keys(programs)) {
+		prog := programs[name]
+		path, warnings, err := qemu.Compile(ctx, name, prog, st.Programs())
 		if err != nil {
 			return nil, err
 		}
 		h.Machine.Programs[name] = path
+		h.Warnings = append(h.Warnings, warnings...)
 	}
 	return h, nil
 }

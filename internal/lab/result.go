@@ -73,8 +73,10 @@ const (
 	CellQueued  CellState = "queued"
 	CellRunning CellState = "running"
 	CellDone    CellState = "done"
-	CellNone    CellState = "none"    // its prefix has no image
-	CellSkipped CellState = "skipped" // every run skipped itself: no evidence, and no outcome; the signature says why
+	CellNone    CellState = "none" // its prefix has no image
+	// The states of a cell whose runs say nothing of the kernel: no evidence, and no outcome.
+	CellSkipped CellState = "skipped" // every run skipped itself
+	CellAbsent  CellState = "absent"  // a subtest that no run has shown; the signature tells absent from not reached
 )
 
 // Cell is one (prefix, case): its runs and the verdict drawn from them.
