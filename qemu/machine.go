@@ -134,8 +134,13 @@ func findEmulator() (string, error) {
 	return path, nil
 }
 
-// serial is the serial number of file system i's disk, by which the agent finds it.
-func serial(i int) string { return fmt.Sprintf("case-%d", i) }
+// serial is the serial number of the disk of file system i, by which the agent finds it; "" when it has none.
+func serial(i int, f Filesystem) string {
+	if !f.hasDisk() {
+		return ""
+	}
+	return fmt.Sprintf("case-%d", i)
+}
 
 // args is QEMU's command line; paths are relative to the VM's directory. The state disk comes first: savevm writes the
 // machine's state to the first disk that can hold it.
@@ -155,10 +160,13 @@ func (m Machine) args(kernel string) []string {
 	} else {
 		a = append(a, "-accel", "tcg,thread=multi")
 	}
-	for i := range m.Filesystems {
+	for i, f := range m.Filesystems {
+		if !f.hasDisk() {
+			continue
+		}
 		a = append(a,
 			"-drive", fmt.Sprintf("if=none,id=disk%d,file=disk%d.qcow2,format=qcow2,cache=unsafe,werror=stop,rerror=stop", i, i),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s", i, serial(i)))
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s", i, serial(i, f)))
 	}
 	return a
 }

@@ -105,14 +105,17 @@ type Case struct {
 	Tools      []string `json:",omitempty"` // those of the VM's tools that it needs
 }
 
-// Filesystem is one disk of the VM, made once on the host and given to every run as copy-on-write.
+// Filesystem is one disk of the VM, made once on the host and given to every run as copy-on-write; or, like tmpfs, none.
 type Filesystem struct {
 	Name    string   // in the plan: "gfs2"
 	Type    string   // mount -t
-	Mkfs    []string // argv of the mkfs program; the image's path is appended
+	Mkfs    []string // argv of the mkfs program; the image's path is appended. Without it there is no disk
 	Options string   // mount -o
-	Size    int64    // bytes
+	Size    int64    // bytes of the disk
 }
+
+// hasDisk says whether the file system is on a disk.
+func (f Filesystem) hasDisk() bool { return len(f.Mkfs) > 0 }
 
 // Observation is what one run showed. It states facts; testplan judges them.
 type Observation struct {

@@ -126,7 +126,7 @@ func (s *Shell) command(program string) []byte {
 	}
 	words := []string{mode, fmt.Sprintf("%d %d", s.Rows, s.Cols), program, fmt.Sprint(len(s.Machine.Filesystems))}
 	for i, f := range s.Machine.Filesystems {
-		words = append(words, f.Name, serial(i), f.Type, f.Options)
+		words = append(words, f.Name, serial(i, f), f.Type, f.Options)
 	}
 	term := s.Term
 	if term == "" {

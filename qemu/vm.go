@@ -276,6 +276,9 @@ func accept(ctx context.Context, l *net.UnixListener, p *xec.Process) (*net.Unix
 // prepare makes the files that QEMU opens in dir.
 func prepare(ctx context.Context, m Machine, dir, disks string) error {
 	for i, f := range m.Filesystems {
+		if !f.hasDisk() {
+			continue
+		}
 		image, err := makeDisk(ctx, f, disks)
 		if err != nil {
 			return err
@@ -542,7 +545,7 @@ func (v *VM) filesystem(name string) (Filesystem, string, bool) {
 	}
 	for i, f := range v.machine.Filesystems {
 		if f.Name == name {
-			return f, serial(i), true
+			return f, serial(i, f), true
 		}
 	}
 	return Filesystem{}, "", false

@@ -41,21 +41,34 @@ import (
 //	    mkfs: mkfs.gfs2 -O -q …      # words or a list; the image's path is appended
 //	    options: noatime             # mount -o, default none
 //	    size: 64M                    # 1M to 1T
+//	  tmpfs: {type: tmpfs}           # tmpfs and ramfs are in memory: no mkfs, and a size only for tmpfs, if at all
 //	checks: [checkpatch]             # the default; also W=1 and sparse, on the objects of each patch's files
 //	runs: 1                          # least number of runs of a cell, default 1
 //	confirm: 2                       # least number of runs of the cells on both sides of a change, default 2
 //	timeout: 10s                     # of one run, 100ms to 1h, default 10s
-//	cases:
+//	cases:                           # what is run is one of reproducer, c, script, kselftest
 //	  - reproducer: read-self        # a name of the catalogue
 //	    args: [private]              # words or a list, default none
-//	    name: read-self-private      # default: reproducer and arguments, joined by "-"
+//	    name: read-self-private      # default: reproducer (or the file's name) and arguments, joined by "-"
 //	    filesystems: [gfs2]          # default: all of the plan
 //	    timeout: 30s                 # default: the plan's
 //	    runs: 5                      # default: the plan's
 //	    flaky: true                  # a bad kernel may show it rarely: look longer before it is called good
 //	    expect: fail EFAULT          # default pass; see Expect
+//	  - c: my-test.c                 # a C file, relative to the plan, with what it includes from there; it may include "repro.h"
+//	    cflags: [-DROUNDS=3, -lm]    # -D -U -O -W -f -m -std -l, default none
+//	    syz: true                    # a reproducer of syzkaller: need not end; default for a file that says it is one
+//	    ktap: true                   # it prints KTAP
+//	  - script: run.sh               # a shell script, relative to the plan; exit status 0 is a pass, 4 and 77 say that it skips
+//	    tools: [xfs_io, dd]          # programs of this host that it needs in the VM, beside a shell, coreutils and the like
+//	    ktap: true
+//	  - kselftest: build/kselftest   # a directory of installed self-tests of a kernel, relative to the plan
+//	    args: [-c, mm]               # of its run_kselftest.sh
+//	    tools: [ip]
 //
-// Each entry of cases gives one Case for each of its file systems, named FILESYSTEM/NAME.
+// Each entry of cases gives one Case for each of its file systems, named FILESYSTEM/NAME. A case runs in the root of its file
+// system. The results in the output of one that prints KTAP (kselftest always does) are cases too, FILESYSTEM/NAME:SUBTEST, once
+// there are runs: see KTAP.
 type Plan struct {
 	Name        string
 	Description string
@@ -308,6 +321,11 @@ func (p *parser) filesystems(n *yaml.Node) []qemu.Filesystem {
 		if n := f["options"]; n != nil {
 			fs.Options = p.text(n, "options")
 		}
+		if slices.Contains(diskless, fs.Type) {
+			p.diskless(f, &fs)
+			out = append(out, fs)
+			continue
+		}
 		for _, key := range []string{"mkfs", "size"} {
 			if f[key] == nil {
 				p.failAt(kv.key, "", "file system %s: no %s", name, key)
@@ -324,6 +342,28 @@ func (p *parser) filesystems(n *yaml.Node) []qemu.Filesystem {
 		p.failAt(n, "", "filesystems: want at least one")
 	}
 	return out
+}
+
+// diskless are the types of file systems that are in memory.
+var diskless = []string{"tmpfs", "ramfs"}
+
+// diskless reads what a file system in memory may have: a size, where it knows one, which is a mount option then.
+func (p *parser) diskless(f map[string]*yaml.Node, fs *qemu.Filesystem) {
+	if n := f["mkfs"]; n != nil {
+		p.failAt(n, "", "mkfs: %s has no disk", fs.Type)
+	}
+	n := f["size"]
+	if n == nil {
+		return
+	}
+	if fs.Type != "tmpfs" {
+		p.failAt(n, "", "size: %s has none", fs.Type)
+	}
+	size := fmt.Sprintf("size=%dk", p.size(n, "size", 1<<20, 1<<40)>>10)
+	if fs.Options != "" {
+		size = "," + size
+	}
+	fs.Options += size
 }
 
 // cases returns the plan's cases, grouped by file system.

@@ -113,9 +113,10 @@ static void become(struct command *c, int out, int status)
 	signal(SIGPIPE, SIG_DFL);
 	memset(&all, 0xff, sizeof all);
 	sched_setaffinity(0, sizeof all, &all);
-	if (*c->disk) {
-		int err = find_disk(c->disk, "/dev/case-disk");
-		if (!err && mount("/dev/case-disk", "/mnt", c->fstype, 0, c->options) < 0)
+	if (*c->fstype) {
+		const char *dev = *c->disk ? "/dev/case-disk" : c->fstype;
+		int err = *c->disk ? find_disk(c->disk, dev) : 0;
+		if (!err && mount(dev, "/mnt", c->fstype, 0, c->options) < 0)
 			err = errno;
 		if (!err && chdir("/mnt") < 0)
 			err = errno;
@@ -232,7 +233,7 @@ static void run(struct command *c)
 			int n = snprintf(buf, sizeof buf, "%d %d", WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : 0,
 					 WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0);
 			send_msg("exit", buf, n);
-			if (!*c->disk || !mounted)
+			if (!*c->fstype || !mounted)
 				break;
 			unmounting = 1;
 			child = start_umount();
