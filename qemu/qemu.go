@@ -103,6 +103,7 @@ type Case struct {
 	Filesystem string   // name of the VM's file system to mount on /mnt; "" for none
 	Timeout    time.Duration
 	Tools      []string `json:",omitempty"` // those of the VM's tools that it needs
+	Output     int      `json:",omitempty"` // bytes of its output to keep, 0 for 64 KiB
 }
 
 // Filesystem is one disk of the VM, made once on the host and given to every run as copy-on-write; or, like tmpfs, none.
@@ -122,7 +123,7 @@ type Observation struct {
 	Exited   bool          `json:"exited"`              // the case ended by itself
 	Status   int           `json:"status"`              // its exit status, when Exited
 	Signal   int           `json:"signal,omitempty"`    // the signal that ended it, 0 for none
-	Output   string        `json:"output"`              // what it wrote, at most 64 KiB
+	Output   string        `json:"output"`              // what it wrote; of more than Case.Output the beginning and the end
 	Mount    string        `json:"mount,omitempty"`     // errno name when mounting the file system failed
 	Unmount  string        `json:"unmount,omitempty"`   // errno name when unmounting it after the case failed
 	Hang     *Hang         `json:"hang,omitempty"`      // of the case, or of unmounting after it

@@ -579,7 +579,7 @@ func (v *VM) try(ctx context.Context, c Case, console string) (Observation, erro
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout
 	}
-	r := &run{guest: v.guest, kernel: v.kernel, c: c, nonce: nonce(), console: newConsole()}
+	r := &run{guest: v.guest, kernel: v.kernel, c: c, nonce: nonce(), console: newConsole(), out: output{size: c.Output}}
 	r.fs, r.disk, _ = v.filesystem(c.Filesystem)
 	o, err := r.do(ctx)
 	if err == nil {

@@ -29,12 +29,17 @@ func kinds() []caseKind {
 	}
 }
 
+// caseKeys are the keys that every entry of cases may have.
+var caseKeys = []string{"args", "name", "filesystems", "timeout", "runs", "flaky", "expect"}
+
 // kindOf finds the key of an entry that says its kind.
 func (p *parser) kindOf(item *yaml.Node) caseKind {
 	all := kinds()
 	var keys []string
+	known := append([]string{}, caseKeys...)
 	for _, k := range all {
 		keys = append(keys, k.key)
+		known = append(append(known, k.key), k.keys...)
 	}
 	found := -1
 	for _, kv := range p.pairs(item, "case") {
@@ -47,7 +52,8 @@ func (p *parser) kindOf(item *yaml.Node) caseKind {
 		}
 	}
 	if found < 0 {
-		p.failAt(item, "one of "+strings.Join(keys, ", ")+" says what it runs", "case: no reproducer")
+		p.fields(item, "case", known...) // it may be misspelt
+		p.failAt(item, "one of them says what it runs", "case: no %s", strings.Join(keys, ", "))
 	}
 	return all[found]
 }

@@ -25,7 +25,7 @@ type KTAP struct {
 	Skip   bool   // the plan is of no test
 	Lost   string // what does not add up: "3 of 5 results", "an unfinished subtest"; "" when all is there
 	Bail   string // what "Bail out!" says, with these words; "" when there is none
-	More   bool   // there were more results than are looked at
+	Cut    bool   // not all of it was read: the middle of the output was not kept, or there are too many results
 }
 
 // Subtest is one result.
@@ -82,7 +82,7 @@ type ktapReader struct {
 // ParseKTAP reads an output.
 func ParseKTAP(output string) *KTAP {
 	r := &ktapReader{out: &KTAP{}, stack: []*block{newBlock(0, false)}}
-	for line := range strings.Lines(output) {
+	for line := range strings.Lines(whole(output, &r.out.Cut)) {
 		line = strings.TrimRight(line, "\r\n \t")
 		if len(line) > maxTestLine {
 			line = line[:maxTestLine]
@@ -99,6 +99,20 @@ func ParseKTAP(output string) *KTAP {
 	r.out.Lost = root.short()
 	r.flatten("", root.nodes, map[string]bool{})
 	return r.out
+}
+
+// cutMark is what stands for the middle of an output that was not kept (see qemu.Case).
+var cutMark = regexp.MustCompile(`\n\[\.\.\. [0-9]+ bytes cut \.\.\.\]\n`)
+
+// whole is an output without the two lines that a cut has left halves of.
+func whole(output string, cut *bool) string {
+	at := cutMark.FindStringIndex(output)
+	if at == nil {
+		return output
+	}
+	*cut = true
+	_, after, _ := strings.Cut(output[at[1]:], "\n")
+	return output[:strings.LastIndexByte(output[:at[0]], '\n')+1] + after
 }
 
 func newBlock(indent int, hash bool) *block {
@@ -186,7 +200,7 @@ func (r *ktapReader) result(b *block, m []string) bool {
 	}
 	s.Name = unique(s.Name, b.names)
 	if r.count++; r.count > maxSubtests {
-		r.out.More = true
+		r.out.Cut = true
 		return false
 	}
 	b.claim(s.Name, &s)
@@ -338,6 +352,8 @@ func (c *Case) JudgeKTAP(o qemu.Observation, k *KTAP) Judgement {
 	}
 	s := k.find(c.Subtest)
 	switch {
+	case s == nil && k.Cut:
+		return Judgement{None, notReachedSignature, "not all of the output was kept"}
 	case s == nil && (k.Lost != "" || k.Bail != "" || !o.Exited || o.Signal != 0):
 		return Judgement{None, notReachedSignature, "the run ended before it: " + judgeRun(o, k).Evidence}
 	case s == nil:
@@ -356,14 +372,24 @@ const (
 	notReachedSignature = "not reached"
 )
 
+// judgeRun judges the run of a case that prints KTAP.
 func judgeRun(o qemu.Observation, k *KTAP) Judgement {
-	output := o.Output
-	o.Output = ""
-	j := Judge(o)
-	exit := j.Outcome == Fail && o.Exited && o.Signal == 0 && j.Signature == fmt.Sprintf("exit %d", o.Status)
-	if j.Outcome != Pass && !exit {
+	end := o
+	end.Status, end.Output = 0, ""
+	j := Judge(end)
+	umount := o.Unmount != "" && j.Outcome == Fail
+	if !o.Exited || j.Outcome != Pass && j.Outcome != Warn && !umount {
 		return j
 	}
+	// As with any case, a failure stays one, whatever comes after it.
+	if own := judgeResults(o, k); own.Outcome == Fail || j.Outcome == Pass {
+		return own
+	}
+	return j
+}
+
+// judgeResults judges a case that ended by itself by its output and exit status.
+func judgeResults(o qemu.Observation, k *KTAP) Judgement {
 	var bad []string
 	skipped := 0
 	for _, s := range k.Results {
@@ -380,10 +406,12 @@ func judgeRun(o qemu.Observation, k *KTAP) Judgement {
 		return Judgement{Fail, "bail out", k.Bail}
 	case len(bad) > 0:
 		return Judgement{Fail, "subtests", bounded(fmt.Sprintf("%d of %d subtests: %s", len(bad), len(k.Results), strings.Join(bad, ", ")))}
-	case exit && (o.Status == skipKselftest || o.Status == skipAutomake), len(k.Results) == 0 && k.Skip, skipped > 0 && skipped == len(k.Results) && k.Lost == "":
+	case isSkip(o.Status), len(k.Results) == 0 && k.Skip && o.Status == 0, skipped > 0 && skipped == len(k.Results) && k.Lost == "" && !k.Cut && o.Status == 0:
 		return Judgement{None, Skipped, "every subtest was skipped"}
-	case exit:
-		return Judgement{Fail, j.Signature, after(j.Evidence, output)}
+	case o.Status != 0:
+		return Judgement{Fail, fmt.Sprintf("exit %d", o.Status), fmt.Sprintf("exit status %d, and no subtest that fails", o.Status)}
+	case k.Cut:
+		return Judgement{Pass, "", fmt.Sprintf("exit status 0, and the %d subtests that could be read do not fail", len(k.Results))}
 	case len(k.Results) == 0:
 		return Judgement{Fail, "no results", "its output has no result line"}
 	case k.Lost != "":
@@ -391,6 +419,9 @@ func judgeRun(o qemu.Observation, k *KTAP) Judgement {
 	}
 	return Judgement{Pass, "", fmt.Sprintf("%d subtests pass, %d are skipped", len(k.Results)-skipped, skipped)}
 }
+
+// ktapOutput is how much of the output of a case that prints KTAP is kept, in bytes: kselftests talk.
+const ktapOutput = 1 << 20
 
 // line is the result as a line.
 func (s *Subtest) line() string {

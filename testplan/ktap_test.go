@@ -28,8 +28,8 @@ func said(k *KTAP) string {
 	if k.Bail != "" {
 		parts = append(parts, k.Bail)
 	}
-	if k.More {
-		parts = append(parts, "more")
+	if k.Cut {
+		parts = append(parts, "cut")
 	}
 	return strings.Join(parts, "|")
 }
@@ -66,6 +66,7 @@ func TestParseKTAP(t *testing.T) {
 			"ok mm:mkdirty:write|FAIL mm:mkdirty:read|ok mm:plain"},
 		{"the harness's lines", "TAP version 13\n1..1\n# Starting 1 tests from 1 test cases.\n#  RUN           global.foo ...\n#            OK  global.foo\nok 1 global.foo\n# PASSED: 1 / 1 tests passed.\n",
 			"ok global.foo"},
+		{"cut", "1..9\nok 1 a\nok 2 bb\n[... 100 bytes cut ...]\n 7 g\nok 8 h\nok 9 i\n", "ok a|ok h|ok i|lost 3 of 9 results|cut"},
 		{"slashes and colons", "1..1\nok 1 fs/ext4: a/b\n", "ok fs_ext4:a_b"},
 		{"control characters", "1..1\nok 1 a\x1b[31mb\x00c # \x1b]0;x\x07y\n", ""},
 	} {
@@ -89,8 +90,8 @@ func TestKTAPIsBounded(t *testing.T) {
 	for i := range 3 * maxSubtests {
 		fmt.Fprintf(&many, "ok %d test%d\n", i+1, i)
 	}
-	if k := ParseKTAP(many.String()); len(k.Results) != maxSubtests || !k.More {
-		t.Errorf("%d results, more: %v", len(k.Results), k.More)
+	if k := ParseKTAP(many.String()); len(k.Results) != maxSubtests || !k.Cut {
+		t.Errorf("%d results, cut: %v", len(k.Results), k.Cut)
 	}
 	var deep strings.Builder
 	for i := range 1000 {
@@ -146,6 +147,13 @@ func TestJudgeKTAP(t *testing.T) {
 		{"missing, another", ended(0, "1..3\nok 1 a\n"), "b", "none not reached"},
 		{"bail out", ended(1, "1..3\nok 1 a\nBail out! x\n"), "", "fail bail out"},
 		{"a result line is no result", ended(0, two+"result: fail read EFAULT\n"), "", "pass"},
+		{"skipped and warned", qemu.Observation{Exited: true, Status: 4, Crash: warned.Crash}, "", "warn WARNING in f"},
+		{"fails and warned", qemu.Observation{Exited: true, Output: "not ok 1 a\n", Crash: warned.Crash}, "", "fail subtests"},
+		{"no umount", qemu.Observation{Exited: true, Output: two, Unmount: "EBUSY"}, "", "fail umount EBUSY"},
+		{"fails and no umount", qemu.Observation{Exited: true, Output: "not ok 1 a\n", Unmount: "EBUSY"}, "", "fail subtests"},
+		{"more than is read", ended(0, strings.Repeat("ok 1 a\n", maxSubtests+1)), "", "pass"},
+		{"cut", ended(0, "1..9\nok 1 a\nok 2 bb\n[... 100 bytes cut ...]\n 7 g\nok 8 h\n"), "", "pass"},
+		{"cut, in the middle", ended(0, "1..9\nok 1 a\nok 2 bb\n[... 100 bytes cut ...]\n 7 g\nok 8 h\n"), "bb", "none not reached"},
 		{"warned", warned, "", "warn WARNING in f"},
 		{"warned, a subtest", warned, "a", "pass"},
 		{"crash", qemu.Observation{Output: "1..2\nok 1 a\n", Crash: &qemu.Crash{Title: "kernel BUG in f", Fatal: true}}, "", "crash kernel BUG in f"},

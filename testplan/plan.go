@@ -426,7 +426,7 @@ func (p *Plan) Of(k Kernel) *Plan {
 // entry returns the cases of one entry of the list, one for each file system.
 func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Case {
 	k := p.kindOf(item)
-	f := p.fields(item, "case", append(slices.Clone(k.keys), k.key, "args", "name", "filesystems", "timeout", "runs", "flaky", "expect")...)
+	f := p.fields(item, "case", append(append([]string{k.key}, k.keys...), caseKeys...)...)
 	c := Case{Kind: k.kind, Reproducer: p.text(f[k.key], k.key), Runs: plan.Runs}
 	c.Run.Timeout = timeout
 	if n := f["timeout"]; n != nil {
@@ -437,6 +437,9 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 		args = p.words(n, "args")
 	}
 	name := strings.Join(append([]string{k.read(p, f, &c, args)}, args...), "-")
+	if c.KTAP {
+		c.Run.Output = ktapOutput
+	}
 	at := item
 	if n := f["name"]; n != nil {
 		name, at = p.text(n, "name"), n

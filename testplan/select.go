@@ -148,8 +148,7 @@ func (p *parser) caseHash(at *yaml.Node, c Case, fs qemu.Filesystem) string {
 		FS      qemu.Filesystem
 		Content map[string]string `json:",omitempty"`
 		Flags   []string          `json:",omitempty"`
-		KTAP    bool              `json:",omitempty"`
-	}{run, c.Program.Files, fs, content, c.Program.Flags, c.KTAP})
+	}{run, c.Program.Files, fs, content, c.Program.Flags})
 	if err != nil {
 		panic(err) // strings and numbers only
 	}

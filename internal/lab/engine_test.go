@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -21,7 +22,7 @@ type fakeLab struct {
 	unbuilt  map[string]bool                           // keys that do not build
 	unbooted map[string]bool                           // keys whose image does not boot
 	image    map[string]string                         // key → image, the key itself when absent
-	outcome  func(key, program string, nth int) string // "pass", "EFAULT", "hang", "infra"
+	outcome  func(key, program string, nth int) string // "pass", "EFAULT", "hang", "infra", "exit 77", "says …"
 	said     func(key, check string) []qemu.Diagnostic
 	checks   []string
 	builds   []string
@@ -97,7 +98,13 @@ func (m *fakeVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error)
 	id := f.imageOf(m.key) + " " + c.Argv[0]
 	f.nth[id]++
 	f.runs = append(f.runs, id)
-	switch o := f.outcome(m.key, c.Argv[0], f.nth[id]); o {
+	o := f.outcome(m.key, c.Argv[0], f.nth[id])
+	if text, ok := strings.CutPrefix(o, "says "); ok {
+		return qemu.Observation{Exited: true, Output: text}, nil
+	}
+	switch o {
+	case "exit 77":
+		return qemu.Observation{Exited: true, Status: 77}, nil
 	case "pass":
 		return qemu.Observation{Exited: true, Output: "result: pass\n"}, nil
 	case "hang":
