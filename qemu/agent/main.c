@@ -34,6 +34,12 @@ void node(const char *path, unsigned maj, unsigned min)
 		die(path);
 }
 
+static void link_to(const char *path, const char *target)
+{
+	if (symlink(target, path) < 0 && errno != EEXIST)
+		die(path);
+}
+
 static void setup(void)
 {
 	umask(0);
@@ -55,6 +61,10 @@ static void setup(void)
 	node("/dev/full", 1, 7);
 	node("/dev/random", 1, 8);
 	node("/dev/urandom", 1, 9);
+	link_to("/dev/fd", "/proc/self/fd");
+	link_to("/dev/stdin", "fd/0");
+	link_to("/dev/stdout", "fd/1");
+	link_to("/dev/stderr", "fd/2");
 	signal(SIGPIPE, SIG_IGN);
 	/* However many threads the case has, the agent gets its turn. Its children do not inherit this. */
 	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &(struct sched_param){ .sched_priority = 1 });
