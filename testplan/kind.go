@@ -30,7 +30,7 @@ func kinds() []caseKind {
 }
 
 // caseKeys are the keys that every entry of cases may have.
-var caseKeys = []string{"args", "name", "filesystems", "timeout", "runs", "flaky", "expect"}
+var caseKeys = []string{"args", "name", "filesystems", "except", "timeout", "runs", "flaky", "expect"}
 
 // kindOf finds the key of an entry that says its kind.
 func (p *parser) kindOf(item *yaml.Node) caseKind {

@@ -51,6 +51,7 @@ import (
 //	    args: [private]              # words or a list, default none
 //	    name: read-self-private      # default: reproducer (or the file's name) and arguments, joined by "-"
 //	    filesystems: [gfs2]          # default: all of the plan
+//	    except: [tmpfs]              # but not on these
 //	    timeout: 30s                 # default: the plan's
 //	    runs: 5                      # default: the plan's
 //	    flaky: true                  # a bad kernel may show it rarely: look longer before it is called good
@@ -461,7 +462,7 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 		c.Expect = e
 	}
 	var out []Case
-	for _, fs := range p.caseFilesystems(f["filesystems"], plan.Filesystems) {
+	for _, fs := range p.caseFilesystems(item, f["filesystems"], f["except"], plan.Filesystems) {
 		c := c
 		c.Name = fs.Name + "/" + name
 		c.Filesystem, c.Run.Filesystem = fs.Name, fs.Name
@@ -472,25 +473,40 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 	return out
 }
 
-func (p *parser) caseFilesystems(n *yaml.Node, all []qemu.Filesystem) []qemu.Filesystem {
-	if n == nil {
-		return all
-	}
-	var names []string
-	for _, fs := range all {
-		names = append(names, fs.Name)
-	}
-	var out []qemu.Filesystem
-	for _, item := range p.list(n, "filesystems") {
-		name := p.text(item, "filesystems")
-		i := slices.Index(names, name)
-		if i < 0 {
-			p.failAt(item, didYouMean(name, names), "the plan has no file system %q", name)
+// caseFilesystems are those that an entry names, all of the plan's by default, without those it excepts.
+func (p *parser) caseFilesystems(item, only, except *yaml.Node, all []qemu.Filesystem) []qemu.Filesystem {
+	named := func(n *yaml.Node, what string) []qemu.Filesystem {
+		var names []string
+		for _, fs := range all {
+			names = append(names, fs.Name)
 		}
-		out = append(out, all[i])
+		var out []qemu.Filesystem
+		for _, item := range p.list(n, what) {
+			name := p.text(item, what)
+			i := slices.Index(names, name)
+			if i < 0 {
+				p.failAt(item, didYouMean(name, names), "the plan has no file system %q", name)
+			}
+			out = append(out, all[i])
+		}
+		if len(out) == 0 {
+			p.failAt(n, "", "%s: want at least one", what)
+		}
+		return out
 	}
+	out := all
+	if only != nil {
+		out = named(only, "filesystems")
+	}
+	if except == nil {
+		return out
+	}
+	not := named(except, "except")
+	out = slices.DeleteFunc(slices.Clone(out), func(fs qemu.Filesystem) bool {
+		return slices.ContainsFunc(not, func(n qemu.Filesystem) bool { return n.Name == fs.Name })
+	})
 	if len(out) == 0 {
-		p.failAt(n, "", "filesystems: want at least one")
+		p.failAt(item, "", "case: it is on no file system")
 	}
 	return out
 }
