@@ -23,10 +23,11 @@ import (
 var shells = []string{"bash", "sh"}
 
 // tools are the host's programs that a guest with tools always has, those of them that the host has.
-var tools = strings.Fields(`sh bash awk basename cat chmod chown cmp cp cut date dd df diff dirname dmesg du echo env expr false
-	fallocate filefrag find findmnt free grep head hexdump hostname id kill less ln losetup ls lsof md5sum mkdir mknod mkfifo mktemp
-	mount mv nohup nproc od pgrep pkill printf ps pwd readlink rm rmdir sed seq setsid sleep sort stat strace stty sync sysctl tail
-	tee test timeout top touch tr true truncate tty umount uname uniq wc which xargs xfs_io`)
+var tools = strings.Fields(`awk base64 basename bash blkid cat chmod chown cmp comm cp cut date dd df diff dirname dmesg du echo env expr factor
+	fallocate false filefrag find findmnt flock fold free getopt grep gzip head hexdump hostname id install join kill less ln
+	losetup ls lsof md5sum mkdir mkfifo mknod mktemp mount mv nl nohup nproc numfmt od paste pgrep pkill printf ps pwd readlink
+	realpath rm rmdir sed seq setsid sh sha256sum shuf sleep sort split stat strace stty sync sysctl tac tail tar tee test
+	timeout top touch tr true truncate tty umount uname uniq unlink uptime wc which xargs xfs_io`)
 
 // IsTool says whether a name is that of a program which a guest with tools may have without being asked.
 func IsTool(name string) bool { return slices.Contains(tools, name) }

@@ -38,7 +38,7 @@ func (p *parser) cFile(f map[string]*yaml.Node, c *Case, args []string) string {
 	if n := f["cflags"]; n != nil {
 		for _, flag := range p.words(n, "cflags") {
 			if !cflagPattern.MatchString(flag) || cflagRefused.MatchString(flag) {
-				p.failAt(n, "-D, -U, -O, -W, -f, -m, -std and -l are", "cflags: %q is not allowed", flag)
+				p.failAt(n, "-D, -U, -O, -W, -f, -m, -std and -l are allowed", "cflags: %q is not allowed", flag)
 			}
 			c.Program.Flags = append(c.Program.Flags, flag)
 		}

@@ -13,7 +13,7 @@ import (
 const runKselftest = "run_kselftest.sh"
 
 // kselftestTools are what that script and its helpers call.
-var kselftestTools = []string{"awk", "basename", "cat", "dirname", "grep", "readlink", "sed", "sh", "timeout", "tr"}
+var kselftestTools = []string{"basename", "cat", "cut", "dirname", "grep", "head", "realpath", "sed", "sh", "timeout", "tr", "wc"}
 
 // kselftest reads a case that is a directory of the kernel's self-tests as `make -C tools/testing/selftests install` makes it.
 func (p *parser) kselftest(f map[string]*yaml.Node, c *Case, args []string) string {

@@ -127,7 +127,7 @@ func TestScript(t *testing.T) {
 	p := must(t, plan, "- {script: run.sh, args: [a b, c], name: x}\n- {script: b.sh, tools: [xfs_io, dd]}\n- {script: e.sh, ktap: true}\n- script: Empty\n- {kselftest: ksft, args: [-c, mm], name: mm, tools: [ip]}\n")
 	for i, want := range []struct{ argv, tools string }{
 		{"sh|/case/run.sh|a b|c", "sh"}, {"bash|-eu|/case/b.sh", "bash dd xfs_io"}, {"dash|/case/e.sh", "dash"}, {"sh|/case/Empty", "sh"},
-		{"sh|/case/ksft/run_kselftest.sh|-c|mm", "awk basename cat dirname grep ip readlink sed sh timeout tr"},
+		{"sh|/case/ksft/run_kselftest.sh|-c|mm", "basename cat cut dirname grep head ip realpath sed sh timeout tr wc"},
 	} {
 		c := p.Cases[i]
 		if got := strings.Join(c.Run.Argv, "|"); got != want.argv || strings.Join(c.Run.Tools, " ") != want.tools || len(c.Files) != 1 {
@@ -137,7 +137,7 @@ func TestScript(t *testing.T) {
 			t.Errorf("%s: ktap %v", c.Name, c.KTAP)
 		}
 	}
-	if got := strings.Join(p.Tools(), " "); got != "awk basename bash cat dash dd dirname grep ip readlink sed sh timeout tr xfs_io" {
+	if got := strings.Join(p.Tools(), " "); got != "basename bash cat cut dash dd dirname grep head ip realpath sed sh timeout tr wc xfs_io" {
 		t.Errorf("tools %s", got)
 	}
 	if got := slices.Sorted(maps.Keys(p.Files())); !reflect.DeepEqual(got, []string{"/case/Empty", "/case/b.sh", "/case/e.sh", "/case/ksft", "/case/run.sh"}) {

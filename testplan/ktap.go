@@ -33,7 +33,7 @@ type Subtest struct {
 	Name   string // those of the tests it is in before it, "mm:mkdirty"; unique in a KTAP
 	OK     bool
 	Kind   string // the directive: SKIP, TODO, XFAIL, TIMEOUT, ERROR, or ""
-	Reason string // the diagnostic data
+	Reason string // the diagnostic data; without any the first expectation that is said before it not to hold
 }
 
 // Bounds of what is read of an output: it comes from the guest.
@@ -50,7 +50,10 @@ var (
 	ktapResult  = regexp.MustCompile(`^(ok|not ok)(?:\s+([0-9]{1,9}))?(?:\s+(.*))?$`)
 	ktapHeader  = regexp.MustCompile(`^#\s*Subtest:\s*(.*)$`)
 	ktapBail    = regexp.MustCompile(`^Bail out!`)
-	directive   = regexp.MustCompile(`^(?i:(SKIP|TODO|XFAIL|TIMEOUT|ERROR))\b:?\s*(.*)$`)
+	// What the harness of kselftest and KUnit say of an expectation that does not hold: "# x.c:159:test:Expected 0 (0) == r (-1)",
+	// "# test: EXPECTATION FAILED at lib/x.c:12".
+	ktapExpected = regexp.MustCompile(`^#.*(?:\.c:[0-9]+:\w+:(Expected .*)|((?:EXPECTATION|ASSERTION) FAILED at .*))$`)
+	directive    = regexp.MustCompile(`^(?i:(SKIP|TODO|XFAIL|TIMEOUT|ERROR))\b:?\s*(.*)$`)
 )
 
 // block is one level of results that is being read.
@@ -59,9 +62,11 @@ type block struct {
 	hash   bool   // its lines have "# " before them
 	name   string // as "# Subtest:" says
 	plan   int    // -1 when there is none
+	next   bool   // another document begins: its plan is added
 	got    int    // results
 	names  map[string]bool
 	nodes  []node // the results that are complete
+	why    string // the first expectation that did not hold since the last result
 	inner  *block // the last block inside that waits for its result
 }
 
@@ -131,6 +136,9 @@ func (r *ktapReader) line(line string) bool {
 		return false
 	}
 	if !version && plan == nil && result == nil && header == nil {
+		if m := ktapExpected.FindStringSubmatch(text); m != nil && r.top().why == "" {
+			r.top().why = bounded(m[1] + m[2])
+		}
 		return true
 	}
 	for len(r.stack) > 1 && indent < r.top().indent {
@@ -149,14 +157,18 @@ func (r *ktapReader) line(line string) bool {
 	b := r.top()
 	switch {
 	case version:
-		r.out.Plan = true
+		r.out.Plan, b.next = true, true // run_kselftest.sh prints one for each collection
 	case header != nil:
 		b.name = testName(header[1])
 	case plan != nil:
 		r.out.Plan = true
-		if b.plan < 0 {
+		switch {
+		case b.plan < 0:
 			b.plan = atoi(plan[1])
+		case b.next:
+			b.plan += atoi(plan[1])
 		}
+		b.next = false
 		r.out.Skip = r.out.Skip || len(r.stack) == 1 && b.plan == 0
 	default:
 		return r.result(b, result)
@@ -190,7 +202,14 @@ func (r *ktapReader) result(b *block, m []string) bool {
 	if d := directive.FindStringSubmatch(data); d != nil {
 		s.Kind, s.Reason = strings.ToUpper(d[1]), bounded(d[2])
 	}
+	if data == "" && !s.OK {
+		s.Reason = b.why
+	}
+	b.why = ""
 	b.got++
+	if description == "" && (s.Kind == "SKIP" || s.Kind == "XFAIL") {
+		description = s.Reason // kselftest.h puts the name there
+	}
 	s.Name = testName(strings.TrimPrefix(description, "- "))
 	if s.Name == "" {
 		s.Name = strconv.Itoa(b.got)

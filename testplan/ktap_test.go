@@ -41,7 +41,11 @@ func TestParseKTAP(t *testing.T) {
 		{"flat", "KTAP version 1\n1..3\nok 1 a\nnot ok 2 - b\nok 3 c d\n", "ok a|FAIL b|ok c_d"},
 		{"TAP 13, plan last", "TAP version 13\nok 1 a\nok 2 b\n1..2\n", "ok a|ok b"},
 		{"CRLF and blanks", "KTAP version 1\r\n1..1\r\nok 1 a \r\n", "ok a"},
-		{"no names, no numbers", "1..3\nok 1\nnot ok\nok 3 # SKIP x\n", "ok 1|FAIL 2|ok 3 SKIP x"},
+		{"no names, no numbers", "1..3\nok 1\nnot ok\nok 3 # SKIP\n", "ok 1|FAIL 2|ok 3 SKIP"},
+		{"the name behind the directive", "1..2\nok 1 # SKIP CLOCK_A   \nnot ok 2 # TIMEOUT x\n", "ok CLOCK_A SKIP CLOCK_A|FAIL 2 TIMEOUT x"},
+		{"expectations", "1..4\n# a.c:15:t:Expected 0 (0) == r (-1)\n# a.c:19:t:Expected 1 (1) == r (-1)\nnot ok 1 a\nnot ok 2 b\n" +
+			"# x_test: EXPECTATION FAILED at lib/x.c:12\nnot ok 3 c\n# a.c:15:t:Expected 0 (0) == r (-1)\nok 4 d\n",
+			"FAIL a Expected 0 (0) == r (-1)|FAIL b|FAIL c EXPECTATION FAILED at lib/x.c:12|ok d"},
 		{"directives", "1..7\nok 1 a # SKIP no such device\nnot ok 2 b # TODO later\nok 3 c # XFAIL known\nnot ok 4 d # TIMEOUT 45 seconds\n" +
 			"not ok 5 e # ERROR oom\nnot ok 6 f # exit=1\nok 7 g # skipped on purpose\n",
 			"ok a SKIP no such device|FAIL b TODO later|ok c XFAIL known|FAIL d TIMEOUT 45 seconds|FAIL e ERROR oom|FAIL f exit=1|ok g skipped on purpose"},
@@ -60,6 +64,8 @@ func TestParseKTAP(t *testing.T) {
 		{"two blocks", "KTAP version 1\n1..2\n  KTAP version 1\n  1..1\n  ok 1 a\nok 1 one\n  KTAP version 1\n  1..1\n  ok 1 a\nok 2 two\n", "ok one:a|ok two:a"},
 		{"a bad suite of good tests", "KTAP version 1\n1..1\n  1..1\n  ok 1 a\nnot ok 1 one\n", "ok one:a|suite one"},
 		{"an unfinished suite", "KTAP version 1\n1..2\n  KTAP version 1\n  # Subtest: one\n  1..3\n  ok 1 a\n", "ok one:a|lost an unfinished subtest"},
+		{"two collections", "TAP version 13\n1..1\nok 1 selftests: a: x\nTAP version 13\n1..2\nok 1 selftests: b: x\nnot ok 2 selftests: b: y # exit=1\n", "ok a:x|ok b:x|FAIL b:y exit=1"},
+		{"two plans of one", "1..2\nok 1 a\nok 2 b\n1..7\n", "ok a|ok b"},
 		{"missing inside", "KTAP version 1\n1..1\n  1..2\n  ok 1 a\nok 1 one\n", "ok one:a|lost 1 of 2 results"},
 		{"kselftest's runner", "TAP version 13\n1..2\n# timeout set to 45\n# selftests: mm: mkdirty\n# # [INFO] thp\n# TAP version 13\n# 1..2\n# ok 1 write\n" +
 			"# not ok 2 read\n# # Totals: pass:1\nnot ok 1 selftests: mm: mkdirty # exit=1\n# selftests: mm: plain\n# ok 1 no version, so text\nok 2 selftests: mm: plain\n",
