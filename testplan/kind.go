@@ -23,9 +23,9 @@ type caseKind struct {
 func kinds() []caseKind {
 	return []caseKind{
 		{KindReproducer, "reproducer", nil, (*parser).reproducer},
-		{KindC, "c", []string{"cflags", "syz", "ktap"}, (*parser).cFile},
-		{KindScript, "script", []string{"tools", "ktap"}, (*parser).script},
-		{KindKselftest, "kselftest", []string{"tools"}, (*parser).kselftest},
+		{KindC, "c", []string{"cflags", "syz", "ktap", "subtests"}, (*parser).cFile},
+		{KindScript, "script", []string{"tools", "ktap", "subtests"}, (*parser).script},
+		{KindKselftest, "kselftest", []string{"tools", "subtests"}, (*parser).kselftest},
 	}
 }
 

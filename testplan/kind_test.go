@@ -124,7 +124,7 @@ func TestHashOfFiles(t *testing.T) {
 func TestScript(t *testing.T) {
 	_, plan := planDir(t, map[string]string{"run.sh": "echo hi\n", "b.sh": "#!/bin/bash -eu\n", "e.sh": "#!/usr/bin/env dash\n", "Empty": "",
 		"ksft/run_kselftest.sh": "#!/bin/sh\n"})
-	p := must(t, plan, "- {script: run.sh, args: [a b, c], name: x}\n- {script: b.sh, tools: [xfs_io, dd]}\n- {script: e.sh, ktap: true}\n- script: Empty\n- {kselftest: ksft, args: [-c, mm], name: mm, tools: [ip]}\n")
+	p := must(t, plan, "- {script: run.sh, args: [a b, c], name: x}\n- {script: b.sh, tools: [xfs_io, dd]}\n- {script: e.sh, ktap: true, expect: fail subtests, subtests: {one:two: fail exit 1}}\n- script: Empty\n- {kselftest: ksft, args: [-c, mm], name: mm, tools: [ip]}\n")
 	for i, want := range []struct{ argv, tools string }{
 		{"sh|/case/run.sh|a b|c", "sh"}, {"bash|-eu|/case/b.sh", "bash dd xfs_io"}, {"dash|/case/e.sh", "dash"}, {"sh|/case/Empty", "sh"},
 		{"sh|/case/ksft/run_kselftest.sh|-c|mm", "basename cat cut dirname grep head ip realpath sed sh timeout tr wc"},
@@ -136,6 +136,9 @@ func TestScript(t *testing.T) {
 		if c.KTAP != (i == 2 || i == 4) {
 			t.Errorf("%s: ktap %v", c.Name, c.KTAP)
 		}
+	}
+	if c := p.Cases[2]; c.Expect.String() != "fail subtests" || c.Subexpect["one:two"].String() != "fail exit 1" {
+		t.Errorf("got %+v", c)
 	}
 	if got := strings.Join(p.Tools(), " "); got != "basename bash cat cut dash dd dirname grep head ip realpath sed sh timeout tr wc xfs_io" {
 		t.Errorf("tools %s", got)
@@ -176,6 +179,8 @@ func TestKindErrors(t *testing.T) {
 		"two scripts of a name":   {"- script: run.sh\n- {script: b/run.sh, name: x}", 4, 3, "are both /case/run.sh", "rename"},
 		"tools are no list":       {"- {script: run.sh, tools: dd}", 3, 27, "want a list", ""},
 		"a tool with a directory": {"- {script: run.sh, tools: [/bin/dd]}", 3, 28, "without a directory", ""},
+		"subtests of no KTAP":     {"- {c: a.c, subtests: {x: fail}}", 3, 22, "prints no KTAP", "ktap: true"},
+		"a subtest's outcome":     {"- {c: a.c, ktap: true, subtests: {x: fial}}", 3, 38, `unknown outcome "fial"`, "fail EFAULT"},
 		"no self-tests":           {"- kselftest: dir", 3, 14, "no run_kselftest.sh in it", "install"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -100,7 +100,7 @@ func ParseKTAP(output string) *KTAP {
 		r.close()
 	}
 	root := r.stack[0]
-	root.claim("", nil)
+	root.claim(nil)
 	r.out.Lost = root.short()
 	r.flatten("", root.nodes, map[string]bool{})
 	return r.out
@@ -151,7 +151,7 @@ func (r *ktapReader) line(line string) bool {
 		if len(r.stack) == maxDepth {
 			return true
 		}
-		r.top().claim("", nil)
+		r.top().claim(nil)
 		r.stack = append(r.stack, newBlock(indent, hash))
 	}
 	b := r.top()
@@ -222,22 +222,22 @@ func (r *ktapReader) result(b *block, m []string) bool {
 		r.out.Cut = true
 		return false
 	}
-	b.claim(s.Name, &s)
+	b.claim(&s)
 	return true
 }
 
 // close ends the innermost block; the block around keeps it until its result comes.
 func (r *ktapReader) close() {
 	b := r.top()
-	b.claim("", nil)
+	b.claim(nil)
 	r.stack = r.stack[:len(r.stack)-1]
-	r.top().claim("", nil)
+	r.top().claim(nil)
 	r.top().inner = b
 }
 
 // claim gives a result the block inside that was read before it. Without a result the block becomes a test that has
 // not finished.
-func (b *block) claim(name string, s *Subtest) {
+func (b *block) claim(s *Subtest) {
 	in := b.inner
 	b.inner = nil
 	switch {
@@ -246,7 +246,8 @@ func (b *block) claim(name string, s *Subtest) {
 	case s != nil:
 		b.nodes = append(b.nodes, node{Subtest: *s})
 	case in != nil && (len(in.nodes) > 0 || in.name != ""):
-		if name = in.name; name == "" {
+		name := in.name
+		if name == "" {
 			name = "unnamed"
 		}
 		b.nodes = append(b.nodes, node{Subtest{Name: unique(name, b.names)}, in.nodes, "an unfinished subtest"})
@@ -350,7 +351,7 @@ func (c *Case) Subtests(runs []*KTAP) []Case {
 			if !seen[s.Name] && len(out) < maxSubtests {
 				seen[s.Name] = true
 				sub := *c
-				sub.Name, sub.Subtest = c.Name+":"+s.Name, s.Name
+				sub.Name, sub.Subtest, sub.Expect = c.Name+":"+s.Name, s.Name, c.Subexpect[s.Name]
 				out = append(out, sub)
 			}
 		}

@@ -185,11 +185,11 @@ func TestJudgeKTAP(t *testing.T) {
 
 // TestSubtests: those of all runs, in the order in which they first appear, each once.
 func TestSubtests(t *testing.T) {
-	c := Case{Name: "tmpfs/mm", KTAP: true, Expect: Expect{Outcome: Fail}}
+	c := Case{Name: "tmpfs/mm", KTAP: true, Expect: Expect{Outcome: Fail}, Subexpect: map[string]Expect{"b": {Outcome: Fail}}}
 	var names []string
 	for _, s := range c.Subtests([]*KTAP{ParseKTAP("ok 1 a\nok 2 b\n"), ParseKTAP("ok 1 c\nok 2 a\n")}) {
 		names = append(names, s.Name)
-		if !s.KTAP || s.Expect.Outcome != Fail {
+		if !s.KTAP || (s.Expect.Outcome == Fail) != (s.Subtest == "b") {
 			t.Errorf("got %+v", s)
 		}
 	}

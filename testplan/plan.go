@@ -60,6 +60,7 @@ import (
 //	    cflags: [-DROUNDS=3, -lm]    # -D -U -O -W -f -m -std -l, default none
 //	    syz: true                    # a reproducer of syzkaller: need not end; default for a file that says it is one
 //	    ktap: true                   # it prints KTAP
+//	    subtests: {a:b: fail exit 1} # what is expected of subtests, default pass; expect is that of the case itself
 //	  - script: run.sh               # a shell script, relative to the plan; exit status 0 is a pass, 4 and 77 say that it skips
 //	    tools: [xfs_io, dd]          # programs of this host that it needs in the VM, beside a shell, coreutils and the like
 //	    ktap: true
@@ -455,11 +456,16 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 		c.Flaky = p.boolean(n, "flaky")
 	}
 	if n := f["expect"]; n != nil {
-		e, err := ParseExpect(p.text(n, "expect"))
-		if err != nil {
-			p.failAt(n, "want an outcome and words of its signature, like: fail EFAULT", "%v", err)
+		c.Expect = p.expect(n, "expect")
+	}
+	if n := f["subtests"]; n != nil {
+		if !c.KTAP {
+			p.failAt(n, "ktap: true says that it does", "subtests: the case prints no KTAP")
 		}
-		c.Expect = e
+		c.Subexpect = make(map[string]Expect)
+		for _, kv := range p.pairs(n, "subtests") {
+			c.Subexpect[kv.key.Value] = p.expect(kv.value, "subtests")
+		}
 	}
 	var out []Case
 	for _, fs := range p.caseFilesystems(item, f["filesystems"], f["except"], plan.Filesystems) {
@@ -471,6 +477,14 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 		out = append(out, c)
 	}
 	return out
+}
+
+func (p *parser) expect(n *yaml.Node, what string) Expect {
+	e, err := ParseExpect(p.text(n, what))
+	if err != nil {
+		p.failAt(n, "want an outcome and words of its signature, like: fail EFAULT", "%v", err)
+	}
+	return e
 }
 
 // caseFilesystems are those that an entry names, all of the plan's by default, without those it excepts.

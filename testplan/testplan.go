@@ -64,6 +64,8 @@ type Case struct {
 	Hash    string            `json:"-"` // content key: what is run with its sources and files, arguments, file system, timeout
 	// Expect is the outcome that counts as good on this case; the zero value is a pass.
 	Expect Expect `json:"expect,omitzero"`
+	// Subexpect is that of subtests, by their name; of those that are not in it a pass.
+	Subexpect map[string]Expect `json:"subexpect,omitempty"`
 }
 
 // Group is what a case has in common with those beside it in a matrix: "gfs2", "debug:gfs2". Its name begins with it and

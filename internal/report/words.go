@@ -71,10 +71,10 @@ func (m *Matrix) Sentence(row, col int) string {
 
 // blank says why a cell that was run has no outcome; "" when it has one.
 func blank(c *lab.Cell) string {
-	switch {
-	case c.State == lab.CellSkipped:
+	switch c.State {
+	case lab.CellSkipped:
 		return "skipped"
-	case c.State == lab.CellAbsent:
+	case lab.CellAbsent:
 		return plain.Line(c.Signature)
 	}
 	return ""
