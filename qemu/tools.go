@@ -58,15 +58,28 @@ func toolHint(name string) string {
 	return "install the package that has " + name
 }
 
-// toolsKey is what the guest's tools are: where each comes from, its size and its age.
+// toolsKey is what the guest's tools are: where each comes from, its size and its age; and the same of the libraries of the
+// shell, which all of them take.
 func toolsKey(found map[string]string) (string, error) {
 	k := newKey("tools")
-	for _, name := range sortedKeys(found) {
-		fi, err := os.Stat(found[name])
+	add := func(name, path string) error {
+		fi, err := os.Stat(path)
 		if err != nil {
-			return "", &InfraError{Op: "find " + name, Err: err}
+			return &InfraError{Op: "find " + name, Err: err}
 		}
-		k.add(name, found[name], fmt.Sprint(fi.Size(), fi.ModTime().UnixNano()))
+		k.add(name, path, fmt.Sprint(fi.Size(), fi.ModTime().UnixNano()))
+		return nil
+	}
+	for _, name := range sortedKeys(found) {
+		if err := add(name, found[name]); err != nil {
+			return "", err
+		}
+	}
+	libs, _ := libraries(context.Background(), found["sh"]) // a static shell, or none, has none
+	for _, l := range libs {
+		if err := add("library", l); err != nil {
+			return "", err
+		}
 	}
 	return k.sum(), nil
 }

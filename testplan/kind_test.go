@@ -179,6 +179,7 @@ func TestKindErrors(t *testing.T) {
 		"two scripts of a name":   {"- script: run.sh\n- {script: b/run.sh, name: x}", 4, 3, "are both /case/run.sh", "rename"},
 		"tools are no list":       {"- {script: run.sh, tools: dd}", 3, 27, "want a list", ""},
 		"a tool with a directory": {"- {script: run.sh, tools: [/bin/dd]}", 3, 28, "without a directory", ""},
+		"a tool that is a case's": {"- c: a.c\n- {script: run.sh, tools: [a]}", 3, 1, "the tool a and a program", "another name"},
 		"subtests of no KTAP":     {"- {c: a.c, subtests: {x: fail}}", 3, 22, "prints no KTAP", "ktap: true"},
 		"a subtest's outcome":     {"- {c: a.c, ktap: true, subtests: {x: fial}}", 3, 38, `unknown outcome "fial"`, "fail EFAULT"},
 		"no self-tests":           {"- kselftest: dir", 3, 14, "no run_kselftest.sh in it", "install"},

@@ -399,6 +399,15 @@ func (p *parser) cases(n *yaml.Node, plan *Plan, timeout time.Duration) []Case {
 			byFS[c.Filesystem] = append(byFS[c.Filesystem], c)
 		}
 	}
+	for _, fs := range plan.Filesystems {
+		for _, c := range byFS[fs.Name] {
+			for _, t := range c.Run.Tools {
+				if _, ok := programs[t]; ok {
+					p.failAt(n, "give that case another name", "the tool %s and a program of a case have one name in the VM", t)
+				}
+			}
+		}
+	}
 	var out []Case
 	for _, k := range append([]Kernel{plan.Kernel}, plan.Kernels...) {
 		for _, fs := range plan.Filesystems {
