@@ -44,6 +44,7 @@ var _ interface {
 	tui.CellSource
 	tui.PatchSource
 	tui.SubsetSource
+	tui.BisectSource
 } = (*workspace)(nil)
 
 // workspace is the TUI's view of a workspace: the results in the database, and what a run in this or another
