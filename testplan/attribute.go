@@ -144,10 +144,7 @@ func (e *evidence) accuses(p *posterior, q Question) bool {
 // certain says whether the runs are no chance hit. Who bisects asks about one case that was seen to change, so that there the
 // posterior says it.
 func (e *evidence) certain(p *posterior, q Question) bool {
-	if q.OneChange {
-		return p.none <= (1-q.confidence())*accuse
-	}
-	return e.chance(p) <= chance
+	return p.none <= (1-q.confidence())*accuse && (q.OneChange || e.chance(p) <= chance)
 }
 
 // chance is how many times more probable the runs are if the case is flaky and nothing changes than if something does.
