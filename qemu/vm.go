@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/seriesctl/seriesctl/internal/xec"
@@ -384,7 +385,10 @@ func (g *guest) snapshot(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &InfraError{Op: "save snapshot", Err: g.death(err), Hint: "is there disk space?"}
+		if err = g.death(err); diskIsFull(g.dir) { // QEMU says "Input/output error"
+			err = fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+		}
+		return &InfraError{Op: "save snapshot", Err: err, Hint: spaceHint(err)}
 	}
 	g.saved = time.Since(start)
 	return nil
