@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/qemu"
@@ -417,5 +422,58 @@ func TestChecksHaveEveryPrefixBuilt(t *testing.T) {
 		if got := len(f.builds) == buildAll+4; got != all {
 			t.Errorf("%q: %d builds", check, len(f.builds))
 		}
+	}
+}
+
+// A disk that is full when a run is to be stored ends the command as such; what was stored before is there, nothing half, and with
+// room again the rest is run.
+func TestFullDiskInTheMiddle(t *testing.T) {
+	e, f := newFake(t, 3, "a", "b", "c", "d")
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=4m"); err != nil {
+		t.Skipf("a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	st, err := store.Open(filepath.Join(dir, "ws"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	e.Store = st
+	fill := filepath.Join(dir, "fill")
+	f.onRun = func() {
+		if len(f.runs) == 4 {
+			_ = exec.Command("dd", "if=/dev/zero", "of="+fill, "bs=4k").Run()
+		}
+	}
+	_, err = e.Run(context.Background())
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v", err)
+	}
+	t.Log(err)
+	stored := 0
+	count := func() (n int) {
+		for _, v := range e.Spec.Variants {
+			for _, c := range e.Spec.Cases {
+				runs, err := st.Runs(v.Key, c.Key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += len(runs)
+			}
+		}
+		return n
+	}
+	if stored = count(); stored < 1 || stored > len(f.runs) {
+		t.Errorf("%d runs stored of %d", stored, len(f.runs))
+	}
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	f.onRun, f.runs = nil, nil
+	again := &Engine{Store: st, Spec: e.Spec, Maker: f, Workers: 2}
+	mustRun(t, again)
+	if got := count(); got != stored+len(f.runs) || got < 12 {
+		t.Errorf("%d runs stored, %d before the disk was full and %d after", got, stored, len(f.runs))
 	}
 }
