@@ -217,6 +217,41 @@ func TestBootFullDisk(t *testing.T) {
 	before.check(t)
 }
 
+// A host's disk that gets full while a case writes is the lab's failure, and with room again the same machine runs cases.
+func TestRunHostDiskFull(t *testing.T) {
+	kernel := bootKernel(t)
+	dir, cache := t.TempDir(), t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=150m"); err != nil {
+		t.Skipf("a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	m := testMachine(t, cache)
+	before := surroundings(t)
+	v, err := Start(t.Context(), kernel, m, filepath.Join(dir, "vm"), cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill, log := filepath.Join(dir, "fill"), filepath.Join(cache, "log")
+	_ = xec.Cmd{Name: "dd", Args: []string{"if=/dev/zero", "of=" + fill, "bs=64k"}}.Run(t.Context()) // until there is no room
+	start := time.Now()
+	o, err := v.Run(t.Context(), Case{Argv: []string{"fill", "32"}, Filesystem: "ext4", Timeout: 30 * time.Second}, log)
+	var infra *InfraError
+	if !errors.As(err, &infra) || infra.Hint == "" || !errors.Is(err, syscall.ENOSPC) || !reflect.DeepEqual(o, Observation{}) {
+		t.Errorf("got %+v %v", o, err)
+	}
+	t.Logf("%v; hint %q; after %.1f s", err, infra.Hint, time.Since(start).Seconds())
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := v.Run(t.Context(), Case{Argv: []string{"fill", "32"}, Filesystem: "ext4", Timeout: 30 * time.Second}, log); err != nil || !o.Exited || o.Status != 0 {
+		t.Errorf("with room again: %+v %v", o, err)
+	}
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+	before.check(t)
+}
+
 // The accelerator that is gone when the machine has to boot again is the lab's failure.
 func TestRunKVMGone(t *testing.T) {
 	gone := filepath.Join(t.TempDir(), "gone")

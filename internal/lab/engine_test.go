@@ -35,6 +35,7 @@ type fakeLab struct {
 	nth      map[string]int
 	gone     map[string]bool // images whose file is lost
 	onRun    func()
+	slow     string // why its machines have no snapshots
 }
 
 func (f *fakeLab) Build(_ context.Context, v Variant, progress func(Activity)) (store.Build, error) {
@@ -88,6 +89,8 @@ type fakeVM struct {
 }
 
 func (m *fakeVM) Close() error { return nil }
+
+func (m *fakeVM) NoSnapshot() string { return m.f.slow }
 
 func (m *fakeVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error) {
 	f := m.f
@@ -475,5 +478,17 @@ func TestFullDiskInTheMiddle(t *testing.T) {
 	mustRun(t, again)
 	if got := count(); got != stored+len(f.runs) || got < 12 {
 		t.Errorf("%d runs stored, %d before the disk was full and %d after", got, stored, len(f.runs))
+	}
+}
+
+// Where machines can't be put back, it goes on, and it is said.
+func TestMachinesWithoutSnapshots(t *testing.T) {
+	e, f := newFake(t, 1, "a", "b")
+	f.slow = "the drive does not support snapshots"
+	var said []string
+	e.Notify = func(ev Event) { said = append(said, ev.Text) }
+	r := mustRun(t, e)
+	if !slices.Contains(said, "no snapshots, boots for each run: "+f.slow) || !slices.Equal(outcomes(r, "b"), []testplan.Outcome{testplan.Pass}) {
+		t.Errorf("said %q", said)
 	}
 }
