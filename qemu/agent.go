@@ -19,7 +19,7 @@ var agentFiles embed.FS
 // What the agent is told to wait before it calls a case stuck, in the guest's looks at it (see agent/watch.c).
 const (
 	deadlockAfter = 1800 * time.Millisecond
-	livelockAfter = 5 * time.Second
+	livelockAfter = 3 * time.Second // and then, for some, two more until it is proved
 )
 
 // What the agent calls two of its kinds of hang: system time and nothing else goes by; the same pages are faulted in again and again.

@@ -1,9 +1,11 @@
 package qemu
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/seriesctl/seriesctl/internal/xec"
@@ -383,9 +386,19 @@ func (g *guest) toAgent(ctx context.Context) error {
 	}
 }
 
+// diskError is why QEMU stopped a guest whose disk it could not read or write.
 func diskError(e qmpEvent) error {
-	return &InfraError{Op: "write guest disk", Err: fmt.Errorf("qemu stopped the guest: %s", e.Data),
-		Hint: "free disk space, or move the workspace"}
+	var failed struct {
+		Operation string `json:"operation"`
+		Full      bool   `json:"nospace"`
+		Reason    string `json:"reason"`
+	}
+	_ = json.Unmarshal(e.Data, &failed)
+	err := fmt.Errorf("qemu stopped the guest: %s", strings.ToLower(failed.Reason))
+	if failed.Full {
+		err = fmt.Errorf("qemu stopped the guest: %w", syscall.ENOSPC)
+	}
+	return &InfraError{Op: cmp.Or(failed.Operation, "use") + " guest disk", Err: err, Hint: "free disk space, or move the workspace"}
 }
 
 // snapshot stops the guest and saves it.
@@ -400,7 +413,10 @@ func (g *guest) snapshot(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &InfraError{Op: "save snapshot", Err: g.death(err), Hint: "is there disk space?"}
+		if err = g.death(err); diskIsFull(g.dir) { // QEMU says "Input/output error"
+			err = fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+		}
+		return &InfraError{Op: "save snapshot", Err: err, Hint: spaceHint(err)}
 	}
 	g.saved = time.Since(start)
 	return nil
@@ -509,12 +525,22 @@ func (v *VM) Run(ctx context.Context, c Case, console string) (Observation, erro
 		return o, err
 	}
 	v.drop()
-	infra := &InfraError{Op: "run case", Err: fmt.Errorf("%w (also after a fresh boot; before: %w)", err, first)}
+	return Observation{}, twice(first, err)
+}
+
+// twice is the lab's failure that a fresh boot did not mend.
+func twice(first, second error) error {
+	infra := &InfraError{Op: "run case", Err: second}
 	var e *InfraError
-	if errors.As(err, &e) {
-		infra.Hint = e.Hint
+	if errors.As(second, &e) {
+		infra = &InfraError{e.Op, e.Err, e.Hint}
 	}
-	return Observation{}, infra
+	if first.Error() == second.Error() {
+		infra.Err = fmt.Errorf("%w (also after a fresh boot)", infra.Err)
+	} else {
+		infra.Err = fmt.Errorf("%w (after a fresh boot; before: %w)", infra.Err, first)
+	}
+	return infra
 }
 
 // defaultTimeout is a case's when it states none.

@@ -144,7 +144,7 @@ func TestMessageParserReset(t *testing.T) {
 
 func TestRunCommand(t *testing.T) {
 	got := string(runCommand("n1", Case{Argv: []string{"read", "a b", ""}, Timeout: time.Second}, "case-0", Filesystem{Type: "gfs2", Options: "noatime"}))
-	want := "1000\x001800\x005000\x00case-0\x00gfs2\x00noatime\x00read\x00a b\x00\x00"
+	want := "1000\x001800\x003000\x00case-0\x00gfs2\x00noatime\x00read\x00a b\x00\x00"
 	if got != fmt.Sprintf("run n1 %d\n%s", len(want), want) {
 		t.Fatalf("got %q", got)
 	}

@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/qemu"
@@ -33,6 +38,7 @@ type fakeLab struct {
 	nth      map[string]int
 	gone     map[string]bool // images whose file is lost
 	onRun    func()
+	slow     string // why its machines have no snapshots
 }
 
 func (f *fakeLab) Build(_ context.Context, v Variant, progress func(Activity)) (store.Build, error) {
@@ -86,6 +92,8 @@ type fakeVM struct {
 }
 
 func (m *fakeVM) Close() error { return nil }
+
+func (m *fakeVM) NoSnapshot() string { return m.f.slow }
 
 func (m *fakeVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error) {
 	f := m.f
@@ -469,5 +477,70 @@ func TestOverlay(t *testing.T) {
 		{Prefix: 1, Case: "a", State: CellQueued, Wanted: 1}, {Prefix: 1, Case: "b", State: CellQueued}}
 	if !reflect.DeepEqual(r.Cells, want) || r.Prefixes[1].Status != PrefixBuilding {
 		t.Errorf("got %+v\n%+v", r.Cells, r.Prefixes)
+	}
+}
+
+// A disk that is full when a run is to be stored ends the command as such; what was stored before is there, nothing half, and with
+// room again the rest is run.
+func TestFullDiskInTheMiddle(t *testing.T) {
+	e, f := newFake(t, 3, "a", "b", "c", "d")
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=4m"); err != nil {
+		t.Skipf("a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	st, err := store.Open(filepath.Join(dir, "ws"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	e.Store = st
+	fill := filepath.Join(dir, "fill")
+	f.onRun = func() {
+		if len(f.runs) == 4 {
+			_ = exec.Command("dd", "if=/dev/zero", "of="+fill, "bs=4k").Run()
+		}
+	}
+	_, err = e.Run(context.Background())
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v", err)
+	}
+	t.Log(err)
+	stored := 0
+	count := func() (n int) {
+		for _, v := range e.Spec.Variants {
+			for _, c := range e.Spec.Cases {
+				runs, err := st.Runs(v.Key, c.Key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += len(runs)
+			}
+		}
+		return n
+	}
+	if stored = count(); stored < 1 || stored > len(f.runs) {
+		t.Errorf("%d runs stored of %d", stored, len(f.runs))
+	}
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	f.onRun, f.runs = nil, nil
+	again := &Engine{Store: st, Spec: e.Spec, Maker: f, Workers: 2}
+	mustRun(t, again)
+	if got := count(); got != stored+len(f.runs) || got < 12 {
+		t.Errorf("%d runs stored, %d before the disk was full and %d after", got, stored, len(f.runs))
+	}
+}
+
+// Where machines can't be put back, it goes on, and it is said.
+func TestMachinesWithoutSnapshots(t *testing.T) {
+	e, f := newFake(t, 1, "a", "b")
+	f.slow = "the drive does not support snapshots"
+	var said []string
+	e.Notify = func(ev Event) { said = append(said, ev.Text) }
+	r := mustRun(t, e)
+	if !slices.Contains(said, "no snapshots, boots for each run: "+f.slow) || !slices.Equal(outcomes(r, "b"), []testplan.Outcome{testplan.Pass}) {
+		t.Errorf("said %q", said)
 	}
 }

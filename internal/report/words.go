@@ -193,6 +193,8 @@ func (m *Matrix) plainNote(row int) (said, detail string) {
 		}
 	}
 	switch {
+	case row > 0 && p.FailsAs(m.Prefix(row-1)):
+		return "effect not known: without it the kernel " + statusText(p.Status) + " either", ""
 	case p.Status != lab.PrefixOK:
 		return statusText(p.Status), plain.Line(p.Detail)
 	case p.Index == 0:

@@ -276,13 +276,16 @@ static void run(struct command *c)
 				watch_again();
 			break;
 		case LIVELOCK:
-			report_hang("livelock", watch_seconds(), 0);
+			if (spins_in_kernel(watch_task()))
+				report_hang("livelock", watch_seconds(), 0);
+			else
+				watch_moves();
 			break;
 		case REFAULT:
-			if (in_one_call(watch_task()->pid, watch_task()->tid))
+			if (faults_in_one_call(watch_task()))
 				report_hang("refault", watch_seconds(), 0);
 			else
-				watch_calm();
+				watch_moves();
 			break;
 		case MOVING:
 			break;
