@@ -14,6 +14,7 @@ import (
 
 	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/internal/xec"
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
@@ -27,11 +28,25 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	// A second signal ends the program at once.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:]))
+	os.Exit(run(untilSignal(), os.Args[1:]))
+}
+
+// untilSignal is a context that ends with the first signal to end; the second ends the program at once. A Ctrl-C that is
+// for a process which has the terminal for a while is not for us.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		defer cancel()
+		for s := range signals {
+			if s != os.Interrupt || !xec.OnTerminal() {
+				signal.Stop(signals)
+				return
+			}
+		}
+	}()
+	return ctx
 }
 
 // run is the program without the process: it returns the exit code.
