@@ -94,6 +94,9 @@ func (s *Store) Logs() string { return s.path("logs") }
 // VMs is where running machines keep their sockets and overlays; nothing in it outlives a command.
 func (s *Store) VMs() string { return s.path("vms") }
 
+// Commands is where the output of commands is kept that were started from the TUI.
+func (s *Store) Commands() string { return s.path("commands") }
+
 // Status is the file in which a running command says what it does.
 func (s *Store) Status() string { return s.path("status.json") }
 

@@ -89,6 +89,7 @@ type term struct {
 
 func newScreen(t *testing.T, w *world, width, height int, o Options) *term {
 	s := &term{t, w, newModel(w, o)}
+	s.m.still = true
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})
 	return s
 }
@@ -382,7 +383,9 @@ func TestQuit(t *testing.T) {
 		{"Q in a cell", rfc(), []string{"enter", "Q"}, true},
 		{"asks", live(), []string{"Q"}, false},
 		{"runs elsewhere", elsewhere(), []string{"Q"}, true},
-		{"no", live(), []string{"Q", "n"}, false},
+		{"stays", live(), []string{"Q", "esc"}, false},
+		{"another key stays", live(), []string{"Q", "j"}, false},
+		{"no, but the run can't be interrupted", live(), []string{"Q", "n"}, false},
 		{"yes", live(), []string{"Q", "y"}, true},
 		{"^C twice", live(), []string{"ctrl+c", "ctrl+c"}, true},
 		{"from the help", rfc(), []string{"?", "Q"}, true},
@@ -402,7 +405,7 @@ func TestQuit(t *testing.T) {
 }
 
 func TestEmptyTakesEveryKey(t *testing.T) {
-	for _, b := range Keys()[0].Bindings {
+	for _, b := range Keys()[1].Bindings {
 		for _, k := range b.keys {
 			if _, named := special[k]; named || len(k) == 1 {
 				s := newScreen(t, &world{result: &lab.Result{}}, 80, 24, Options{})
