@@ -175,6 +175,7 @@ func (j *labJob) run(ctx context.Context, strategy lab.Strategy) (lab.Totals, er
 			w.event(ev)
 		}
 		engine := &lab.Engine{Store: j.store, Spec: spec, Maker: j.hosts[i], Workers: j.workers, Strategy: strategy, Notify: notify, Watch: w.status}
+		w.over(engine)
 		one, err := engine.Run(ctx)
 		if err != nil {
 			return totals, err

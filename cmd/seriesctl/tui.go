@@ -50,6 +50,7 @@ var _ interface {
 	tui.Toolbox
 	tui.Interrupter
 	tui.JobSource
+	tui.Skipper
 } = (*workspaceView)(nil)
 
 // workspaceView is the TUI's view of a workspace: the results in the database, and what a run in this or another

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/tui"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
@@ -203,6 +204,15 @@ func (w *workspaceView) Interrupt() error {
 		return errors.New("interrupt run: its process is not known")
 	}
 	return xec.Interrupt(pid)
+}
+
+// Skip implements tui.Skipper.
+func (w *workspaceView) Skip(a lab.Activity) error {
+	st := w.store()
+	if st == nil || !st.Busy() {
+		return errors.New("nothing runs")
+	}
+	return lab.RequestSkip(st.Requests(), a)
 }
 
 // Edit implements tui.Toolbox.

@@ -97,6 +97,9 @@ func (s *Store) VMs() string { return s.path("vms") }
 // Commands is where the output of commands is kept that were started from the TUI.
 func (s *Store) Commands() string { return s.path("commands") }
 
+// Requests is where a running command looks for what it is asked.
+func (s *Store) Requests() string { return s.path("requests") }
+
 // Status is the file in which a running command says what it does.
 func (s *Store) Status() string { return s.path("status.json") }
 

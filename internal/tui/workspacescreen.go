@@ -208,13 +208,17 @@ func achieved(r *lab.Result) string {
 	}
 	slices.SortStableFunc(deeds, func(a, b deed) int { return a.patch - b.patch })
 	var parts []string
-	for _, d := range deeds {
+	for i, d := range deeds {
 		verb := map[testplan.Effect]string{testplan.Fixes: "fixes", testplan.Regresses: "breaks", testplan.ChangesSymptom: "changes the symptom of",
 			testplan.Rarer: "makes rarer the failure of", testplan.MoreOften: "makes more frequent the failure of"}[d.effect]
 		if verb == "" {
 			verb = "may change"
 		}
-		parts = append(parts, fmt.Sprintf("patch %d %s %s", d.patch, verb, report.Count(cases[d], "case")))
+		if i > 0 && deeds[i-1].patch == d.patch {
+			parts[len(parts)-1] += fmt.Sprintf(", %s %d", verb, cases[d])
+		} else {
+			parts = append(parts, fmt.Sprintf("patch %d %s %s", d.patch, verb, report.Count(cases[d], "case")))
+		}
 	}
 	if parts == nil {
 		return "no patch is known to do anything to a case"
