@@ -181,6 +181,9 @@ func (m *model) started(msg thenMsg) tea.Cmd {
 
 // lend gives t the terminal.
 func (m *model) lend(t Terminal) tea.Cmd {
+	if m.still {
+		return func() tea.Msg { return endedMsg{t.Run()} }
+	}
 	return tea.Exec(t, func(err error) tea.Msg { return endedMsg{err} })
 }
 

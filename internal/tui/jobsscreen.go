@@ -345,6 +345,8 @@ func (s *jobsScreen) title() (left, right string) {
 
 func (s *jobsScreen) sentence() (head, text string) { return "", "" }
 
+func (s *jobsScreen) silent() {}
+
 func (s *jobsScreen) close() { s.drop() }
 
 // lines is how many lines the jobs get: no more than half.

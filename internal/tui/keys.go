@@ -39,7 +39,7 @@ func (m *model) tableOf(s screen) Table {
 		}...)
 	}
 	every := []Binding{
-		{[]string{":"}, ":", ": command", "any command of seriesctl, for the shown series: run, apply, report, bisect, …", m.askCommand},
+		{[]string{":"}, ":", ": command", "any command of seriesctl, for the shown series: run, apply, report, bisect and so on", m.askCommand},
 		{[]string{"w"}, "w", "w jobs", "what runs: builds, virtual machines, commands, with their output", m.openJobs},
 		{[]string{"W"}, "W", "", "the series of the workspace", m.home},
 		{[]string{"x"}, "x", "", "interrupt the run; the same command resumes", m.cancel},

@@ -32,7 +32,7 @@ type model struct {
 	clicked click        // the last one
 
 	now   func() time.Time
-	still bool // a test: nothing happens by itself
+	still bool // a test: nothing happens by itself, and there is no terminal to lend
 }
 
 func newFrame(src feed, o Options) *model {

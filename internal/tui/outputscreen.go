@@ -3,6 +3,7 @@ package tui
 import (
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -31,6 +32,9 @@ type (
 func newOutputScreen(m *model, line string, out Output) *outputScreen {
 	s := &outputScreen{m: m, line: line, out: out, pager: pager{look: m.look}}
 	s.tabs = []tab{{"output", newWindow(m.look, out, 0)}}
+	if strings.HasPrefix(line, "range-diff ") {
+		s.tabs[0].win.style = func(line string) style { return diffStyle(strings.TrimPrefix(line, "    ")) }
+	}
 	return s
 }
 
@@ -112,6 +116,8 @@ func (s *outputScreen) title() (left, right string) {
 }
 
 func (s *outputScreen) sentence() (head, text string) { return "", "" }
+
+func (s *outputScreen) silent() {}
 
 func (s *outputScreen) close() {
 	s.stopSearch()

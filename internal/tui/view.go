@@ -75,8 +75,11 @@ func (m *model) footer() int {
 }
 
 // sentenceLines is how many lines the words about what is under the cursor get: on a high screen one more, for the
-// line above them.
+// line above them; a screen that says nothing there has none.
 func (m *model) sentenceLines() int {
+	if _, ok := m.top().(silent); ok && !m.saidLong() {
+		return 0
+	}
 	if m.height < 20 {
 		return 2
 	}
@@ -86,6 +89,9 @@ func (m *model) sentenceLines() int {
 // sentenceBlock is the words about what is under the cursor in their lines; what does not fit is cut.
 func (m *model) sentenceBlock() []string {
 	n := m.sentenceLines()
+	if n == 0 {
+		return nil
+	}
 	out := make([]string, 0, n)
 	head, sentence := m.top().sentence()
 	long := m.saidLong()

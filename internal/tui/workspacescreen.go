@@ -274,25 +274,33 @@ func (s *workspaceScreen) row(i int) string {
 	if i == s.at {
 		mark = l.pick("▸ ", "> ")
 	}
-	date, patches := "", ""
+	date := ""
 	if !e.Date.IsZero() {
 		date = e.Date.Format("2006-01-02")
 	}
-	switch {
-	case e.Subject == "":
-	case e.Patches != e.Total:
-		patches = fmt.Sprintf("%d of %d patches", e.Patches, e.Total)
-	case e.Total == 1:
-		patches = "1 patch"
-	default:
-		patches = fmt.Sprintf("%d patches", e.Total)
+	longest := 0
+	for _, other := range s.entries {
+		longest = max(longest, len(patches(other)))
 	}
-	text := fmt.Sprintf(" %sv%-3d %-10s  %-10s  ", mark, e.Revision, date, patches)
+	text := fmt.Sprintf(" %sv%-3d %-10s  %-*s  ", mark, e.Revision, date, longest, patches(e))
 	word, st := s.m.state(e)
 	if i == s.at {
 		return l.paint(bar, l.pad(text+word, s.width))
 	}
 	return l.cut(text+l.paint(st, word), s.width)
+}
+
+// patches says how many patches a series has.
+func patches(e Entry) string {
+	switch {
+	case e.Subject == "":
+		return ""
+	case e.Patches != e.Total:
+		return fmt.Sprintf("%d of %d patches", e.Patches, e.Total)
+	case e.Total == 1:
+		return "1 patch"
+	}
+	return fmt.Sprintf("%d patches", e.Total)
 }
 
 // state says in a few words how far a series is.
