@@ -14,6 +14,7 @@ import (
 
 	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/internal/tui"
 	"github.com/seriesctl/seriesctl/internal/xec"
 	"github.com/seriesctl/seriesctl/qemu"
 )
@@ -111,6 +112,7 @@ func classify(err error) (code int, hint string) {
 		busy   *store.BusyError
 		config *qemu.ConfigError
 		found  *foundError
+		crash  *tui.CrashError
 	)
 	switch {
 	case err == nil:
@@ -136,6 +138,8 @@ func classify(err error) (code int, hint string) {
 			hint = "change the plan's fragments or options; `seriesctl plan check` shows them"
 		}
 		return exitUsage, hint
+	case errors.As(err, &crash):
+		return exitLab, hint
 	case errors.Is(err, exec.ErrNotFound):
 		return exitLab, "`seriesctl doctor` says what is missing and how to get it"
 	case errors.Is(err, fs.ErrPermission):

@@ -26,6 +26,10 @@ const (
 )
 
 func (a *app) runTUI(ctx context.Context) error {
+	if t := os.Getenv("TERM"); t == "" || t == "dumb" {
+		return &userError{fmt.Sprintf("show workspace: a terminal of the kind %q can't show it", t),
+			"`seriesctl list`, `report` and `log` print the same; TERM says what the terminal can"}
+	}
 	o := a.options(a.out)
 	dir, err := a.workspaceDir()
 	if err != nil {
@@ -35,12 +39,7 @@ func (a *app) runTUI(ctx context.Context) error {
 	if err := w.open(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { w.poll(ctx) })
-	err = tui.Run(ctx, w, tui.Options{Color: o.Color, ASCII: o.ASCII, Reports: w.reports()})
-	cancel()
-	wg.Wait()
+	err = tui.Run(ctx, w, tui.Options{Color: o.Color, ASCII: o.ASCII, Reports: w.reports(), Beside: w.poll})
 	return errors.Join(err, w.close())
 }
 

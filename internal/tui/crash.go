@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,14 +46,24 @@ type crash struct {
 	quit  func()
 }
 
-// run shows m until it quits. Reports of crashes go to a file in dir.
-func run(m tea.Model, dir string, opts ...tea.ProgramOption) error {
+// run shows m until it quits, and does o.Beside meanwhile.
+func run(m tea.Model, o Options, opts ...tea.ProgramOption) error {
 	g := guard{m, &crash{}}
 	p := tea.NewProgram(g, opts...)
 	g.quit = func() { go p.Quit() }
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	if o.Beside != nil {
+		wg.Go(func() {
+			defer g.caught()
+			o.Beside(ctx)
+		})
+	}
 	_, err := p.Run()
+	cancel()
+	wg.Wait()
 	if g.what != "" {
-		return g.report(dir)
+		return g.report(o.Reports)
 	}
 	return err
 }

@@ -109,6 +109,8 @@ type Options struct {
 	Color   bool
 	ASCII   bool
 	Reports string // directory for the report of a crash
+	// Beside is done beside the interface, until ctx ends with it; nil for nothing. A panic of it is one of the interface.
+	Beside func(ctx context.Context)
 }
 
 // Run shows ws until the user quits or ctx ends. It takes the terminal over and gives it back, also after a panic, which is
@@ -118,7 +120,7 @@ func Run(ctx context.Context, ws Workspace, o Options) error {
 	if !o.Color {
 		opts = append(opts, tea.WithColorProfile(colorprofile.ASCII))
 	}
-	err := run(newRoot(ws, o), o.Reports, opts...)
+	err := run(newRoot(ws, o), o, opts...)
 	var crash *CrashError
 	switch {
 	case errors.As(err, &crash):
