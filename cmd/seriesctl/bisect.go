@@ -17,7 +17,8 @@ import (
 func (a *app) bisectCommand() *cobra.Command {
 	var f sourceFlags
 	var r runFlags
-	var name string
+	var name, before, after string
+	var manual bool
 	cmd := &cobra.Command{
 		Use:         "bisect [SERIES] --case CASE",
 		Annotations: annotated(ofSeries, goesOn),
@@ -25,9 +26,29 @@ func (a *app) bisectCommand() *cobra.Command {
 		Long: `bisect builds and runs the prefixes that tell most about one case, until it knows the patch that changes it as
 well as --confidence wants, or that none does. A case that fails only sometimes is repeated. Prefixes that do
 not apply, build or boot are passed over; the answer may then be a range. What run has found counts, and the
-other way round. Of a plan's kernels it takes the first, or the one that --case names: debug:gfs2/read-self.`,
-		Args: cobra.MaximumNArgs(1),
+other way round. Of a plan's kernels it takes the first, or the one that --case names: debug:gfs2/read-self.
+
+With --manual you judge: at each step the case has been run, or without --case the kernel is there for a shell, and you
+say good, bad or skip. It can be left and gone on with at any time. The same without a dialogue, as git bisect has it:
+
+  seriesctl bisect --manual [SERIES] start|good|bad|skip|undo|log|replay|reset [PREFIX…|FILE]`,
+		Example: `  seriesctl bisect --case gfs2/read-self --source ~/linux
+  seriesctl bisect --manual --case gfs2/read-self
+  seriesctl bisect --manual good 0
+  seriesctl bisect --manual log >answers`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if manual {
+				return nil
+			}
+			return cobra.MaximumNArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if manual {
+				return a.bisectByHand(cmd.Context(), args, judging{f: &f, r: &r, name: name, old: before, new: after})
+			}
+			if before != "" || after != "" {
+				return &userError{"bisect: terms are for --manual", ""}
+			}
 			if name == "" {
 				return &userError{"bisect: no case given", "like `seriesctl bisect --case gfs2/read-self`"}
 			}
@@ -40,7 +61,11 @@ other way round. Of a plan's kernels it takes the first, or the one that --case 
 	}
 	f.add(cmd)
 	r.add(cmd)
-	cmd.Flags().StringVar(&name, "case", "", "the `case` to bisect: gfs2/read-self")
+	fl := cmd.Flags()
+	fl.StringVar(&name, "case", "", "the `case` to bisect: gfs2/read-self")
+	fl.BoolVar(&manual, "manual", false, "ask at each step")
+	fl.StringVar(&before, "term-old", "", "with --manual: what you say before the change, instead of good: a `word` like broken")
+	fl.StringVar(&after, "term-new", "", "with --manual: what you say behind it, instead of bad: a `word` like fixed")
 	return cmd
 }
 
@@ -49,17 +74,15 @@ func (a *app) bisect(ctx context.Context, st *store.Store, s *series.Series, f *
 		if err := one(j.specs[0]); err != nil {
 			return err
 		}
-		if _, err := keepMatrix(st, s.ID, j.specs[0]); err != nil {
+		if err := j.only(st, s); err != nil {
 			return err
 		}
-		spec := *j.specs[0]
-		spec.Checks, spec.More = nil, nil
-		j.specs = []*lab.Spec{&spec}
-		totals, err := j.run(ctx, lab.Bisecting(&spec, 0))
+		spec := j.specs[0]
+		totals, err := j.run(ctx, lab.Bisecting(spec, 0))
 		if err != nil {
 			return err
 		}
-		b, err := lab.Bisected(st, &spec, 0)
+		b, err := lab.Bisected(st, spec, 0)
 		if err != nil {
 			return err
 		}
@@ -77,6 +100,18 @@ func (a *app) bisect(ctx context.Context, st *store.Store, s *series.Series, f *
 		}
 		return bisected(b)
 	})
+}
+
+// only leaves of a job what a bisection asks: the first kernel, without the checks. The matrix that is asked for stays what it
+// was: this is another question to the same runs.
+func (j *labJob) only(st *store.Store, s *series.Series) error {
+	if _, err := keepMatrix(st, s.ID, j.specs[0]); err != nil {
+		return err
+	}
+	spec := *j.specs[0]
+	spec.Checks, spec.More = nil, nil
+	j.specs = []*lab.Spec{&spec}
+	return nil
 }
 
 // one refuses to bisect several cases at once.

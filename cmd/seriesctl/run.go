@@ -185,15 +185,39 @@ func (j *labJob) run(ctx context.Context, strategy lab.Strategy) (lab.Totals, er
 	return totals, nil
 }
 
-// inLab locks the workspace, applies the series and resolves what the flags ask for to a Spec for each of the plan's kernels.
+// image makes the image of a variant of the first kernel where it is missing.
+func (j *labJob) image(ctx context.Context, v lab.Variant) error {
+	w := newWatcher(j.store, j.p, j.specs[0])
+	defer w.close()
+	engine := &lab.Engine{Store: j.store, Spec: j.specs[0], Maker: j.hosts[0], Workers: 1, Notify: w.event, Watch: w.status}
+	return engine.Image(ctx, v)
+}
+
+// inLab locks the workspace, prepares what the flags ask for and does it.
 func (a *app) inLab(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags, do func(*labJob) error) error {
 	unlock, err := st.Lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := r.check(); err != nil {
+	p := a.progress()
+	defer p.Close()
+	j, err := a.prepare(ctx, st, s, f, r, p)
+	if err != nil {
 		return err
+	}
+	defer j.applied.close()
+	if err := j.hosts[0].Clear(); err != nil {
+		return err
+	}
+	return do(j)
+}
+
+// prepare applies the series and resolves what the flags ask for to a Spec for each of the plan's kernels. It needs no lock; its
+// caller closes what was applied.
+func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags, p *report.Progress) (j *labJob, err error) {
+	if err := r.check(); err != nil {
+		return nil, err
 	}
 	f.defaults(st, s)
 	if a.plan == "" {
@@ -201,39 +225,38 @@ func (a *app) inLab(ctx context.Context, st *store.Store, s *series.Series, f *s
 	}
 	plan, planName, err := a.loadPlan()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if plan, err = plan.Select(r.cases); err != nil {
-		return err
+		return nil, err
 	}
 	if r.runs > 0 {
 		plan.Runs = r.runs
 	}
 	if err := preflight(st, plan, !r.noSandbox); err != nil {
-		return err
+		return nil, err
 	}
 
-	p := a.progress()
-	defer p.Close()
 	ap, err := f.apply(ctx, st, s, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer ap.close()
+	defer func() {
+		if err != nil {
+			ap.close()
+		}
+	}()
 	variants, err := chosen(ap, r.prefixes)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p.Step(report.Step{What: "compiling the reproducers"})
 	host, err := lab.NewHost(ctx, st, ap.source, plan, r.jobs, !r.noSandbox)
 	if err != nil {
-		return err
-	}
-	if err := host.Clear(); err != nil {
-		return err
+		return nil, err
 	}
 	if host.Machine.Accel, err = accel(ctx, st, r.accel, p); err != nil {
-		return err
+		return nil, err
 	}
 	hosts := []*lab.Host{host}
 	for i, k := range plan.Kernels {
@@ -242,12 +265,12 @@ func (a *app) inLab(ctx context.Context, st *store.Store, s *series.Series, f *s
 	asked := f.Asked
 	if asked.Plan = planName; strings.ContainsAny(planName, "/.") {
 		if asked.Plan, err = filepath.Abs(planName); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	specs, err := specsOf(ctx, hosts, plan, variants)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, spec := range specs {
 		spec.Series, spec.Subject = s.ID, s.Subject
@@ -260,7 +283,7 @@ func (a *app) inLab(ctx context.Context, st *store.Store, s *series.Series, f *s
 		spec.Asked = asked
 	}
 	specs[0].More = specs[1:]
-	return do(&labJob{ap, specs, hosts, st, lab.Fitting(r.jobs, plan.VM.MemoryMB), p})
+	return &labJob{ap, specs, hosts, st, lab.Fitting(r.jobs, plan.VM.MemoryMB), p}, nil
 }
 
 // specsOf is what is asked of each of the plan's kernels. The checks of patches are asked of the first.

@@ -108,27 +108,31 @@ func (a *app) shell(ctx context.Context, st *store.Store, s *series.Series, pref
 	if err != nil {
 		return err
 	}
+	p.Step(report.Step{What: "booting"})
+	p.Close()
+	t, err := a.openTerminal()
+	if err != nil {
+		return err
+	}
+	return a.inShell(ctx, host, key, prefix, t, a.in, first, o)
+}
+
+// inShell boots the image of prefix that is kept under key and serves stdin until the shell ends; t is restored then.
+func (a *app) inShell(ctx context.Context, host *lab.Host, key string, prefix int, t *terminal, stdin io.Reader, first *testplan.Case, o *shellFlags) (err error) {
+	defer t.restore()
 	sh, closeShell, err := host.Shell(key)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeShell()) }()
-	p.Step(report.Step{What: "booting"})
-	p.Close()
-
-	t, err := a.openTerminal()
-	if err != nil {
-		return err
-	}
-	defer t.restore()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sh.Stdin, sh.Stdout, sh.Stderr = a.in, a.out, a.err
+	sh.Stdin, sh.Stdout, sh.Stderr = stdin, a.out, a.err
 	sh.Console, sh.GDB, sh.Term = o.console, qemu.GDB(o.gdb), os.Getenv("TERM")
 	sh.Note = func(line string) { t.note(a.err, line) }
 	if t.raw {
 		sh.Rows, sh.Cols, sh.Resize = t.rows, t.cols, t.resize
-		sh.Stdin = &leaveKeys{r: a.in, leave: func() { cancel(errLeft) }}
+		sh.Stdin = &leaveKeys{r: stdin, leave: func() { cancel(errLeft) }}
 	}
 	if first != nil {
 		slices.SortStableFunc(sh.Machine.Filesystems, func(x, y qemu.Filesystem) int {

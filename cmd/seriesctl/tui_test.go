@@ -182,7 +182,7 @@ func TestCommandsOfTheTUI(t *testing.T) {
 	if !slices.Contains(names, "run") || slices.Contains(names, "range-diff") {
 		t.Errorf("completes %v", names)
 	}
-	for line, terminal := range map[string]bool{"run": false, "shell 3": true, "help run": false, "range-diff a b": false, "load x": false} {
+	for line, terminal := range map[string]bool{"run": false, "shell 3": true, "shell --help": false, "bisect --manual": true, "bisect --manual good 0": false, "bisect --case x": false, "help run": false, "range-diff a b": false, "load x": false} {
 		c, err := w.Command("s-v1", line)
 		if err != nil {
 			t.Fatal(err)

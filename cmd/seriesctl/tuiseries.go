@@ -14,6 +14,7 @@ var _ interface {
 	tui.Source
 	tui.CellSource
 	tui.PatchSource
+	tui.SubsetSource
 } = (*seriesView)(nil)
 
 // seriesView is the TUI's view of one series of a workspace.

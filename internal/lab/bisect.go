@@ -30,8 +30,9 @@ func (b Bisect) Next(s *State) ([]Want, string) {
 	in := b.inquire(s)
 	least := in.least()
 	for i := range in.Open {
-		if in.can(i) && (s.Columns[i].Image != "" || in.built == 0) && in.Runs[i] < least {
-			return []Want{{CellID{i, b.Case}, least}}, fmt.Sprintf("prefix %d has to be run %d times at least", s.Columns[i].Prefix, least)
+		// What an earlier run has built need not all be run: it is there to be chosen from.
+		if in.can(i) && (in.Runs[i] > 0 || in.spent == 0) && in.Runs[i] < least {
+			return []Want{{CellID{i, b.Case}, least}}, fmt.Sprintf("prefix %d has %d of %s", s.Columns[i].Prefix, in.Runs[i], plural(least, "run"))
 		}
 	}
 	if at := b.found(in); at != nil || !in.changes() && in.settled() {
@@ -72,10 +73,10 @@ func (b Bisect) found(in *inquiry) *testplan.Attribution {
 	return nil
 }
 
-// adjacent says whether nothing that can be built is left between the prefixes beside each probable change.
+// adjacent says whether the prefixes beside each probable change were run: nothing is left between them.
 func (in *inquiry) adjacent() bool {
 	for i, d := range in.Differs {
-		if d && in.s.Columns[i].Image == "" {
+		if d && in.Runs[i] == 0 {
 			return false
 		}
 	}
@@ -124,6 +125,13 @@ func (in *inquiry) more() Undecided {
 	return u
 }
 
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // surprise is the entropy of being right with probability p, in nats.
 func surprise(p float64) float64 {
 	if p <= 0 || p >= 1 {
@@ -151,6 +159,9 @@ type Bisection struct {
 	Needs       *Undecided      `json:"needs"`       // what it would take, when undetermined
 	Cells       []Cell          `json:"cells"`       // of the case, where it was run
 	Totals      Totals          `json:"totals"`
+	// Others are other changes that the runs at hand show: the case changes more than once.
+	Others []testplan.Attribution `json:"others,omitempty"`
+	Manual *Manual                `json:"manual,omitempty"` // of a bisection by hand
 }
 
 // Bisected says what the stored runs tell about the one patch that changes a case.
@@ -168,6 +179,12 @@ func Bisected(st *store.Store, spec *Spec, c int) (*Bisection, error) {
 		}
 	}
 	at := strategy.found(in)
+	for _, a := range r.Attributions {
+		determined := a.Effect == testplan.Fixes || a.Effect == testplan.Regresses || a.Effect == testplan.ChangesSymptom
+		if at != nil && a.Case == name && determined && a.Patch != spec.Patches[at.Patch] {
+			b.Others = append(b.Others, a)
+		}
+	}
 	switch {
 	case at != nil:
 		b.Patch, b.First, b.Effect, b.Before, b.After, b.Probability = spec.Patches[at.Patch], spec.Patches[at.First], at.Effect, at.Before, at.After, at.Probability
@@ -184,6 +201,11 @@ func Bisected(st *store.Store, spec *Spec, c int) (*Bisection, error) {
 		}
 	case !in.changes() && in.settled() && in.spent > 0:
 		b.Effect, b.Probability = testplan.NoEffect, max(in.Sure, in.Same)
+		for _, p := range r.Prefixes {
+			if p.Status != PrefixOK && p.Status != PrefixPending {
+				b.Skipped = append(b.Skipped, p.Index)
+			}
+		}
 	default:
 		needs := in.more()
 		b.Effect, b.Probability, b.Needs = testplan.Undetermined, in.Sure, &needs

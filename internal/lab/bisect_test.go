@@ -106,3 +106,55 @@ func TestBisectOfWhatTheLabCannotRunIsUndetermined(t *testing.T) {
 		t.Errorf("got %+v", b)
 	}
 }
+
+// Where an earlier run has built every prefix, a bisection still chooses.
+func TestBisectDoesNotRunAllThatIsBuilt(t *testing.T) {
+	e, f := bisectFake(t, 20)
+	for _, v := range e.Spec.Variants {
+		if err := e.Image(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := mustBisect(t, e); b.Patch != 6 || b.Effect != testplan.Fixes || len(f.runs) > 14 {
+		t.Errorf("got %+v by %d runs: %v", b, len(f.runs), f.runs)
+	}
+}
+
+func TestBisectSaysWhereItCanNotLook(t *testing.T) {
+	e, _ := bisectFake(t, 10)
+	for i := 4; i < 10; i++ {
+		v := &e.Spec.Variants[i]
+		if v.Key, v.Status = "", series.Blocked; i == 4 {
+			v.Status = series.Conflict
+		}
+	}
+	if b := mustBisect(t, e); b.Effect != testplan.NoEffect || fmt.Sprint(b.Skipped) != "[4 5 6 7 8 9]" {
+		t.Errorf("got %+v", b)
+	}
+}
+
+// What the matrix knows of other changes of the case is not hidden behind the one that is named.
+func TestBisectTellsOfTheOtherChange(t *testing.T) {
+	e, f := bisectFake(t, 10)
+	f.outcome = func(key, _ string, _ int) string {
+		var prefix int
+		_, _ = fmt.Sscanf(key, "k%d", &prefix)
+		switch {
+		case prefix < 4:
+			return "hang"
+		case prefix < 9:
+			return "EFAULT"
+		}
+		return "pass"
+	}
+	all := &Engine{Store: e.Store, Spec: e.Spec, Maker: f, Workers: 2}
+	mustRun(t, all)
+	b := mustBisect(t, e)
+	got := fmt.Sprint(b.Patch, b.Effect)
+	for _, o := range b.Others {
+		got += fmt.Sprint(", ", o.Patch, o.Effect)
+	}
+	if got != "4changes-symptom, 9fixes" && got != "9fixes, 4changes-symptom" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -15,6 +15,9 @@ func Bisection(w io.Writer, r *lab.Bisection, o Options) error {
 	t := textPrinter{newPen(o)}
 	var b bytes.Buffer
 	name := t.text(r.Case)
+	if name == "" {
+		name = "what was judged"
+	}
 	who := fmt.Sprintf("patch %d", r.Patch)
 	if r.First > 0 && r.First < r.Patch {
 		who = fmt.Sprintf("one of patches %d-%d", r.First, r.Patch)
@@ -23,8 +26,16 @@ func Bisection(w io.Writer, r *lab.Bisection, o Options) error {
 	}
 	switch r.Effect {
 	case testplan.NoEffect:
+		if r.Manual != nil {
+			t.wrap(&b, "", "  ", fmt.Sprintf("no patch changes %s: %s at both ends", name, t.text(r.Before)))
+			break
+		}
 		t.wrap(&b, "", "  ", "no patch changes "+name+sure(r.Probability))
 	case testplan.Undetermined:
+		if r.Manual != nil {
+			t.wrap(&b, "", "  ", "undetermined: no prefix is left that could be judged")
+			break
+		}
 		t.wrap(&b, "", "  ", fmt.Sprintf("undetermined: the runs do not tell which patch changes %s; the most probable answer is %d%% sure", name, percent(r.Probability)))
 		if r.Needs != nil {
 			t.wrap(&b, "", "  ", "to know: "+needs(*r.Needs))
@@ -33,8 +44,15 @@ func Bisection(w io.Writer, r *lab.Bisection, o Options) error {
 		t.wrapStyled(&b, "", "  ", who+" "+effectVerb(r.Effect, 0, 0), markStyle(effectMark(r.Effect)),
 			fmt.Sprintf("%s: %s → %s%s", name, outcomeText(r.Before), outcomeText(r.After), sure(r.Probability)))
 	}
-	if len(r.Skipped) > 0 {
-		t.wrap(&b, "", "  ", fmt.Sprintf("%s %s no kernel to run it on", plural(len(r.Skipped), "prefix", "prefixes")+" "+ranges(r.Skipped), plural(len(r.Skipped), "has", "have")))
+	for _, a := range r.Others {
+		t.wrap(&b, "", "  ", fmt.Sprintf("it changes again: patch %d %s it: %s → %s%s", a.Patch, effectVerb(a.Effect, a.First, a.Patch),
+			outcomeText(a.Before), outcomeText(a.After), sure(a.Probability)))
+	}
+	switch {
+	case len(r.Skipped) > 0 && r.Manual != nil:
+		t.wrap(&b, "", "  ", fmt.Sprintf("%s %s skipped", plural(len(r.Skipped), "prefix", "prefixes")+" "+Ranges(r.Skipped), plural(len(r.Skipped), "was", "were")))
+	case len(r.Skipped) > 0:
+		t.wrap(&b, "", "  ", fmt.Sprintf("%s %s no kernel to run it on", plural(len(r.Skipped), "prefix", "prefixes")+" "+Ranges(r.Skipped), plural(len(r.Skipped), "has", "have")))
 	}
 	b.WriteByte('\n')
 	for i := range r.Cells {
@@ -44,11 +62,10 @@ func Bisection(w io.Writer, r *lab.Bisection, o Options) error {
 	if len(r.Cells) > 0 {
 		b.WriteByte('\n')
 	}
-	t.wrap(&b, "", "  ", totals(r.Totals))
-	if _, err := w.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("write bisection: %w", err)
+	if r.Manual == nil || r.Totals != (lab.Totals{}) {
+		t.wrap(&b, "", "  ", totals(r.Totals))
 	}
-	return nil
+	return flushed(w, &b)
 }
 
 // needs says what it would take to decide a case.

@@ -334,6 +334,12 @@ func (s *Store) PutFact(key, value string) error {
 	return wrap("store fact", err)
 }
 
+// DropFact forgets what was kept under key, if anything was.
+func (s *Store) DropFact(key string) error {
+	_, err := s.db.Exec("DELETE FROM facts WHERE key = ?", key)
+	return wrap("drop fact", err)
+}
+
 func (s *Store) putJSON(op, stmt, key string, v any) error {
 	doc, err := json.Marshal(v)
 	if err == nil {

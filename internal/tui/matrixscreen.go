@@ -67,6 +67,7 @@ func (s *matrixScreen) table() Table {
 	t := Table{Title: "Matrix", Bindings: []Binding{
 		{[]string{"enter"}, "Enter", "Enter open", "open the cell: its runs, console and stacks", s.openCell},
 		{[]string{"p"}, "p", "p patch", "open the patch: message, diff, replies, what it needs", s.openPatch},
+		{[]string{"t"}, "t", "t subset", "tick patches: do they apply alone, what do they need, what do they fix", s.openSubset},
 		{[]string{"j", "down"}, "j, down", "", "next patch", move(1, 0)},
 		{[]string{"k", "up"}, "k, up", "", "patch before", move(-1, 0)},
 		{[]string{"h", "left"}, "h, left", "", "case to the left", move(0, -1)},
@@ -120,6 +121,17 @@ func (s *matrixScreen) openPatch() tea.Cmd {
 	p := newPatchScreen(s, src)
 	s.m.push(p)
 	return p.load()
+}
+
+// openSubset shows the patches with a tick beside each.
+func (s *matrixScreen) openSubset() tea.Cmd {
+	src, ok := can[SubsetSource](s.m, s.src, "subsets are")
+	if !ok {
+		return nil
+	}
+	x := newSubsetScreen(s, src)
+	s.m.push(x)
+	return x.open()
 }
 
 // nextEffect moves to the next patch that does something to a case, and to that case.

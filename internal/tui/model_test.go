@@ -90,8 +90,36 @@ type term struct {
 func newScreen(t *testing.T, w *world, width, height int, o Options) *term {
 	s := &term{t, w, newModel(w, o)}
 	s.m.still = true
-	s.send(tea.WindowSizeMsg{Width: width, Height: height})
+	s.size(width, height)
 	return s
+}
+
+func (s *term) size(width, height int) { s.send(tea.WindowSizeMsg{Width: width, Height: height}) }
+
+// golden compares the screen with the file of that name.
+func (s *term) golden(name string, o Options) {
+	s.t.Helper()
+	got := s.text()
+	if o.Color {
+		got = strings.ReplaceAll(s.m.View().Content, "\x1b", "␛") + "\n"
+		name += "-color"
+	}
+	if o.ASCII {
+		name += "-ascii"
+	}
+	path := filepath.Join("testdata", fmt.Sprintf("%s-%dx%d.txt", name, s.m.width, s.m.height))
+	if *update {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if got != string(want) {
+		s.t.Errorf("%s differs (go test -update writes it):\n%s", path, got)
+	}
 }
 
 // matrix is the lowest screen's.

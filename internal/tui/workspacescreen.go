@@ -23,8 +23,8 @@ type workspaceScreen struct {
 	opening       string // the series that is being opened
 }
 
-// openedMsg is a series that was opened.
-type openedMsg struct {
+// seriesMsg is a series that was opened.
+type seriesMsg struct {
 	id  string
 	src Source
 	err error
@@ -84,7 +84,7 @@ func (s *workspaceScreen) update(msg tea.Msg) tea.Cmd {
 		}
 	case shownMsg:
 		s.refresh()
-	case openedMsg:
+	case seriesMsg:
 		if msg.id != s.opening || s.m.top() != screen(s) {
 			return nil
 		}
@@ -119,7 +119,7 @@ func (s *workspaceScreen) open() tea.Cmd {
 	s.opening = id
 	return ask(s, func() tea.Msg {
 		src, err := s.ws.Open(id)
-		return openedMsg{id, src, err}
+		return seriesMsg{id, src, err}
 	})
 }
 
