@@ -20,6 +20,7 @@ import (
 // How often the TUI looks for news in the workspace. Looking costs one pragma, one stat and one flock; where nothing has
 // happened for a while it is done less often.
 const (
+	pollFirst = 50 * time.Millisecond // after the first screen
 	pollEvery = 250 * time.Millisecond
 	pollIdle  = time.Second
 	idleAfter = 10 * time.Second
@@ -59,7 +60,10 @@ type workspaceView struct {
 	dir     string
 	changes chan struct{}
 	wanted  atomic.Bool // somebody looks at the entries
-	looked  atomic.Bool // there is something to look for soon
+	soon    atomic.Bool // there will be something new soon
+
+	seen      glance // both are of the goroutine that polls
+	described int64  // the version that the entries were read of, 0 for none
 
 	mu      sync.Mutex
 	st      *store.Store // nil while there is no workspace
@@ -93,6 +97,11 @@ func (w *workspaceView) open() error {
 		w.st = st
 		w.mu.Unlock()
 	}
+	// Before reading: what comes meanwhile is read again.
+	var err error
+	if w.seen, err = w.glance(); err != nil {
+		return err
+	}
 	if err := w.list(); err != nil {
 		return err
 	}
@@ -120,56 +129,73 @@ func (w *workspaceView) reports() string {
 	return w.dir
 }
 
+// glance is what tells whether anything in the workspace has changed.
+type glance struct {
+	version int64     // of the database
+	status  time.Time // when the status file was written
+	busy    bool
+}
+
+func (w *workspaceView) glance() (g glance, err error) {
+	st := w.store()
+	if g.version, err = st.Version(); err != nil {
+		return g, err
+	}
+	g.busy = st.Busy()
+	if fi, err := os.Stat(st.Status()); err == nil {
+		g.status = fi.ModTime()
+	}
+	return g, nil
+}
+
 // poll refreshes the view whenever the workspace changed, until ctx ends.
 func (w *workspaceView) poll(ctx context.Context) {
-	t := time.NewTimer(0)
+	t := time.NewTimer(pollFirst)
 	defer t.Stop()
-	var version int64
-	var stamp time.Time
-	wasBusy, lately := false, time.Now()
+	lately := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
-		if w.looked.Swap(false) {
+		news, err := w.look(ctx)
+		if news {
+			w.changed(err)
+		}
+		if news || w.soon.Swap(false) {
 			lately = time.Now()
 		}
-		every := pollEvery
-		if time.Since(lately) > idleAfter {
-			every = pollIdle
+		if time.Since(lately) < idleAfter {
+			t.Reset(pollEvery)
+		} else {
+			t.Reset(pollIdle)
 		}
-		t.Reset(every)
-		st := w.store()
-		if st == nil {
-			if err := w.open(); err != nil || w.store() != nil {
-				w.changed(err)
-			}
-			continue
-		}
-		v, err := st.Version()
-		busy := st.Busy()
-		var now time.Time
-		if fi, serr := os.Stat(st.Status()); serr == nil {
-			now = fi.ModTime()
-		}
-		same := err == nil && v == version && now.Equal(stamp) && busy == wasBusy
-		if same && !w.wanted.Load() {
-			continue
-		}
-		if !same {
-			lately = time.Now()
-		}
-		version, stamp, wasBusy = v, now, busy
-		if err == nil {
-			err = w.refresh()
-		}
-		if err == nil && w.wanted.Swap(false) {
-			err = w.describe(ctx, !same)
-		}
-		w.changed(err)
 	}
+}
+
+// look reads what has changed, and says whether anything has.
+func (w *workspaceView) look(ctx context.Context) (news bool, err error) {
+	if w.store() == nil {
+		err := w.open()
+		return err != nil || w.store() != nil, err
+	}
+	now, err := w.glance()
+	if err != nil {
+		return true, err
+	}
+	if news = now != w.seen; news {
+		w.seen = now
+		if err := w.refresh(); err != nil {
+			return true, err
+		}
+	}
+	// Somebody looks at the entries, which were not read since the last change.
+	if w.wanted.Load() && w.described != now.version {
+		err, news = w.describe(ctx, w.described != 0), true
+		w.described = now.version
+	}
+	return news, err
 }
 
 // changed tells that there is something new.
@@ -262,9 +288,13 @@ func (w *workspaceView) describe(ctx context.Context, again bool) error {
 	}
 	w.mu.Lock()
 	entries := append([]tui.Entry{}, w.entries...)
-	status := w.status
+	status, shown := w.status, w.shown
 	w.mu.Unlock()
 	for i, e := range entries {
+		if shown != nil && shown.id == e.ID {
+			entries[i].Result = shown.ran()
+			continue
+		}
 		if e.Result != nil && !again {
 			continue
 		}

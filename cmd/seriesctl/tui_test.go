@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -270,4 +271,75 @@ func TestInterruptAndSkipWhatAnotherRuns(t *testing.T) {
 	if got := lab.TakeSkips(w.st.Requests()); len(got) != 1 || got[0].Prefix != 2 {
 		t.Errorf("asked %v", got)
 	}
+}
+
+// BenchmarkTUI measures seriesctl on a terminal, on a workspace with results: SERIESCTL_WORKSPACE, which is only read.
+// start is from the start of the process to the first whole screen, and the CPU time until it has quit, key from a key to what it changes, idle the CPU time
+// of a second in which nothing happens.
+func BenchmarkTUI(b *testing.B) {
+	ws := os.Getenv("SERIESCTL_WORKSPACE")
+	if ws == "" {
+		b.Skip("SERIESCTL_WORKSPACE names no workspace")
+	}
+	begin := func(b *testing.B) (*session, time.Duration) {
+		start := time.Now()
+		s := onTerminalIn(b, b.TempDir(), nil, "--workspace", ws)
+		s.sees("Q quit")
+		return s, time.Since(start)
+	}
+	b.Run("start", func(b *testing.B) {
+		var all []time.Duration
+		var cpu time.Duration
+		for b.Loop() {
+			s, took := begin(b)
+			all = append(all, took)
+			s.Type("Q")
+			if code := s.ends(); code != 0 {
+				b.Fatalf("exit code %d", code)
+			}
+			cpu += s.cmd.ProcessState.UserTime() + s.cmd.ProcessState.SystemTime()
+		}
+		slices.Sort(all)
+		b.ReportMetric(float64(cpu.Microseconds())/1000/float64(len(all)), "ms-cpu")
+		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "ms-median")
+		b.ReportMetric(float64(all[len(all)-1].Microseconds())/1000, "ms-worst")
+	})
+	b.Run("key", func(b *testing.B) {
+		s, _ := begin(b)
+		time.Sleep(time.Second)
+		var all []time.Duration
+		for i := 0; b.Loop(); i++ {
+			at := len(s.Output())
+			start := time.Now()
+			s.Type([]string{"j", "k"}[i%2])
+			for len(s.Output()) == at {
+				time.Sleep(100 * time.Microsecond)
+			}
+			all = append(all, time.Since(start))
+			time.Sleep(60 * time.Millisecond)
+		}
+		slices.Sort(all)
+		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "ms-median")
+		b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "ms-p99")
+	})
+	b.Run("idle", func(b *testing.B) {
+		s, _ := begin(b)
+		time.Sleep(15 * time.Second) // until it looks less often
+		cpu := func() float64 {
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+			if err != nil {
+				b.Fatal(err)
+			}
+			f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')'):]))
+			user, _ := strconv.Atoi(f[12-1])
+			system, _ := strconv.Atoi(f[13-1])
+			return float64(user+system) * 10 // ms
+		}
+		const seconds = 30
+		for b.Loop() {
+			before := cpu()
+			time.Sleep(seconds * time.Second)
+			b.ReportMetric((cpu()-before)/seconds, "ms/s")
+		}
+	})
 }

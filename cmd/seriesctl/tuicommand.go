@@ -97,7 +97,7 @@ func onTerminal(cmd *cobra.Command, args []string) bool {
 
 // start starts a command with its output in a file of the workspace.
 func (w *workspaceView) start(c xec.Cmd, cmd *cobra.Command) (tui.Output, error) {
-	w.looked.Store(true)
+	w.soon.Store(true)
 	dir := os.TempDir()
 	if st := w.store(); st != nil {
 		dir = st.Commands()

@@ -67,6 +67,16 @@ func (s *seriesView) Result() *lab.Result {
 	return s.result
 }
 
+// ran is the Result of a series that was run, nil of another.
+func (s *seriesView) ran() *lab.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.spec.Variants) == 0 {
+		return nil
+	}
+	return s.result
+}
+
 // Changes and Status are the workspace's.
 func (s *seriesView) Changes() <-chan struct{} { return s.w.Changes() }
 func (s *seriesView) Status() tui.Status       { return s.w.Status() }

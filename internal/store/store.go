@@ -64,8 +64,9 @@ CREATE TABLE facts (
 
 // Store is an open workspace.
 type Store struct {
-	Dir string // the workspace's directory, absolute
-	db  *sql.DB
+	Dir  string // the workspace's directory, absolute
+	db   *sql.DB
+	runs *sql.Stmt // of Runs: a matrix asks for each of its cells
 }
 
 // The artefacts of a workspace, below its directory.
@@ -138,6 +139,11 @@ func Open(dir string, create bool) (*Store, error) {
 		_ = db.Close()
 		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
 	}
+	s.runs, err = db.Prepare("SELECT id, observation, infra FROM runs WHERE image = ? AND cell = ? ORDER BY id")
+	if err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
+	}
 	return s, nil
 }
 
@@ -180,7 +186,7 @@ func (s *Store) migrate() error {
 }
 
 // Close closes the database.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return errors.Join(s.runs.Close(), s.db.Close()) }
 
 // Version changes whenever another process commits to the workspace.
 func (s *Store) Version() (v int64, err error) {
@@ -307,13 +313,14 @@ func (s *Store) PutRun(image, cell string, r Run) (id int64, err error) {
 
 // Runs returns the runs of a cell, oldest first.
 func (s *Store) Runs(image, cell string) ([]Run, error) {
-	return query(s, "read runs", func(rows *sql.Rows, r *Run) error {
+	rows, err := s.runs.Query(image, cell)
+	return scanAll(rows, err, "read runs", func(rows *sql.Rows, r *Run) error {
 		var doc string
 		if err := rows.Scan(&r.ID, &doc, &r.Infra); err != nil {
 			return err
 		}
 		return json.Unmarshal([]byte(doc), &r.Observation)
-	}, "SELECT id, observation, infra FROM runs WHERE image = ? AND cell = ? ORDER BY id", image, cell)
+	})
 }
 
 // HasRuns says whether an image ran a case, ever.
@@ -373,6 +380,11 @@ func wrap(op string, err error) error {
 
 func query[T any](s *Store, op string, scan func(*sql.Rows, *T) error, stmt string, args ...any) ([]T, error) {
 	rows, err := s.db.Query(stmt, args...)
+	return scanAll(rows, err, op, scan)
+}
+
+// scanAll reads the rows that a query gave, or its error.
+func scanAll[T any](rows *sql.Rows, err error, op string, scan func(*sql.Rows, *T) error) ([]T, error) {
 	if err != nil {
 		return nil, wrap(op, err)
 	}
