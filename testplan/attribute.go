@@ -83,6 +83,7 @@ type Study struct {
 	Tells   []float64 // nats that one more run tells about the changes
 	Doubt   []float64 // nats that knowing the prefix's state would tell
 	Runs    []int     // runs that are evidence
+	Change  []float64 // probability that the case is in another state than before it
 	Differs []bool    // its state is not that of the next column before or after it that can be run
 	Open    []bool    // it has an image or may get one, and is the first with it
 }
@@ -91,7 +92,7 @@ type Study struct {
 func Examine(matrix []Column, c Case, q Question) *Study {
 	e := gather(matrix, c, q)
 	n := len(matrix)
-	s := &Study{Tells: make([]float64, n), Doubt: make([]float64, n), Runs: make([]int, n), Differs: make([]bool, n), Open: make([]bool, n)}
+	s := &Study{Tells: make([]float64, n), Doubt: make([]float64, n), Runs: make([]int, n), Change: make([]float64, n), Differs: make([]bool, n), Open: make([]bool, n)}
 	if len(e.counts) == 0 {
 		return s
 	}
@@ -109,6 +110,13 @@ func Examine(matrix []Column, c Case, q Question) *Study {
 		if at == k {
 			col := e.column[k]
 			s.Open[col], s.Tells[col], s.Doubt[col] = true, tells, entropy(p.state[k])
+			for a := range e.states {
+				for b := range e.states {
+					if a != b {
+						s.Change[col] += p.change[k][a][b]
+					}
+				}
+			}
 			for _, c := range e.counts[k] {
 				s.Runs[col] += c
 			}

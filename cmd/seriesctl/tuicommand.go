@@ -81,16 +81,13 @@ func (w *workspaceView) Command(id, line string) (tui.Command, error) {
 	return tui.Command{Start: func() (tui.Output, error) { return w.start(c, cmd) }}, nil
 }
 
-// steps are the words of a bisection by hand without a dialogue.
-var steps = []string{"start", "good", "bad", "skip", "undo", "log", "replay", "reset"}
-
 // onTerminal says whether a command with these arguments wants the terminal.
 func onTerminal(cmd *cobra.Command, args []string) bool {
 	if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
 		return false
 	}
 	if slices.Contains(args, "--manual") {
-		return !slices.ContainsFunc(steps, func(step string) bool { return slices.Contains(args, step) })
+		return !slices.ContainsFunc(manualVerbs, func(step string) bool { return slices.Contains(args, step) })
 	}
 	return cmd.Annotations[usesTerminal] != ""
 }

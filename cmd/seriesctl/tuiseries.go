@@ -15,6 +15,7 @@ var _ interface {
 	tui.CellSource
 	tui.PatchSource
 	tui.SubsetSource
+	tui.BisectSource
 } = (*seriesView)(nil)
 
 // seriesView is the TUI's view of one series of a workspace.

@@ -67,6 +67,7 @@ func (s *matrixScreen) table() Table {
 	t := Table{Title: "Matrix", Bindings: []Binding{
 		{[]string{"enter"}, "Enter", "Enter open", "open the cell: its runs, console and stacks", s.openCell},
 		{[]string{"p"}, "p", "p patch", "open the patch: message, diff, replies, what it needs", s.openPatch},
+		{[]string{"b"}, "b", "b bisect", "bisect the case: which patch changes it, by the runs or by hand", s.openBisect},
 		{[]string{"t"}, "t", "t subset", "tick patches: do they apply alone, what do they need, what do they fix", s.openSubset},
 		{[]string{"j", "down"}, "j, down", "", "next patch", move(1, 0)},
 		{[]string{"k", "up"}, "k, up", "", "patch before", move(-1, 0)},
@@ -121,6 +122,20 @@ func (s *matrixScreen) openPatch() tea.Cmd {
 	p := newPatchScreen(s, src)
 	s.m.push(p)
 	return p.load()
+}
+
+// openBisect shows the bisection of the cursor's case.
+func (s *matrixScreen) openBisect() tea.Cmd {
+	if s.blank() {
+		return nil
+	}
+	src, ok := can[BisectSource](s.m, s.src, "bisections are")
+	if !ok {
+		return nil
+	}
+	x := newBisectScreen(s, src)
+	s.m.push(x)
+	return x.read()
 }
 
 // openSubset shows the patches with a tick beside each.

@@ -199,7 +199,7 @@ func TestKeysNamesEveryScreen(t *testing.T) {
 	for _, table := range Keys() {
 		titles = append(titles, table.Title)
 	}
-	if got := strings.Join(titles, " "); got != "Series Matrix Cell Patch Subset Output Jobs" {
+	if got := strings.Join(titles, " "); got != "Series Matrix Cell Patch Subset Bisect Output Jobs" {
 		t.Errorf("got %s", got)
 	}
 	s := newScreen(t, &world{result: reporttest.RFC()}, 200, 60, Options{})

@@ -139,7 +139,7 @@ func Run(ctx context.Context, ws Workspace, o Options) error {
 func Keys() []Table {
 	m := &model{}
 	var out []Table
-	for _, s := range []screen{&workspaceScreen{m: m}, &matrixScreen{m: m, matrix: &matrix{}}, &cellScreen{m: m, cellView: &cellView{}}, &patchScreen{m: m, patchView: &patchView{}}, &subsetScreen{m: m}, &outputScreen{m: m}, &jobsScreen{m: m}} {
+	for _, s := range []screen{&workspaceScreen{m: m}, &matrixScreen{m: m, matrix: &matrix{}}, &cellScreen{m: m, cellView: &cellView{}}, &patchScreen{m: m, patchView: &patchView{}}, &subsetScreen{m: m}, &bisectScreen{m: m}, &outputScreen{m: m}, &jobsScreen{m: m}} {
 		out = append(out, m.tableOf(s))
 	}
 	return out
