@@ -38,9 +38,10 @@ func (a *app) withMatrix(name string, do func(st *store.Store, spec *lab.Spec, r
 func (a *app) reportCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "report [SERIES]",
-		Short: "the matrix and what each patch does, as text, Markdown or JSON",
-		Args:  cobra.MaximumNArgs(1),
+		Use:         "report [SERIES]",
+		Annotations: annotated(ofSeries),
+		Short:       "the matrix and what each patch does, as text, Markdown or JSON",
+		Args:        cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, _ := seriesAnd(args, 0)
 			if a.json {
@@ -57,9 +58,10 @@ func (a *app) reportCommand() *cobra.Command {
 
 func (a *app) logCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "log [SERIES] PREFIX CASE",
-		Short: "a cell's runs: evidence, output, stacks, console",
-		Args:  cobra.RangeArgs(2, 3),
+		Use:         "log [SERIES] PREFIX CASE",
+		Annotations: annotated(ofSeries),
+		Short:       "a cell's runs: evidence, output, stacks, console",
+		Args:        cobra.RangeArgs(2, 3),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, rest := seriesAnd(args, 2)
 			prefix, err := strconv.Atoi(rest[0])

@@ -195,7 +195,7 @@ func (h *Host) Build(ctx context.Context, v Variant, progress func(Activity)) (s
 		return store.Build{}, err
 	}
 	h.Builder.Progress = func(p qemu.Progress) {
-		progress(Activity{Step: p.Step, File: p.File, Done: p.Done, Total: p.Total})
+		progress(Activity{Step: p.Step, File: p.File, Done: p.Done, Total: p.Total, Log: h.Store.Rel(log)})
 	}
 	h.Builder.Configured = h.foresee
 	b := store.Build{Log: h.Store.Rel(log)}
