@@ -27,9 +27,10 @@ func (e *SelectError) Error() string { return fmt.Sprintf("select cases %q: %s",
 // Hint names the cases that may have been meant.
 func (e *SelectError) Hint() string { return e.hint }
 
-// Select returns the plan with only the cases that one of globs (path.Match) matches, in the plan's order. A glob
-// without "/" is matched against the name behind the file system: "read-self" and "*-self" mean all file
-// systems, "gfs2/*" all cases of one; without ":" it means all kernels, "debug:*/*" is all of one. File systems that no case is left for are dropped. No globs: the plan itself.
+// Select returns the plan with only the cases that one of globs matches, in the plan's order. Globs are those of path.Match, but
+// that * stands for "/" too. One that does not match a whole name is matched against the name behind the file system: "read-self"
+// and "generic/647" mean all file systems, "gfs2/*" all cases of one; without ":" it means all kernels, "debug:*/*" is
+// all of one. File systems that no case is left for are dropped. No globs: the plan itself.
 func (p *Plan) Select(globs []string) (*Plan, error) {
 	if len(globs) == 0 {
 		return p, nil
@@ -38,13 +39,7 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 	for _, g := range globs {
 		found := false
 		for _, c := range p.Cases {
-			name := c.Name
-			if !strings.Contains(g, "/") {
-				_, name, _ = strings.Cut(name, "/")
-			} else if !strings.Contains(g, ":") {
-				name = strings.TrimPrefix(name, c.Kernel+":")
-			}
-			ok, err := path.Match(g, name)
+			ok, err := c.matches(g)
 			if err != nil {
 				return nil, &SelectError{Glob: g, Reason: "not a pattern", hint: "* and ? stand for any text and one character, [a-z] for one of a set"}
 			}
@@ -78,6 +73,24 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 		}
 	}
 	return &out, nil
+}
+
+// matches says whether a glob of Select means the case.
+func (c *Case) matches(glob string) (bool, error) {
+	flat := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") } // which * stands for
+	name := c.Name
+	if !strings.Contains(glob, ":") {
+		name = strings.TrimPrefix(name, c.Kernel+":")
+	}
+	_, behind, _ := strings.Cut(c.Name, "/")
+	if !strings.Contains(glob, "/") {
+		return path.Match(glob, flat(behind))
+	}
+	ok, err := path.Match(flat(glob), flat(name))
+	if !ok && err == nil {
+		ok, err = path.Match(flat(glob), flat(behind))
+	}
+	return ok, err
 }
 
 // names returns the names of the cases, without file system unless full, each once.

@@ -226,7 +226,7 @@ func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run,
 				return nil, err
 			}
 			for _, s := range stored {
-				runs = append(runs, Run{ID: s.ID, Judgement: judge(sub, newRecord(c, s)), Observation: s.Observation, Command: strings.Join(c.Run.Argv, " ")})
+				runs = append(runs, Run{ID: s.ID, Judgement: judge(sub, newRecord(c, s)), Observation: s.Observation, Command: c.Command()})
 			}
 		}
 	}
