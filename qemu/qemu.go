@@ -138,6 +138,7 @@ type Observation struct {
 	Silent   bool          `json:"silent,omitempty"`    // the agent itself went silent; the host took over
 	Duration time.Duration `json:"duration"`            // from start command to the case's end, or to the end of a hang, host clock
 	Console  string        `json:"console"`             // path of the console log, relative to the workspace
+	CaseAt   int64         `json:"case_at,omitempty"`   // offset in it where the case began, within a line or two; 0: not known
 }
 
 // Hang is a case that stopped moving: every thread blocked in the kernel (Livelock false), or

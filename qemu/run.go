@@ -198,6 +198,8 @@ func (r *run) message(m message) (done bool, err error) {
 	switch m.kind {
 	case "start":
 		r.started = true
+	case "mounted":
+		r.o.CaseAt = r.console.written()
 	case "out":
 		r.out.Write(m.data)
 	case "mount":

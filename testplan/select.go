@@ -39,7 +39,7 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 	for _, g := range globs {
 		found := false
 		for _, c := range p.Cases {
-			ok, err := c.matches(g)
+			ok, err := c.Match(g)
 			if err != nil {
 				return nil, &SelectError{Glob: g, Reason: "not a pattern", hint: "* and ? stand for any text and one character, [a-z] for one of a set"}
 			}
@@ -75,8 +75,8 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 	return &out, nil
 }
 
-// matches says whether a glob of Select means the case.
-func (c *Case) matches(glob string) (bool, error) {
+// Match says whether a glob of Select means the case; the error is path.ErrBadPattern.
+func (c *Case) Match(glob string) (bool, error) {
 	flat := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") } // which * stands for
 	name := c.Name
 	if !strings.Contains(glob, ":") {

@@ -177,7 +177,11 @@ func (e *Engine) round(ctx context.Context, cancel context.CancelFunc, jobs []jo
 			cancel()
 			break
 		}
-		if len(j.cells) == 0 || seen[j.image] {
+		if len(j.cells) == 0 {
+			continue
+		}
+		if seen[j.image] {
+			e.drop(j) // the image's runs are this one's too
 			continue
 		}
 		seen[j.image] = true
@@ -235,7 +239,7 @@ func (e *Engine) build(ctx context.Context, j job) (job, error) {
 	switch {
 	case failed != nil:
 		e.notify(Event{Prefix: j.variant.Index, Text: b.Detail, Bad: true})
-		e.activity(func(s *Status) { s.CellsTotal -= len(j.cells) })
+		e.drop(j)
 		j.cells = nil
 		return j, nil
 	case known && b.Image != j.image:
@@ -305,7 +309,7 @@ func (e *Engine) test(ctx context.Context, j job) (err error) {
 				return err
 			}
 		}
-		e.activity(func(s *Status) { s.CellsDone++ })
+		e.done(j.variant.Index, w.c.Name)
 	}
 	return nil
 }
@@ -344,7 +348,7 @@ func (e *Engine) boot(ctx context.Context, j job) (Machine, error) {
 				return nil, &qemu.InfraError{Op: fmt.Sprintf("boot prefix %d again", j.variant.Index), Err: kernel}
 			}
 			e.notify(Event{Prefix: j.variant.Index, Text: kernel.Error(), Bad: true})
-			e.activity(func(s *Status) { s.CellsTotal -= len(j.cells) })
+			e.drop(j)
 			return nil, e.Store.PutBoot(bootKey(j.image, e.Spec.Machine), store.Boot{Detail: kernel.Error(), Log: e.Store.Rel(kernel.Log)})
 		case errors.As(err, &trouble) && try < infraTries:
 			continue

@@ -148,7 +148,7 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 		if err != nil {
 			return nil, err
 		}
-		spec.Cases = append(spec.Cases, Case{Case: c, Key: key})
+		spec.Cases = append(spec.Cases, Case{Case: c, Key: key, Command: c.Command(), Disk: h.disk(c.Filesystem)})
 	}
 	return spec, nil
 }
@@ -168,6 +168,16 @@ func (h *Host) machineFor(c testplan.Case) qemu.Machine {
 		}
 	}
 	return m
+}
+
+// disk is the machine's file system of that name, the zero one when it has none.
+func (h *Host) disk(name string) qemu.Filesystem {
+	for _, fs := range h.Machine.Filesystems {
+		if fs.Name == name {
+			return fs
+		}
+	}
+	return qemu.Filesystem{}
 }
 
 // cellKey hashes what a run of c depends on beside the image: the case, its own file system, the VM's settings.

@@ -226,7 +226,7 @@ func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run,
 				return nil, err
 			}
 			for _, s := range stored {
-				runs = append(runs, Run{ID: s.ID, Judgement: judge(sub, newRecord(c, s)), Observation: s.Observation, Command: c.Command()})
+				runs = append(runs, Run{ID: s.ID, Judgement: judge(sub, newRecord(c, s)), Observation: s.Observation, Command: c.Command, Disk: c.Disk})
 			}
 		}
 	}
@@ -254,10 +254,23 @@ func Overlay(r *Result, s Status) {
 			}
 		}
 	}
+	type id struct {
+		prefix int
+		name   string
+	}
+	cells := make(map[id]*Cell, len(r.Cells))
 	for i := range r.Cells {
-		for _, a := range s.Running {
+		cells[id{r.Cells[i].Prefix, r.Cells[i].Case}] = &r.Cells[i]
+	}
+	for _, w := range s.Wanted {
+		if c := cells[id{w.Prefix, w.Case}]; c != nil && c.Runs < w.Runs {
+			c.Wanted = w.Runs
+		}
+	}
+	for _, a := range s.Running {
+		for i := range r.Cells {
 			if c := &r.Cells[i]; a.Prefix == c.Prefix && (a.Case == c.Case || strings.HasPrefix(c.Case, a.Case+":")) {
-				c.State = CellRunning
+				c.State, c.Started = CellRunning, a.Started
 			}
 		}
 	}

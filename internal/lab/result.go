@@ -7,6 +7,8 @@
 package lab
 
 import (
+	"time"
+
 	"github.com/seriesctl/seriesctl/qemu"
 	"github.com/seriesctl/seriesctl/testplan"
 )
@@ -91,6 +93,8 @@ type Cell struct {
 	Flaky         bool             `json:"flaky"`      // runs differ in outcome; a race may give one outcome several signatures
 	Confidence    float64          `json:"confidence"` // 0..1
 	InheritedFrom *int             `json:"inherited_from"`
+	Wanted        int              `json:"wanted,omitempty"` // runs in all that the run that goes on still wants; 0: none
+	Started       time.Time        `json:"started,omitzero"` // of the run that goes on, while State is running
 
 	infra int // runs that failed in the lab since the last that did not
 	blank int // runs without an outcome
@@ -118,4 +122,5 @@ type Run struct {
 	Judgement   testplan.Judgement `json:"judgement"`
 	Observation qemu.Observation   `json:"observation"`
 	Command     string             `json:"command"` // how to do it by hand
+	Disk        qemu.Filesystem    `json:"-"`       // what it ran on; without a Type there is none, or it is not known
 }

@@ -149,16 +149,16 @@ func (m *Matrix) Does(row int) string {
 		}
 		return ""
 	}
-	var n [len(effectOrder)]int
+	var n [len(Effects)]int
 	for col := range m.cols {
 		if a := m.Effect(row, col); a != nil {
-			if i := slices.Index(effectOrder[:], a.Effect); i >= 0 {
+			if i := slices.Index(Effects[:], a.Effect); i >= 0 {
 				n[i]++
 			}
 		}
 	}
 	var words []string
-	for i, e := range effectOrder {
+	for i, e := range Effects {
 		if n[i] > 0 {
 			words = append(words, fmt.Sprintf("%s %d", effectMark(e), n[i]))
 		}
@@ -172,8 +172,8 @@ func (m *Matrix) Does(row int) string {
 	return strings.Join(words, " ")
 }
 
-// effectOrder is the order in which effects are told: the worst first.
-var effectOrder = [...]testplan.Effect{testplan.Regresses, testplan.MoreOften, testplan.Fixes, testplan.Rarer, testplan.ChangesSymptom, testplan.Undetermined}
+// Effects are all that a mark stands for, in the order in which they are told: the worst first.
+var Effects = [...]testplan.Effect{testplan.Regresses, testplan.MoreOften, testplan.Fixes, testplan.Rarer, testplan.ChangesSymptom, testplan.Undetermined}
 
 func effectMark(e testplan.Effect) string {
 	switch e {
