@@ -118,9 +118,16 @@ func parseHeader(line string) (message, int, bool) {
 // without a file system has none with a type.
 func runCommand(nonce string, c Case, disk string, f Filesystem) []byte {
 	var p bytes.Buffer
+	system, scratch := "", ""
+	if c.System {
+		system = systemSerial
+		if c.Scratch {
+			scratch = "scratch-" + disk
+		}
+	}
 	for _, s := range append([]string{
 		fmt.Sprint(c.Timeout.Milliseconds()), fmt.Sprint(deadlockAfter.Milliseconds()), fmt.Sprint(livelockAfter.Milliseconds()),
-		disk, f.Type, f.Options,
+		disk, f.Type, f.Options, system, scratch,
 	}, c.Argv...) {
 		p.WriteString(strings.ReplaceAll(s, "\x00", ""))
 		p.WriteByte(0)

@@ -229,6 +229,10 @@ func (r *run) message(m message) (done bool, err error) {
 	case "mount":
 		n, _ := strconv.Atoi(string(m.data))
 		r.o.Mount = errnoName(n)
+	case "system":
+		n, _ := strconv.Atoi(string(m.data))
+		return true, &InfraError{Op: "run case", Err: fmt.Errorf("mount the system it runs in: %s", errnoName(n)),
+			Hint: "the kernel needs ext4, tmpfs and devtmpfs for it: the fragment fstests has them"}
 	case "exec":
 		n, _ := strconv.Atoi(string(m.data))
 		return true, &InfraError{Op: "run case", Err: fmt.Errorf("execute %s in the vm: %s", r.c.Argv[0], errnoName(n))}

@@ -278,15 +278,18 @@ func accept(ctx context.Context, l *net.UnixListener, p *xec.Process) (*net.Unix
 
 // prepare makes the files that QEMU opens in dir.
 func prepare(ctx context.Context, m Machine, dir, disks string) error {
-	for i, f := range m.Filesystems {
-		if !f.hasDisk() {
-			continue
+	for _, d := range m.disks() {
+		image := ""
+		switch {
+		case d.fs != nil:
+			var err error
+			if image, err = makeDisk(ctx, *d.fs, disks); err != nil {
+				return err
+			}
+		case d.size == 0:
+			image = m.System.Image
 		}
-		image, err := makeDisk(ctx, f, disks)
-		if err != nil {
-			return err
-		}
-		if err := overlay(filepath.Join(dir, fmt.Sprintf("disk%d.qcow2", i)), image, 0); err != nil {
+		if err := overlay(filepath.Join(dir, d.id+".qcow2"), image, d.size); err != nil {
 			return err
 		}
 	}
@@ -551,7 +554,10 @@ func (v *VM) check(c Case) error {
 	if len(c.Argv) == 0 {
 		return &InfraError{Op: "run case", Err: errors.New("no command")}
 	}
-	if _, ok := v.machine.Programs[c.Argv[0]]; !ok && !slices.Contains(c.Tools, c.Argv[0]) {
+	switch _, ok := v.machine.Programs[c.Argv[0]]; {
+	case c.System && v.machine.System == nil:
+		return &InfraError{Op: "run case", Err: errors.New("the vm has no system to run it in")}
+	case !ok && !c.System && !slices.Contains(c.Tools, c.Argv[0]):
 		return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no program %q", c.Argv[0])}
 	}
 	for _, t := range c.Tools {
@@ -559,8 +565,12 @@ func (v *VM) check(c Case) error {
 			return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no tool %q", t)}
 		}
 	}
-	if _, _, ok := v.filesystem(c.Filesystem); !ok {
+	f, _, ok := v.filesystem(c.Filesystem)
+	switch {
+	case !ok:
 		return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no file system %q", c.Filesystem)}
+	case c.Scratch && !f.Scratch:
+		return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no scratch disk beside file system %q", c.Filesystem)}
 	}
 	return nil
 }

@@ -158,6 +158,13 @@ func (a *app) printPlan(name string, p *testplan.Plan) error {
 	if _, err := fmt.Fprintln(a.out, line); err != nil {
 		return err
 	}
+	if p.Fstests != nil {
+		for _, g := range p.Fstests.Groups {
+			if _, err := fmt.Fprintf(a.out, "  group %s on %s: %s\n", g.Group, g.Filesystem, report.Count(g.Tests, "test")); err != nil {
+				return err
+			}
+		}
+	}
 	for _, c := range p.Cases {
 		if _, err := fmt.Fprintf(a.out, "  %s\n", c.Name); err != nil {
 			return err

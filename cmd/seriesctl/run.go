@@ -258,6 +258,16 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	for _, line := range report.Warnings(host.Warnings) {
 		p.Finished(line)
 	}
+	err = host.Fstests(ctx, plan, func(a lab.Activity) {
+		step := report.Step{What: a.Step, Stage: a.Step, Done: a.Done, Total: a.Total}
+		if a.File != "" {
+			step.What += ": " + a.File
+		}
+		p.Step(step)
+	})
+	if err != nil {
+		return nil, err
+	}
 	if host.Machine.Accel, err = accel(ctx, st, r.accel, p); err != nil {
 		return nil, err
 	}

@@ -101,6 +101,9 @@ func (a *app) shell(ctx context.Context, st *store.Store, s *series.Series, pref
 		if first, err = planCase(plan, o.caseName); err != nil {
 			return err
 		}
+		if first.Kind == testplan.KindFstests {
+			return &userError{"shell: a test of fstests needs its own system, which a shell has not", "`seriesctl run --cases " + first.Name + "` runs it, `seriesctl log` shows what it wrote"}
+		}
 	}
 	p := a.progress()
 	defer p.Close()

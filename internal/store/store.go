@@ -6,7 +6,9 @@
 package store
 
 import (
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -88,6 +90,12 @@ func (s *Store) Disks() string { return s.path("disks") }
 
 // Programs is where compiled reproducers are kept.
 func (s *Store) Programs() string { return s.path("programs") }
+
+// Fstests is where a checkout of fstests, by its path, is copied to and built.
+func (s *Store) Fstests(checkout string) string {
+	sum := sha256.Sum256([]byte(checkout))
+	return s.path("fstests", hex.EncodeToString(sum[:8]))
+}
 
 // Logs is where build and boot logs and consoles are kept.
 func (s *Store) Logs() string { return s.path("logs") }

@@ -2,7 +2,7 @@
  *
  * It speaks over a virtio-serial port of its own, in messages "TYPE NONCE LENGTH\n" followed by LENGTH bytes. The host
  * sends one "run" (or "shell", see shell.c); the agent mounts, starts the case, unmounts, and reports until it is restored or
- * killed: "start", "mount" (an errno), "out" (output as it comes), "beat" (alive), "hang" (a report of a case that stopped moving;
+ * killed: "start", "mount" and "system" (an errno), "out" (output as it comes), "beat" (alive), "hang" (a report of a case that stopped moving;
  * repeated while it lasts), "exit" (status and signal of the case), "umount" (an errno), "timeout", "done". The agent never decides
  * what a run means.
  */
