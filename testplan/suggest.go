@@ -1,0 +1,295 @@
+package testplan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/seriesctl/seriesctl/internal/plain"
+	"github.com/seriesctl/seriesctl/qemu"
+)
+
+// Touched is a series that a plan is wanted for.
+type Touched struct {
+	Title string   // of the series, "" for none
+	Files []string // that it touches, each once
+	// Read reads a file of the tree with the whole series, nil where there is no tree at hand: then nothing is said about options.
+	Read func(path string) ([]byte, error)
+	// Costs says what running takes, in a line or two, for so many cells of a prefix; nil for nothing.
+	Costs func(cells int) string
+}
+
+// catalogPlan is the embedded plan that has every reproducer, with the arguments it takes, and every file system.
+const catalogPlan = "page-faults"
+
+// catalogEntry is a case of catalogPlan, as it is written there.
+type catalogEntry struct {
+	Reproducer string
+	Args       []string `yaml:",omitempty,flow"`
+	Name       string   `yaml:",omitempty"`
+}
+
+// catalog is what of catalogPlan suggestions are made of.
+type catalog struct{ Cases []catalogEntry }
+
+// Suggest writes a plan for a series, with comments: the file systems and options for what it touches, the cases that reach it,
+// and, commented out, fstests and a kernel with detectors. Without files it is a plan to start from. What it writes is a valid plan.
+func Suggest(t Touched) (string, error) {
+	var all catalog
+	if err := yaml.Unmarshal([]byte(readEmbedded("plans/"+catalogPlan+".yaml")), &all); err != nil {
+		return "", fmt.Errorf("read plan %s: %w", catalogPlan, err)
+	}
+	p, err := Load(catalogPlan)
+	if err != nil {
+		return "", err
+	}
+	s := &suggestion{t: t, p: p}
+	s.choose(all.Cases)
+	if err := s.options(); err != nil {
+		return "", err
+	}
+	return s.text(), nil
+}
+
+// suggestion is a plan in the making.
+type suggestion struct {
+	t       Touched
+	p       *Plan      // catalogPlan
+	own     []string   // file systems that the series changes
+	ex      []exercise // what it touches of all of them
+	other   []string   // files of which no case tells
+	fs      []string   // file systems of the plan
+	every   []catalogEntry
+	only    []catalogEntry // on own alone
+	extra   []string       // fragments that cases need
+	option  []string       // that files need
+	comment []string       // about files that are not compiled
+}
+
+// starting are the file system and the exercises where nothing says what is wanted.
+var (
+	startingFS = []string{"ext4"}
+	startingEx = []exercise{exRead, exWrite, exDirect}
+)
+
+// choose picks file systems and cases.
+func (s *suggestion) choose(cases []catalogEntry) {
+	var names []string
+	for _, fs := range s.p.Filesystems {
+		names = append(names, fs.Name)
+	}
+	s.own, s.ex, s.other = touches(s.t.Files, names)
+	switch {
+	case len(s.own) == 0 && len(s.ex) == 0:
+		s.fs, s.ex = startingFS, startingEx
+	case len(s.ex) == 0:
+		s.fs = s.own
+	default:
+		s.fs = slices.Concat(s.own, slices.DeleteFunc(names, func(n string) bool { return slices.Contains(s.own, n) }))
+	}
+	for _, c := range cases {
+		r, _ := reproducer(c.Reproducer)
+		ex := exercises(r, c.Args)
+		switch {
+		case c.Reproducer == "sanity" || reaches(ex, s.ex) || len(s.fs) == len(s.own):
+			s.every = append(s.every, c)
+		case len(s.own) > 0:
+			s.only = append(s.only, c)
+		default:
+			continue
+		}
+		s.needs(ex)
+	}
+}
+
+// needs notes what the kernel must have for a case beside its file system.
+func (s *suggestion) needs(list []exercise) {
+	for ex, fragment := range map[exercise]string{"uring": "io-uring", "uffd": "userfaultfd", "fuse": "fuse"} {
+		if slices.Contains(list, ex) && !slices.Contains(s.extra, fragment) {
+			s.extra = append(s.extra, fragment)
+		}
+	}
+	if slices.Contains(list, "huge") && !slices.Contains(s.option, "CONFIG_TRANSPARENT_HUGEPAGE=y") {
+		s.option = append(s.option, "CONFIG_TRANSPARENT_HUGEPAGE=y")
+	}
+	slices.Sort(s.extra)
+}
+
+func (s *suggestion) fragments() []string { return slices.Concat([]string{"vm"}, s.fs, s.extra) }
+
+// options asks the tree's makefiles which option the touched files lack. What Kconfig would not take as it is is a comment.
+func (s *suggestion) options() error {
+	if s.t.Read == nil {
+		return nil
+	}
+	config, err := qemu.Config{Fragments: s.fragments(), Options: s.option}.Asked()
+	if err != nil {
+		return err
+	}
+	for _, u := range qemu.Uses(s.t.Files, config, s.t.Read) {
+		var lacks []string
+		for _, n := range u.Needs {
+			switch {
+			case len(n.SelectedBy) > 0 && slices.ContainsFunc(n.SelectedBy, func(by string) bool { return strings.Contains(config, "CONFIG_"+by+"=y\n") }):
+			case len(n.SelectedBy) == 0 && len(n.Unmet) == 0 && !n.Unknown && optionPattern.MatchString(n.Option+"=y"):
+				if o := n.Option + "=y"; !slices.Contains(s.option, o) {
+					s.option = append(s.option, o)
+				}
+			default:
+				lacks = append(lacks, lack(n))
+			}
+		}
+		if len(lacks) > 0 {
+			s.comment = append(s.comment, plain.Line(u.File+" is not compiled: it needs "+strings.Join(lacks, ", ")))
+		}
+	}
+	return nil
+}
+
+// lack is an option that can't just be asked for.
+func lack(n qemu.Need) string {
+	switch {
+	case n.Unknown:
+		return n.Option + ", which no Kconfig file has"
+	case len(n.SelectedBy) > 0:
+		return n.Option + ", which " + strings.Join(n.SelectedBy[:min(3, len(n.SelectedBy))], " or ") + " selects"
+	case len(n.Unmet) > 0:
+		return n.Option + " with " + strings.Join(n.Unmet, ", ")
+	}
+	return n.Option
+}
+
+// text writes the plan.
+func (s *suggestion) text() string {
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	note := func(indent, text string) {
+		for _, line := range plain.Wrap(plain.Line(text), 100) {
+			say("%s# %s", indent, line)
+		}
+	}
+	if s.t.Title == "" {
+		note("", "A plan to start from; `seriesctl plan check` validates it.")
+	} else {
+		note("", "Suggested for: "+s.t.Title)
+		note("", "It touches "+s.about()+". `seriesctl plan check` validates what you make of it.")
+	}
+	if s.t.Costs != nil {
+		note("", s.t.Costs(s.cells()))
+	}
+	say("")
+	say("kernel:")
+	say("  arch: x86_64")
+	say("  config: tinyconfig # or defconfig, or a .config file: more is compiled then")
+	say("  fragments: [%s]", strings.Join(s.fragments(), ", "))
+	if len(s.option) > 0 {
+		say("  options: [%s]", strings.Join(s.option, ", "))
+	}
+	for _, c := range s.comment {
+		note("  ", c)
+	}
+	say("")
+	say("# Instead of kernel, two of them: the second with lockdep and KASAN. It wants memory: 512M and timeout: 60s.")
+	say("# kernels:")
+	options := ""
+	if len(s.option) > 0 {
+		options = ", options: [" + strings.Join(s.option, ", ") + "]"
+	}
+	say("#   - {fragments: [%s]%s}", strings.Join(s.fragments(), ", "), options)
+	say("#   - {name: debug, fragments: [%s, debug, kasan]%s}", strings.Join(s.fragments(), ", "), options)
+	say("")
+	say("vm:")
+	say("  cpus: 2 # cases of two processes need two")
+	say("  memory: 256M")
+	say("")
+	say("filesystems:")
+	for _, fs := range s.p.Filesystems {
+		if slices.Contains(s.fs, fs.Name) {
+			say("  %s:", fs.Name)
+			say("    mkfs: %s", strings.Join(fs.Mkfs, " "))
+			say("    size: %s", bytesText(fs.Size))
+		}
+	}
+	say("")
+	say("# Of each patch; there are also W=1 and sparse.")
+	say("checks: [checkpatch]")
+	say("")
+	say("runs: 1 # least runs of a cell")
+	say("confirm: 2 # runs of the cells on both sides of a change")
+	say("timeout: 20s")
+	say("")
+	say("cases:")
+	for _, c := range s.every {
+		say("  - %s", c.yaml(nil))
+	}
+	if len(s.only) > 0 {
+		say("")
+		note("  ", "The rest of the catalogue, for the file systems that are changed themselves.")
+	}
+	for _, c := range s.only {
+		say("  - %s", c.yaml(s.own))
+	}
+	say("")
+	note("  ", fmt.Sprintf("Groups of xfstests that reach it: %s.", strings.Join(s.groups(), ", ")))
+	say("  # - fstests: {path: /path/to/xfstests-dev, groups: [%s]}", strings.Join(s.groups(), ", "))
+	return b.String()
+}
+
+func (s *suggestion) groups() []string {
+	ex := slices.Clone(s.ex)
+	if len(s.own) > 0 {
+		ex = append(ex, startingEx...)
+	}
+	return groupsOf(ex)
+}
+
+// cells are those of one prefix.
+func (s *suggestion) cells() int { return len(s.every)*len(s.fs) + len(s.only)*len(s.own) }
+
+// about says what the series touches.
+func (s *suggestion) about() string {
+	var parts []string
+	if len(s.own) > 0 {
+		parts = append(parts, strings.Join(s.own, ", "))
+	}
+	if len(s.ex) > 0 && len(s.own)+len(s.other) < len(s.t.Files) || len(s.own) == 0 && len(s.other) < len(s.t.Files) {
+		var words []string
+		for _, e := range s.ex {
+			words = append(words, string(e))
+		}
+		parts = append(parts, "what serves "+strings.Join(words, ", ")+" on every file system")
+	}
+	if len(s.other) > 0 {
+		parts = append(parts, "of which no reproducer tells: "+some(s.other, 4))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// some lists the first of many.
+func some(list []string, n int) string {
+	if len(list) <= n {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more files", strings.Join(list[:n], ", "), len(list)-n)
+}
+
+// yaml is an entry in a line, on some file systems or, nil, on all.
+func (c catalogEntry) yaml(filesystems []string) string {
+	if c.Name == "" && len(c.Args) == 0 && filesystems == nil {
+		return "reproducer: " + c.Reproducer
+	}
+	var parts []string
+	if c.Name != "" {
+		parts = append(parts, "name: "+c.Name)
+	}
+	parts = append(parts, "reproducer: "+c.Reproducer)
+	if len(c.Args) > 0 {
+		parts = append(parts, "args: ["+strings.Join(c.Args, ", ")+"]")
+	}
+	if filesystems != nil {
+		parts = append(parts, "filesystems: ["+strings.Join(filesystems, ", ")+"]")
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
