@@ -36,6 +36,7 @@ type applied struct {
 	source   *series.Source
 	series   *series.Series
 	patches  []*series.Patch
+	options  series.ApplyOptions
 	variants []series.Variant
 }
 
@@ -74,6 +75,20 @@ func (f *sourceFlags) absolute() error {
 
 // apply applies the series of that name as the flags say.
 func (f *sourceFlags) apply(ctx context.Context, st *store.Store, s *series.Series, p *report.Progress) (*applied, error) {
+	out, err := f.open(ctx, st, s, p)
+	if err != nil {
+		return nil, err
+	}
+	out.variants, err = out.source.Prefixes(ctx, out.patches, out.options)
+	if err != nil {
+		out.close()
+		return nil, err
+	}
+	return out, nil
+}
+
+// open opens what the series is to be applied to as the flags say.
+func (f *sourceFlags) open(ctx context.Context, st *store.Store, s *series.Series, p *report.Progress) (*applied, error) {
 	f.defaults(st, s)
 	if f.Source == "" {
 		return nil, &userError{"apply " + s.ID + ": no source given", "--source DIR: a git repository or an unpacked kernel source"}
@@ -107,7 +122,7 @@ func (f *sourceFlags) apply(ctx context.Context, st *store.Store, s *series.Seri
 	} else if err := complete("apply", s); err != nil {
 		return nil, err
 	}
-	var before []*series.Patch
+	out.options = series.ApplyOptions{Resolutions: f.Resolutions, Fuzz: f.Fuzz, ThreeWay: f.ThreeWay}
 	for _, path := range f.Prerequisites {
 		box, err := series.Read(ctx, []string{path}, nil)
 		if err != nil {
@@ -117,7 +132,7 @@ func (f *sourceFlags) apply(ctx context.Context, st *store.Store, s *series.Seri
 		if err != nil {
 			return nil, err
 		}
-		before = append(before, pre.Patches...)
+		out.options.Prerequisites = append(out.options.Prerequisites, pre.Patches...)
 	}
 	var err error
 	if out.repo, err = series.OpenRepo(st.Git()); err != nil {
@@ -127,11 +142,6 @@ func (f *sourceFlags) apply(ctx context.Context, st *store.Store, s *series.Seri
 		p.Step(report.Step{What: what, Stage: what, Done: done, Total: total})
 	})
 	if err != nil {
-		return nil, err
-	}
-	out.variants, err = out.source.Prefixes(ctx, out.patches, series.ApplyOptions{Prerequisites: before, Resolutions: f.Resolutions, Fuzz: f.Fuzz, ThreeWay: f.ThreeWay})
-	if err != nil {
-		out.close()
 		return nil, err
 	}
 	return out, nil

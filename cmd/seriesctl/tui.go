@@ -39,6 +39,13 @@ func (a *app) runTUI(ctx context.Context) error {
 	return err
 }
 
+var _ interface {
+	tui.Source
+	tui.CellSource
+	tui.PatchSource
+	tui.SubsetSource
+} = (*workspace)(nil)
+
 // workspace is the TUI's view of a workspace: the results in the database, and what a run in this or another
 // process says it does.
 type workspace struct {

@@ -50,9 +50,9 @@ func Bisection(w io.Writer, r *lab.Bisection, o Options) error {
 	}
 	switch {
 	case len(r.Skipped) > 0 && r.Manual != nil:
-		t.wrap(&b, "", "  ", fmt.Sprintf("%s %s skipped", plural(len(r.Skipped), "prefix", "prefixes")+" "+ranges(r.Skipped), plural(len(r.Skipped), "was", "were")))
+		t.wrap(&b, "", "  ", fmt.Sprintf("%s %s skipped", plural(len(r.Skipped), "prefix", "prefixes")+" "+Ranges(r.Skipped), plural(len(r.Skipped), "was", "were")))
 	case len(r.Skipped) > 0:
-		t.wrap(&b, "", "  ", fmt.Sprintf("%s %s no kernel to run it on", plural(len(r.Skipped), "prefix", "prefixes")+" "+ranges(r.Skipped), plural(len(r.Skipped), "has", "have")))
+		t.wrap(&b, "", "  ", fmt.Sprintf("%s %s no kernel to run it on", plural(len(r.Skipped), "prefix", "prefixes")+" "+Ranges(r.Skipped), plural(len(r.Skipped), "has", "have")))
 	}
 	b.WriteByte('\n')
 	for i := range r.Cells {

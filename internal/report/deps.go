@@ -86,7 +86,7 @@ func depsText(p pen, b *bytes.Buffer, s *series.Series, g *series.Graph) {
 		}
 	}
 	if len(alone) > 0 && len(alone) < len(g.Patches) {
-		p.wrap(b, "", "  ", "needs no other: "+ranges(slices.Sorted(slices.Values(alone))))
+		p.wrap(b, "", "  ", "needs no other: "+Ranges(slices.Sorted(slices.Values(alone))))
 	}
 	indent := strings.Repeat(" ", digits+3)
 	for _, n := range g.Patches {
@@ -111,6 +111,9 @@ func PatchDeps(g *series.Graph, n int, o Options) string {
 	return b.String()
 }
 
+// EdgeText says in one line why one patch needs another.
+func EdgeText(e series.Edge, o Options) string { return newPen(o).why(e) }
+
 func (p pen) patchDeps(b *bytes.Buffer, g *series.Graph, n, digits int, indent string) {
 	needs, by := edgesOf(g, n)
 	label := "needs "
@@ -125,7 +128,7 @@ func (p pen) patchDeps(b *bytes.Buffer, g *series.Graph, n, digits int, indent s
 		i = j
 	}
 	if len(by) > 0 {
-		p.wrap(b, indent, indent+"  ", "needed by "+ranges(by))
+		p.wrap(b, indent, indent+"  ", "needed by "+Ranges(by))
 	}
 	if len(needs) == 0 && len(by) == 0 {
 		b.WriteString(indent + "stands alone\n")

@@ -19,7 +19,7 @@ func Standing(w io.Writer, s *lab.Session, o Options) error {
 	who := t.text(prefixName(s, step.Prefix))
 	left := "first both ends are judged"
 	if step.First > 0 {
-		left = "patch " + ranges([]int{s.Spec.Patches[step.Last]}) + " is left"
+		left = "patch " + Ranges([]int{s.Spec.Patches[step.Last]}) + " is left"
 		if step.First < step.Last {
 			left = fmt.Sprintf("patches %d-%d are left", s.Spec.Patches[step.First], s.Spec.Patches[step.Last])
 		}

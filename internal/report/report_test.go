@@ -262,7 +262,7 @@ func TestUndeterminedRange(t *testing.T) {
 }
 
 func TestRanges(t *testing.T) {
-	if got := ranges([]int{1, 2, 3, 5, 7, 8}); got != "1-3, 5, 7-8" {
+	if got := Ranges([]int{1, 2, 3, 5, 7, 8}); got != "1-3, 5, 7-8" {
 		t.Errorf("got %q", got)
 	}
 }

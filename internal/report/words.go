@@ -234,11 +234,11 @@ func (n Note) who() string {
 		}
 		return fmt.Sprintf("patch %d", n.Patches[0])
 	}
-	return "patches " + ranges(n.Patches)
+	return "patches " + Ranges(n.Patches)
 }
 
-// ranges writes ascending numbers as "1-3, 6".
-func ranges(numbers []int) string {
+// Ranges writes ascending numbers as "1-3, 6".
+func Ranges(numbers []int) string {
 	var parts []string
 	for i := 0; i < len(numbers); {
 		j := i

@@ -1,128 +1,77 @@
 package tui
 
 import (
+	"slices"
+
 	tea "charm.land/bubbletea/v2"
 )
 
-// binding is one entry of the key table, which the short help, the ? overlay and Update all read.
-type binding struct {
+// Table is the keys of a screen: the short help, the ? overlay, the manual page and Update all read it.
+type Table struct {
+	Title    string
+	Bindings []Binding
+	Legend   []string // what the words on the screen mean
+}
+
+// Binding is one entry of a Table.
+type Binding struct {
 	keys  []string // as Bubble Tea names them
-	label string   // as a person reads them
+	Label string   // as a person reads them
 	brief string   // what the short help says of it, key and all; "" keeps it out
-	help  string
-	do    func(*model) tea.Cmd
+	Help  string
+	do    func() tea.Cmd
 }
 
-// onMatrix is the key table of the matrix.
-func onMatrix() []binding {
-	move := func(rows, cols int) func(*model) tea.Cmd {
-		return func(m *model) tea.Cmd { m.matrix.grid.move(rows, cols, m.matrix); return nil }
-	}
-	page := func(halves int) func(*model) tea.Cmd {
-		return func(m *model) tea.Cmd {
-			m.matrix.grid.move(halves*max(m.matrix.grid.bodyRows()/2, 1), 0, m.matrix)
+// tableOf is the keys of a screen with those that work everywhere.
+func (m *model) tableOf(s screen) Table {
+	t := s.table()
+	t.Bindings = append(t.Bindings, []Binding{
+		{[]string{"?"}, "?", "? help", "this list", func() tea.Cmd {
+			m.help = newHelp(m.look, m.tableOf(m.top()), m.width, m.height)
 			return nil
-		}
-	}
-	to := func(place func(m *model) (row, col int)) func(*model) tea.Cmd {
-		return func(m *model) tea.Cmd {
-			row, col := place(m)
-			m.matrix.grid.moveTo(row, col, m.matrix)
-			return nil
-		}
-	}
-	return append([]binding{
-		{[]string{"enter"}, "Enter", "Enter open", "open the cell: its runs, console and stacks", (*model).open},
-		{[]string{"p"}, "p", "p patch", "open the patch: message, diff, replies, what it needs", (*model).openPatch},
-		{[]string{"j", "down"}, "j, down", "", "next patch", move(1, 0)},
-		{[]string{"k", "up"}, "k, up", "", "patch before", move(-1, 0)},
-		{[]string{"h", "left"}, "h, left", "", "case to the left", move(0, -1)},
-		{[]string{"l", "right"}, "l, right", "", "case to the right", move(0, 1)},
-		{[]string{"]"}, "]", "", "next patch that does something", func(m *model) tea.Cmd { return m.nextEffect(1) }},
-		{[]string{"["}, "[", "[ ] effects", "patch before that does something", func(m *model) tea.Cmd { return m.nextEffect(-1) }},
-		{[]string{"g", "home"}, "g, Home", "", "first patch", to(func(m *model) (int, int) { return 0, m.matrix.grid.col })},
-		{[]string{"G", "end"}, "G, End", "", "last patch", to(func(m *model) (int, int) { return m.matrix.Rows(), m.matrix.grid.col })},
-		{[]string{"0", "^"}, "0", "", "first case", to(func(m *model) (int, int) { return m.matrix.grid.row, 0 })},
-		{[]string{"$"}, "$", "", "last case", to(func(m *model) (int, int) { return m.matrix.grid.row, m.matrix.Cols() })},
-		{[]string{"ctrl+d"}, "^d", "", "half a screen down", page(1)},
-		{[]string{"ctrl+u"}, "^u", "", "half a screen up", page(-1)},
-		{[]string{"space", "pgdown"}, "Space, PgDn", "", "a screen down", page(2)},
-		{[]string{"pgup"}, "PgUp", "", "a screen up", page(-2)},
-		{[]string{"/"}, "/", "/ find", "find a patch or case by a part of its name", (*model).ask},
-		{[]string{"n"}, "n", "", "next find", func(m *model) tea.Cmd { return m.again(1) }},
-		{[]string{"N"}, "N", "", "find before", func(m *model) tea.Cmd { return m.again(-1) }},
-		{[]string{"q", "esc"}, "q, Esc", "", "close the help or quit", (*model).quit},
-	}, everywhere()...)
+		}},
+		{[]string{"Q", "ctrl+c"}, "Q", "Q quit", "quit (asks if jobs run)", m.quit},
+		{[]string{"ctrl+z"}, "^z", "", "suspend", func() tea.Cmd { return tea.Suspend }},
+		{[]string{"ctrl+l"}, "^l", "", "draw anew", func() tea.Cmd { return tea.ClearScreen }},
+	}...)
+	return t
 }
 
-// onCell is the key table of a cell.
-func onCell() []binding {
-	return append(append(onText("next of stacks, report, output, facts, console"), []binding{
-		{[]string{"]"}, "]", "", "the same case with the next patch", func(m *model) tea.Cmd { return m.neighbour(1) }},
-		{[]string{"["}, "[", "[ ] patch", "the same case without this patch", func(m *model) tea.Cmd { return m.neighbour(-1) }},
-		{[]string{"J"}, "J", "", "next run", func(m *model) tea.Cmd { return m.nextRun(1) }},
-		{[]string{"K"}, "K", "J K run", "run before", func(m *model) tea.Cmd { return m.nextRun(-1) }},
-		{[]string{"p"}, "p", "p diff", "open the patch: message, diff, replies, what it needs", (*model).openPatch},
-		{[]string{"q", "esc"}, "q, Esc", "q back", "back to the matrix", (*model).closeCell},
-	}...), everywhere()...)
-}
-
-// onPatch is the key table of a patch.
-func onPatch() []binding {
-	return append(append(onText("next of patch, thread, needs, build, cases"), []binding{
-		{[]string{"]"}, "]", "", "next patch", func(m *model) tea.Cmd { return m.nextPatch(1) }},
-		{[]string{"["}, "[", "[ ] patch", "patch before; before the first the cover letter", func(m *model) tea.Cmd { return m.nextPatch(-1) }},
-		{[]string{"z"}, "z", "z quotes", "show quoted parts whole, or fold them", func(m *model) tea.Cmd { m.patch.fold(); return nil }},
-		{[]string{"q", "esc", "p"}, "q, Esc, p", "q back", "back to where it was opened", (*model).closePatch},
-	}...), everywhere()...)
-}
-
-// onText are the keys of all texts with tabs; tabs says what Tab goes through.
-func onText(tabs string) []binding {
-	scroll := func(lines func(w *window) int) func(*model) tea.Cmd {
-		return func(m *model) tea.Cmd {
-			if w := m.window(); w != nil {
-				w.scroll(lines(w))
+// finding is the keys of a search; find goes on to the next place that holds text, step -1 to the one before.
+func (m *model) finding(help string, find func(text string, step int) tea.Cmd) []Binding {
+	again := func(step int) func() tea.Cmd {
+		return func() tea.Cmd {
+			if m.wanted == "" {
+				return nil
 			}
-			return nil
+			return find(m.wanted, step)
 		}
 	}
-	half := func(n int) func(*model) tea.Cmd {
-		return scroll(func(w *window) int { return n * max(w.height/2, 1) })
+	asks := func() tea.Cmd {
+		m.prompt = &prompt{label: "/", enter: func(text string) tea.Cmd {
+			if text != "" {
+				m.wanted = text
+			}
+			return again(1)()
+		}}
+		return nil
 	}
-	by := func(n int) func(*model) tea.Cmd { return scroll(func(*window) int { return n }) }
-	return []binding{
-		{[]string{"tab"}, "Tab", "Tab next tab", tabs, func(m *model) tea.Cmd { return m.nextTab(1) }},
-		{[]string{"shift+tab"}, "Shift-Tab", "", "tab before", func(m *model) tea.Cmd { return m.nextTab(-1) }},
-		{[]string{"j", "down"}, "j, down", "", "a line down", by(1)},
-		{[]string{"k", "up"}, "k, up", "", "a line up", by(-1)},
-		{[]string{"h", "left"}, "h, left", "", "scroll to the left", func(m *model) tea.Cmd { return m.sideways(-8) }},
-		{[]string{"l", "right"}, "l, right", "", "scroll to the right", func(m *model) tea.Cmd { return m.sideways(8) }},
-		{[]string{"ctrl+d"}, "^d", "", "half a screen down", half(1)},
-		{[]string{"ctrl+u"}, "^u", "", "half a screen up", half(-1)},
-		{[]string{"space", "pgdown"}, "Space, PgDn", "", "a screen down", half(2)},
-		{[]string{"pgup", "b"}, "PgUp", "", "a screen up", half(-2)},
-		{[]string{"g", "home"}, "g, Home", "", "to the start", func(m *model) tea.Cmd { return m.edge(false) }},
-		{[]string{"G", "end"}, "G, End", "", "to the end, and follow it", func(m *model) tea.Cmd { return m.edge(true) }},
-		{[]string{"/"}, "/", "/ find", "find text in this tab", (*model).ask},
-		{[]string{"n"}, "n", "", "next find", func(m *model) tea.Cmd { return m.again(1) }},
-		{[]string{"N"}, "N", "", "find before", func(m *model) tea.Cmd { return m.again(-1) }},
+	return []Binding{
+		{[]string{"/"}, "/", "/ find", help, asks},
+		{[]string{"n"}, "n", "", "next find", again(1)},
+		{[]string{"N"}, "N", "", "find before", again(-1)},
 	}
 }
 
-func everywhere() []binding {
-	return []binding{
-		{[]string{"?"}, "?", "? help", "this list", func(m *model) tea.Cmd { m.help, m.helpTop = true, 0; return nil }},
-		{[]string{"Q", "ctrl+c"}, "Q", "Q quit", "quit (asks if jobs run)", (*model).quit},
-		{[]string{"ctrl+z"}, "^z", "", "suspend", func(*model) tea.Cmd { return tea.Suspend }},
-		{[]string{"ctrl+l"}, "^l", "", "draw anew", func(*model) tea.Cmd { return tea.ClearScreen }},
-	}
+// does makes what a key does from what needs no command.
+func does(do func()) func() tea.Cmd {
+	return func() tea.Cmd { do(); return nil }
 }
 
-// short is the short help of a key table, as much of it as fits.
-func short(table []binding, width int) string {
+// short is the short help, as much of it as fits.
+func (t Table) short(width int) string {
 	s := ""
-	for _, b := range table {
+	for _, b := range t.Bindings {
 		if b.brief == "" {
 			continue
 		}
@@ -138,13 +87,11 @@ func short(table []binding, width int) string {
 	return " " + s
 }
 
-// bindingFor finds a key in a table.
-func bindingFor(table []binding, key string) *binding {
-	for i := range table {
-		for _, k := range table[i].keys {
-			if k == key {
-				return &table[i]
-			}
+// binding finds a key.
+func (t Table) binding(key string) *Binding {
+	for i, b := range t.Bindings {
+		if slices.Contains(b.keys, key) {
+			return &t.Bindings[i]
 		}
 	}
 	return nil

@@ -80,22 +80,53 @@ func console(lines int) string {
 	return b.String()
 }
 
-// screen is a model on a screen of a size.
-type screen struct {
+// term is a model on a terminal of a size.
+type term struct {
 	t *testing.T
 	w *world
 	m *model
 }
 
-func newScreen(t *testing.T, w *world, width, height int, o Options) *screen {
-	s := &screen{t, w, newModel(w, o)}
-	s.send(tea.WindowSizeMsg{Width: width, Height: height})
+func newScreen(t *testing.T, w *world, width, height int, o Options) *term {
+	s := &term{t, w, newModel(w, o)}
+	s.size(width, height)
 	return s
 }
 
+func (s *term) size(width, height int) { s.send(tea.WindowSizeMsg{Width: width, Height: height}) }
+
+// golden compares the screen with the file of that name.
+func (s *term) golden(name string, o Options) {
+	s.t.Helper()
+	got := s.text()
+	if o.Color {
+		got = strings.ReplaceAll(s.m.View().Content, "\x1b", "␛") + "\n"
+		name += "-color"
+	}
+	if o.ASCII {
+		name += "-ascii"
+	}
+	path := filepath.Join("testdata", fmt.Sprintf("%s-%dx%d.txt", name, s.m.width, s.m.height))
+	if *update {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if got != string(want) {
+		s.t.Errorf("%s differs (go test -update writes it):\n%s", path, got)
+	}
+}
+
+// matrix is the lowest screen's.
+func (s *term) matrix() *matrix { return s.m.stack[0].(*matrixScreen).matrix }
+
 // send gives a message to Update and then the answers of the commands it returns, until there are none.
 // Whether the last of them was to quit is the result.
-func (s *screen) send(msg tea.Msg) bool {
+func (s *term) send(msg tea.Msg) bool {
 	_, cmd := s.m.Update(msg)
 	if cmd == nil {
 		return false
@@ -124,7 +155,7 @@ var special = map[string]tea.Key{
 }
 
 // keys types each word: a key's name or a letter.
-func (s *screen) keys(keys ...string) (quit bool) {
+func (s *term) keys(keys ...string) (quit bool) {
 	for _, k := range keys {
 		key, ok := special[k]
 		if !ok {
@@ -136,7 +167,7 @@ func (s *screen) keys(keys ...string) (quit bool) {
 }
 
 // text is the screen without styles; it fails the test when a line is too wide or there are too many.
-func (s *screen) text() string {
+func (s *term) text() string {
 	s.t.Helper()
 	lines := strings.Split(s.m.View().Content, "\n")
 	if len(lines) > s.m.height {
@@ -151,7 +182,7 @@ func (s *screen) text() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-func (s *screen) has(want string) {
+func (s *term) has(want string) {
 	s.t.Helper()
 	if got := s.text(); !strings.Contains(got, want) {
 		s.t.Errorf("%q is not on the screen:\n%s", want, got)
@@ -256,7 +287,7 @@ func TestCursor(t *testing.T) {
 		t.Run(strings.Join(tt.keys, " "), func(t *testing.T) {
 			s := newScreen(t, rfc(), 80, 24, Options{})
 			s.keys(tt.keys...)
-			if g := s.m.matrix.grid; g.row != tt.row || g.col != tt.col {
+			if g := s.matrix().grid; g.row != tt.row || g.col != tt.col {
 				t.Errorf("at %d, %d, want %d, %d", g.row, g.col, tt.row, tt.col)
 			}
 		})
@@ -286,7 +317,7 @@ func TestLiveChangesKeepTheCursor(t *testing.T) {
 	s.has("58/180")
 	w.result, w.status = reporttest.RFC(), Status{}
 	s.m.Update(changedMsg{true})
-	if g := s.m.matrix.grid; g.row != 2 || g.col != 1 {
+	if g := s.matrix().grid; g.row != 2 || g.col != 1 {
 		t.Errorf("at %d, %d", g.row, g.col)
 	}
 	if got := s.text(); strings.Contains(got, "58/180") {
@@ -399,7 +430,7 @@ func TestQuit(t *testing.T) {
 }
 
 func TestEmptyTakesEveryKey(t *testing.T) {
-	for _, b := range onMatrix() {
+	for _, b := range Keys()[0].Bindings {
 		for _, k := range b.keys {
 			if _, named := special[k]; named || len(k) == 1 {
 				s := newScreen(t, &world{result: &lab.Result{}}, 80, 24, Options{})
@@ -433,8 +464,8 @@ func TestCellNeighbours(t *testing.T) {
 		t.Errorf("%d files open", w.open)
 	}
 	s.keys("q")
-	if w.open != 0 || s.m.matrix.grid.row != 0 {
-		t.Errorf("%d files open, row %d", w.open, s.m.matrix.grid.row)
+	if w.open != 0 || s.matrix().grid.row != 0 {
+		t.Errorf("%d files open, row %d", w.open, s.matrix().grid.row)
 	}
 }
 
@@ -554,12 +585,15 @@ func TestASCIIDrawsASCII(t *testing.T) {
 }
 
 func TestEveryKeyIsBoundOnce(t *testing.T) {
-	for name, table := range map[string][]binding{"matrix": onMatrix(), "cell": onCell()} {
+	for _, table := range Keys() {
 		seen := map[string]bool{}
-		for _, b := range table {
+		for _, b := range table.Bindings {
+			if b.Label == "" || b.Help == "" {
+				t.Errorf("%s: %v is not explained", table.Title, b.keys)
+			}
 			for _, k := range b.keys {
 				if seen[k] {
-					t.Errorf("%s: %s is bound twice", name, k)
+					t.Errorf("%s: %s is bound twice", table.Title, k)
 				}
 				seen[k] = true
 			}
@@ -572,14 +606,28 @@ func TestTooSmall(t *testing.T) {
 	s.has("too small")
 }
 
-func BenchmarkUpdateAndView(b *testing.B) {
+// A key on 500 patches and 100 cases, drawn.
+func BenchmarkKey(b *testing.B) {
 	w := &world{result: reporttest.Large(501, 100)}
-	m := newModel(w, Options{Color: true})
-	m.Update(tea.WindowSizeMsg{Width: 200, Height: 60})
-	keys := []tea.KeyPressMsg{{Code: 'j', Text: "j"}, {Code: 'l', Text: "l"}, {Code: 'd', Mod: tea.ModCtrl}, {Code: 'k', Text: "k"}}
-	b.ResetTimer()
-	for i := range b.N {
-		m.Update(keys[i%len(keys)])
+	for _, size := range [][2]int{{80, 24}, {200, 60}} {
+		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
+			m := newModel(w, Options{Color: true})
+			m.Update(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+			keys := []tea.KeyPressMsg{{Code: 'j', Text: "j"}, {Code: 'l', Text: "l"}, {Code: 'd', Mod: tea.ModCtrl}, {Code: 'k', Text: "k"}}
+			for i := 0; b.Loop(); i++ {
+				m.Update(keys[i%len(keys)])
+				_ = m.View()
+			}
+		})
+	}
+}
+
+// The first screen of 500 patches and 100 cases.
+func BenchmarkStart(b *testing.B) {
+	w := &world{result: reporttest.Large(501, 100)}
+	for b.Loop() {
+		m := newModel(w, Options{Color: true})
+		m.Update(tea.WindowSizeMsg{Width: 200, Height: 60})
 		_ = m.View()
 	}
 }

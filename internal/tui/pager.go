@@ -1,8 +1,13 @@
 package tui
 
 import (
-	"io"
+	"context"
+	"errors"
+	"fmt"
+	"os"
 	"strings"
+
+	tea "charm.land/bubbletea/v2"
 )
 
 // pager is a screen of tabs, each a window on a text, of which one is shown.
@@ -12,6 +17,9 @@ type pager struct {
 	tab           int
 	width, height int
 	hits          string // what the last search found, for the line of tabs
+
+	cancel   context.CancelFunc // of the search that goes on, nil while none does
+	searches int                // answers to older searches are dropped
 }
 
 // tab is one text of a pager.
@@ -63,10 +71,115 @@ func (v *pager) resize(width, height int) {
 	}
 }
 
-// reader is what a search in the shown tab reads.
-func (v *pager) reader() (io.ReaderAt, int64) {
+// keys are those of all texts with tabs, for the screen that shows them; tabs says what Tab goes through.
+func (v *pager) keys(s screen, m *model, tabs string) []Binding {
+	scroll := func(lines func(w *window) int) func() tea.Cmd {
+		return does(func() {
+			if w := v.window(); w != nil {
+				w.scroll(lines(w))
+			}
+		})
+	}
+	by := func(n int) func() tea.Cmd { return scroll(func(*window) int { return n }) }
+	half := func(n int) func() tea.Cmd {
+		return scroll(func(w *window) int { return n * max(w.height/2, 1) })
+	}
+	return append([]Binding{
+		{[]string{"tab"}, "Tab", "Tab next tab", tabs, does(func() { v.nextTab(1) })},
+		{[]string{"shift+tab"}, "Shift-Tab", "", "tab before", does(func() { v.nextTab(-1) })},
+		{[]string{"j", "down"}, "j, down", "", "a line down", by(1)},
+		{[]string{"k", "up"}, "k, up", "", "a line up", by(-1)},
+		{[]string{"h", "left"}, "h, left", "", "scroll to the left", does(func() { v.sideways(-8) })},
+		{[]string{"l", "right"}, "l, right", "", "scroll to the right", does(func() { v.sideways(8) })},
+		{[]string{"ctrl+d"}, "^d", "", "half a screen down", half(1)},
+		{[]string{"ctrl+u"}, "^u", "", "half a screen up", half(-1)},
+		{[]string{"space", "pgdown"}, "Space, PgDn", "", "a screen down", half(2)},
+		{[]string{"pgup", "b"}, "PgUp", "", "a screen up", half(-2)},
+		{[]string{"g", "home"}, "g, Home", "", "to the start", does(func() { v.edge(false) })},
+		{[]string{"G", "end"}, "G, End", "", "to the end, and follow it", does(func() { v.edge(true) })},
+	}, m.finding("find text in this tab", func(text string, step int) tea.Cmd { return v.find(s, text, step) })...)
+}
+
+func (v *pager) nextTab(step int) {
+	if len(v.tabs) > 0 {
+		v.stopSearch()
+		v.tab, v.hits = wrapIndex(v.tab+step, len(v.tabs)), ""
+	}
+}
+
+func (v *pager) sideways(columns int) {
+	if w := v.window(); w != nil {
+		w.x = max(w.x+columns, 0)
+	}
+}
+
+func (v *pager) edge(end bool) {
+	switch w := v.window(); {
+	case w == nil:
+	case end:
+		w.end()
+	default:
+		w.start()
+	}
+}
+
+// foundMsg is the end of a search.
+type foundMsg struct {
+	in     *pager
+	serial int
+	text   string
+	at     int64
+	err    error
+}
+
+// find searches the shown tab from the last find on, forward or back; the answer goes to s.
+func (v *pager) find(s screen, text string, step int) tea.Cmd {
 	w := v.window()
-	return w.r, w.size
+	if w == nil {
+		return nil
+	}
+	v.stopSearch()
+	ctx, cancel := context.WithCancel(context.Background())
+	v.cancel = cancel
+	v.hits = "searching" + v.pick("…", "...")
+	from := w.top
+	if w.hit >= 0 {
+		from = w.hit
+		if step > 0 {
+			_, from = w.line(w.hit)
+		}
+	}
+	serial, r, size := v.searches, w.r, w.size
+	return ask(s, func() tea.Msg {
+		at, err := search(ctx, r, size, from, text, step < 0)
+		return foundMsg{v, serial, text, at, err}
+	})
+}
+
+// stopSearch gives up the search that goes on.
+func (v *pager) stopSearch() {
+	v.searches++
+	if v.cancel != nil {
+		v.cancel()
+		v.cancel, v.hits = nil, ""
+	}
+}
+
+// found shows what a search found, unless it was given up meanwhile.
+func (v *pager) found(msg foundMsg) {
+	if msg.in != v || msg.serial != v.searches || errors.Is(msg.err, context.Canceled) || errors.Is(msg.err, os.ErrClosed) {
+		return
+	}
+	v.stopSearch()
+	switch {
+	case msg.err != nil:
+		v.hits = msg.err.Error()
+	case msg.at < 0:
+		v.hits = fmt.Sprintf("no more %q", msg.text)
+	default:
+		v.hits = "/" + msg.text
+		v.window().show(msg.at)
+	}
 }
 
 // view draws the tabs and the shown one's window in v.height lines.

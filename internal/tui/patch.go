@@ -17,6 +17,7 @@ type patchView struct {
 	patch       *series.Patch
 	replies     []series.Reply
 	unfolded    bool // quoted parts of the replies are shown whole
+	loading     bool
 	err         error
 }
 
@@ -85,6 +86,7 @@ func (v *patchView) addThread() {
 
 // fold shows the quoted parts of the replies whole, or folded again.
 func (v *patchView) fold() {
+	v.stopSearch()
 	v.unfolded = !v.unfolded
 	v.addThread()
 	v.resize(v.width, v.height)
@@ -140,6 +142,8 @@ func (v *patchView) view() []string {
 // headLine says in one line what the patch is.
 func (v *patchView) headLine() string {
 	switch {
+	case v.loading:
+		return " reading the patch" + v.pick("…", "...")
 	case v.err != nil:
 		return " cannot show it: " + v.text(v.err.Error())
 	case v.patch == nil:

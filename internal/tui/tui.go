@@ -4,6 +4,12 @@
 // It guarantees that nothing from mail or consoles reaches the terminal unsanitised, that a log is a window on
 // its file and never in memory, that it draws at most 20 times a second and not at all while nothing
 // changes. It starts no work: it reads a Source, which the command implements over the workspace.
+//
+// The frame (model) holds a stack of screens. To add one: write a type that is a screen in a file of its own; give
+// it the frame and what it shows when it is made; list its keys in table(), which is all that the short help, the
+// ? overlay and the manual page know of it; do slow things in a command made with ask, whose answer comes back to
+// update; push it from a key of another screen, and name it in Keys. What only some Sources can do is an interface
+// of its own beside Source, which the screen asks for with can.
 package tui
 
 import (
@@ -20,7 +26,8 @@ import (
 	"github.com/seriesctl/seriesctl/series"
 )
 
-// Source is the interface's view of the world. Its methods may be called from any goroutine.
+// Source is the interface's view of the world. Its methods, and those of the abilities below that it has as
+// well, may be called from any goroutine.
 type Source interface {
 	// Result is the latest snapshot, never nil, not changed after it was handed out. It is cheap.
 	Result() *lab.Result
@@ -29,12 +36,20 @@ type Source interface {
 	Changes() <-chan struct{}
 	// Status is what goes on now.
 	Status() Status
+}
+
+// CellSource is a Source that has the runs of its cells.
+type CellSource interface {
 	// Runs are the stored runs of a cell, oldest first.
 	Runs(prefix int, caseName string) ([]lab.Run, error)
-	// Series is the series with its patches and the replies. It may take a while.
-	Series() (*series.Series, error)
 	// Open opens a log by its path relative to the workspace.
 	Open(path string) (File, error)
+}
+
+// PatchSource is a Source that has the patches of its series.
+type PatchSource interface {
+	// Series is the series with its patches and the replies. It may take a while.
+	Series() (*series.Series, error)
 }
 
 // File is a log as the interface reads it: a part at a time. *os.File is one.
@@ -78,4 +93,14 @@ func Run(ctx context.Context, src Source, o Options) error {
 		return fmt.Errorf("show matrix: %w", err)
 	}
 	return nil
+}
+
+// Keys are the key tables of all screens.
+func Keys() []Table {
+	m := &model{}
+	var out []Table
+	for _, s := range []screen{&matrixScreen{m: m, matrix: &matrix{}}, &cellScreen{m: m, cellView: &cellView{}}, &patchScreen{m: m, patchView: &patchView{}}, &subsetScreen{m: m}} {
+		out = append(out, m.tableOf(s))
+	}
+	return out
 }

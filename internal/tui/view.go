@@ -25,22 +25,11 @@ func (m *model) lines() []string {
 	if m.width < 30 || m.height < 8 {
 		return []string{m.cut("too small: 30x8 at least", m.width)}
 	}
-	if m.help {
-		return m.helpScreen()
+	if m.help != nil {
+		return m.help.view()
 	}
-	lines := []string{m.paint(bar, m.title())}
-	switch {
-	case m.patch != nil:
-		lines = append(lines, m.paint(bold, m.cut(m.patch.headLine(), m.width)))
-		lines = append(lines, m.patch.view()...)
-	case m.cell != nil:
-		lines = append(lines, m.paint(bold, m.cut(m.cell.runLine(), m.width)))
-		lines = append(lines, m.cell.view()...)
-	case m.matrix.Rows() == 0 || m.matrix.Cols() == 0:
-		lines = append(lines, m.empty()...)
-	default:
-		lines = append(lines, m.matrix.grid.view(m.matrix)...)
-	}
+	left, right := m.top().title()
+	lines := append([]string{m.paint(bar, m.ends(" "+left, right+" ", m.width))}, m.top().view()...)
 	if room := m.height - m.footer(); len(lines) > room {
 		lines = lines[:room]
 	} else {
@@ -59,54 +48,36 @@ func (m *model) lines() []string {
 	return append(lines, m.lastLine())
 }
 
-func (m *model) title() string {
-	r := m.result
-	if v := m.patch; v != nil && v.row < m.matrix.Rows() {
-		if v.number == 0 {
-			return m.ends(" "+m.text(r.Subject), m.text(r.Series)+" ", m.width)
-		}
-		return m.ends(fmt.Sprintf(" patch %d: %s", v.number, m.matrix.subject(v.row)), m.matrix.Does(v.row)+" ", m.width)
+// footer is how many lines are below the body.
+func (m *model) footer() int {
+	n := 1 + m.sentenceLines()
+	if m.statusLine() != "" {
+		n++
 	}
-	if c := m.cell; c != nil {
-		word := ""
-		if m.matrix.Rows() > c.row && m.matrix.Cols() > c.col {
-			word, _ = m.matrix.parts(c.row, c.col)
-		}
-		left := fmt.Sprintf(" %s  prefix %d", m.text(c.caseName), c.prefix)
-		if c.row < m.matrix.Rows() {
-			left += ": " + m.matrix.subject(c.row)
-		}
-		return m.ends(left, word+" ", m.width)
-	}
-	left := " seriesctl"
-	if r.Series != "" {
-		left = " " + m.text(r.Series)
-	}
-	if r.Subject != "" {
-		left += "  " + m.text(r.Subject)
-	}
-	var right []string
-	if base := m.text(r.Base); base != "" && m.width >= 70 {
-		right = append(right, "base "+plain.Cut(base, 12, ""))
-	}
-	if r.Accel != "" {
-		right = append(right, m.text(r.Accel))
-	}
-	if n := m.matrix.Rows(); n > m.matrix.grid.bodyRows() {
-		right = append(right, fmt.Sprintf("%d/%d", m.matrix.grid.row, n-1))
-	}
-	return m.ends(left, strings.Join(right, "  ")+" ", m.width)
+	return n
 }
 
-// sentenceBlock is the words about the cell under the cursor in their lines; what does not fit is cut.
+// sentenceLines is how many lines the words about what is under the cursor get: on a high screen one more, for the
+// line above them.
+func (m *model) sentenceLines() int {
+	if m.height < 20 {
+		return 2
+	}
+	return 3
+}
+
+// sentenceBlock is the words about what is under the cursor in their lines; what does not fit is cut.
 func (m *model) sentenceBlock() []string {
 	n := m.sentenceLines()
 	out := make([]string, 0, n)
-	if n > 2 && m.pager() == nil && m.matrix.Rows() > 0 && m.matrix.Cols() > 0 {
-		row := m.matrix.grid.row
-		out = append(out, m.paint(bold, m.cut(fmt.Sprintf(" %d %s", m.matrix.Prefix(row).Index, m.matrix.subject(row)), m.width)))
+	head, sentence := m.top().sentence()
+	if n > 2 && head != "" {
+		out = append(out, m.paint(bold, m.cut(" "+head, m.width)))
 	}
-	text := plain.Wrap(m.sentence(), m.width-1)
+	if m.ascii {
+		sentence = plain.ASCII(sentence)
+	}
+	text := plain.Wrap(sentence, m.width-1)
 	if room := n - len(out); len(text) > room {
 		text[room-1] = strings.Join(text[room-1:], " ")
 		text = text[:room]
@@ -123,84 +94,31 @@ func (m *model) sentenceBlock() []string {
 	return out
 }
 
+// statusLine is what runs now, "" when nothing does.
+func (m *model) statusLine() string {
+	s := m.status
+	switch {
+	case s.Err != nil:
+		return " the run ended early: " + m.text(s.Err.Error())
+	case !s.Running:
+		return ""
+	}
+	if s.Total <= 0 {
+		return " " + m.text(s.Line)
+	}
+	const width = 12
+	full := min(max(width*s.Done/s.Total, 0), width)
+	gauge := "[" + strings.Repeat(m.pick("━", "#"), full) + strings.Repeat(m.pick("·", "."), width-full) + "]"
+	return fmt.Sprintf(" %s %d/%d  %s", gauge, s.Done, s.Total, m.text(s.Line))
+}
+
+// lastLine is what is asked for, or what is to say of the last key, or the short help.
 func (m *model) lastLine() string {
 	switch {
-	case m.leaving:
-		return m.paint(bold, m.cut(" A run goes on; the same command resumes it. Quit? y/n", m.width))
-	case m.asking:
-		return m.cut(" /"+m.text(m.asked)+m.pick("█", "_"), m.width)
+	case m.prompt != nil:
+		return m.prompt.view(m.look, m.width)
 	case m.said != "":
 		return m.paint(changed, m.cut(" "+m.text(m.said), m.width))
 	}
-	return m.paint(faint, short(m.table(), m.width))
-}
-
-// empty says what to do next where there is no matrix yet.
-func (m *model) empty() []string {
-	lines := []string{""}
-	next := func(commands ...[2]string) {
-		lines = append(lines, "")
-		longest := 0
-		for _, c := range commands {
-			longest = max(longest, len(c[0]))
-		}
-		for _, c := range commands {
-			lines = append(lines, m.cut(fmt.Sprintf("   %-*s  %s", longest, c[0], c[1]), m.width))
-		}
-	}
-	switch {
-	case m.status.Running:
-		lines = append(lines, m.paint(bold, " The run begins; the matrix comes with the first prefix."))
-	case m.result.Series == "":
-		lines = append(lines, m.paint(bold, " No series here yet."))
-		next([2]string{"seriesctl load THREAD.mbox", "read a series from mail"}, [2]string{"seriesctl doctor", "check this host"})
-	default:
-		lines = append(lines, m.paint(bold, " The series is loaded; nothing has been run yet."))
-		next([2]string{"seriesctl apply --source LINUX", "does it apply?"}, [2]string{"seriesctl run --source LINUX", "what does each patch do?"})
-	}
-	if !m.status.Running {
-		lines = append(lines, "", m.paint(faint, m.cut(" Q quits; come back here while a run goes on or after it.", m.width)))
-	}
-	return lines
-}
-
-func (m *model) helpLines() []string {
-	title := "Matrix"
-	switch {
-	case m.patch != nil:
-		title = "Patch"
-	case m.cell != nil:
-		title = "Cell"
-	}
-	lines := []string{m.paint(bold, " "+title), ""}
-	for _, b := range m.table() {
-		lines = append(lines, m.cut(fmt.Sprintf("   %-12s %s", b.label, b.help), m.width))
-	}
-	if m.pager() == nil {
-		lines = append(lines, "", m.paint(bold, " Cells"), "")
-		words := []string{"ok passes", "FAIL wrong data or errno", "HANG deadlock", "LIVE livelock", "BUG kernel crash", "WARN kernel warning",
-			"TIME still moving at its time limit", "flky runs disagree", "infr the lab failed, no evidence", "run running",
-			m.pick("·", ".") + " not run yet", "bld boot conf blkd the prefix has no image: does not build, boot, apply; blocked",
-			"FIX or + the patch fixes the case", "REG or ! the patch breaks it", "chg or ~ the patch changes the symptom", "? the patch may change it",
-			"not built (beside a patch) none of its code is compiled, so no test says anything of it",
-			"=3 (beside a patch) the image is the same as prefix 3's"}
-		for _, w := range words {
-			lines = append(lines, m.cut("   "+w, m.width))
-		}
-	}
-	return lines
-}
-
-func (m *model) helpScreen() []string {
-	all := m.helpLines()
-	top := min(m.helpTop, max(len(all)-m.height+1, 0))
-	lines := append([]string{}, all[top:min(len(all), top+m.height-1)]...)
-	for len(lines) < m.height-1 {
-		lines = append(lines, "")
-	}
-	last := " any other key closes"
-	if len(all) > m.height-1 {
-		last = " j k scroll, any other key closes"
-	}
-	return append(lines, m.paint(faint, last))
+	return m.paint(faint, m.tableOf(m.top()).short(m.width))
 }

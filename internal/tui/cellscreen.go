@@ -1,0 +1,216 @@
+package tui
+
+import (
+	"fmt"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+)
+
+// cellScreen is a cell of the matrix it was opened from, and goes along its column.
+type cellScreen struct {
+	*cellView
+	m      *model
+	home   *matrixScreen
+	src    CellSource
+	serial int // of the newest command; answers to older ones are dropped
+}
+
+// Answers to the commands of a cellScreen.
+type (
+	runsMsg struct {
+		serial int
+		runs   []lab.Run
+		err    error
+	}
+	fileMsg struct {
+		serial int
+		file   File
+		size   int64
+		err    error
+	}
+	grownMsg struct {
+		serial int
+		size   int64
+	}
+)
+
+func newCellScreen(home *matrixScreen, src CellSource) *cellScreen {
+	return &cellScreen{m: home.m, home: home, src: src, cellView: newCellView(home.look, home.matrix)}
+}
+
+// open shows the cell under the matrix's cursor.
+func (s *cellScreen) open() tea.Cmd {
+	s.leave()
+	s.cellView = newCellView(s.m.look, s.home.matrix)
+	s.m.fit()
+	return s.loadRuns()
+}
+
+// leave gives up the cell that is shown.
+func (s *cellScreen) leave() {
+	s.serial++
+	s.stopSearch()
+	s.cellView.close()
+}
+
+func (s *cellScreen) close() { s.leave() }
+
+func (s *cellScreen) table() Table {
+	return Table{Title: "Cell", Bindings: append(s.keys(s, s.m, "next of stacks, report, output, facts, console"), []Binding{
+		{[]string{"]"}, "]", "", "the same case with the next patch", func() tea.Cmd { return s.neighbour(1) }},
+		{[]string{"["}, "[", "[ ] patch", "the same case without this patch", func() tea.Cmd { return s.neighbour(-1) }},
+		{[]string{"J"}, "J", "", "next run", func() tea.Cmd { return s.nextRun(1) }},
+		{[]string{"K"}, "K", "J K run", "run before", func() tea.Cmd { return s.nextRun(-1) }},
+		{[]string{"p"}, "p", "p diff", "open the patch: message, diff, replies, what it needs", s.openPatch},
+		{[]string{"q", "esc"}, "q, Esc", "q back", "back to the matrix", s.m.pop},
+	}...)}
+}
+
+// openPatch shows the patch of the cell's prefix.
+func (s *cellScreen) openPatch() tea.Cmd { return s.home.openPatch() }
+
+func (s *cellScreen) update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case changedMsg:
+		return s.recheck()
+	case shownMsg:
+		// The patch that was over it may have gone to another row.
+		if !s.home.blank() && s.row != s.home.grid.row {
+			return s.open()
+		}
+	case runsMsg:
+		if msg.serial == s.serial {
+			return s.takeRuns(msg)
+		}
+	case fileMsg:
+		if msg.serial == s.serial {
+			s.stopSearch()
+			s.build(msg.file, msg.size, msg.err)
+		} else if msg.file != nil {
+			// It was only opened: nothing can be lost by a failed close.
+			_ = msg.file.Close()
+		}
+	case grownMsg:
+		if msg.serial == s.serial && s.file != nil && len(s.tabs) > 0 {
+			s.tabs[len(s.tabs)-1].win.grow(msg.size)
+		}
+	case foundMsg:
+		s.found(msg)
+	}
+	return nil
+}
+
+func (s *cellScreen) loadRuns() tea.Cmd {
+	s.serial++
+	serial, prefix, name := s.serial, s.prefix, s.caseName
+	return ask(s, func() tea.Msg {
+		runs, err := s.src.Runs(prefix, name)
+		return runsMsg{serial, runs, err}
+	})
+}
+
+func (s *cellScreen) takeRuns(msg runsMsg) tea.Cmd {
+	before := s.logPath()
+	s.setRuns(msg.runs, msg.err)
+	if s.file != nil && s.logPath() == before {
+		return s.stat()
+	}
+	return s.openLog()
+}
+
+// openLog opens the console of the shown run.
+func (s *cellScreen) openLog() tea.Cmd {
+	s.serial++
+	serial, path := s.serial, s.logPath()
+	return ask(s, func() tea.Msg {
+		if path == "" {
+			return fileMsg{serial: serial}
+		}
+		f, err := s.src.Open(path)
+		if err != nil {
+			return fileMsg{serial: serial, err: err}
+		}
+		fi, err := f.Stat()
+		if err != nil {
+			_ = f.Close()
+			return fileMsg{serial: serial, err: err}
+		}
+		return fileMsg{serial, f, fi.Size(), nil}
+	})
+}
+
+// recheck looks whether the cell has new runs or its log has grown.
+func (s *cellScreen) recheck() tea.Cmd {
+	x := s.home.matrix
+	if s.loading || s.row >= x.Rows() || s.col >= x.Cols() {
+		return nil
+	}
+	if p := x.At(s.row, s.col); p.Index == s.prefix && p.Status != lab.PrefixOK {
+		s.log = p.Log
+	}
+	if c := x.Cell(s.row, s.col); c != nil && c.Runs != len(s.runs) {
+		return s.loadRuns()
+	}
+	return s.stat()
+}
+
+func (s *cellScreen) stat() tea.Cmd {
+	f, serial := s.file, s.serial
+	if f == nil {
+		return nil
+	}
+	return ask(s, func() tea.Msg {
+		fi, err := f.Stat()
+		if err != nil {
+			// The cell was left meanwhile.
+			return nil
+		}
+		return grownMsg{serial, fi.Size()}
+	})
+}
+
+// neighbour shows the same case some prefixes further.
+func (s *cellScreen) neighbour(step int) tea.Cmd {
+	x := s.home.matrix
+	row := x.grid.row + step
+	if row < 0 || row >= x.Rows() {
+		s.m.said = "no prefix beyond this one"
+		return nil
+	}
+	x.grid.move(step, 0, x)
+	return s.open()
+}
+
+func (s *cellScreen) nextRun(step int) tea.Cmd {
+	to := s.run + step
+	if to < 0 || to >= len(s.runs) {
+		s.m.said = "no further run"
+		return nil
+	}
+	s.stopSearch()
+	s.run, s.hits = to, ""
+	return s.openLog()
+}
+
+func (s *cellScreen) title() (left, right string) {
+	x := s.home.matrix
+	left = fmt.Sprintf("%s  prefix %d", s.text(s.caseName), s.prefix)
+	if s.row < x.Rows() {
+		left += ": " + x.subject(s.row)
+		if s.col < x.Cols() {
+			right, _ = x.parts(s.row, s.col)
+		}
+	}
+	return left, right
+}
+
+func (s *cellScreen) sentence() (head, text string) { return "", s.home.words() }
+
+// resize leaves a line for what is said of the run.
+func (s *cellScreen) resize(width, height int) { s.cellView.resize(width, height-1) }
+
+func (s *cellScreen) view() []string {
+	return append([]string{s.paint(bold, s.cut(s.runLine(), s.width))}, s.cellView.view()...)
+}

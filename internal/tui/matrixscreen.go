@@ -1,0 +1,227 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/plain"
+)
+
+// matrixScreen is the matrix of a Source.
+type matrixScreen struct {
+	*matrix
+	m      *model
+	src    Source
+	result *lab.Result
+}
+
+func newMatrixScreen(m *model, src Source) *matrixScreen {
+	s := &matrixScreen{matrix: &matrix{look: m.look}, m: m, src: src}
+	s.refresh()
+	return s
+}
+
+// refresh takes the Source's latest snapshot.
+func (s *matrixScreen) refresh() {
+	if r := s.src.Result(); r != s.result {
+		s.result = r
+		s.load(r)
+	}
+}
+
+func (s *matrixScreen) update(msg tea.Msg) tea.Cmd {
+	if _, ok := msg.(changedMsg); ok {
+		s.refresh()
+	}
+	return nil
+}
+
+func (s *matrixScreen) close() {}
+
+// blank says whether there is no cell to be at.
+func (s *matrixScreen) blank() bool { return s.Rows() == 0 || s.Cols() == 0 }
+
+func (s *matrixScreen) table() Table {
+	g := &s.grid
+	move := func(rows, cols int) func() tea.Cmd { return does(func() { g.move(rows, cols, s.matrix) }) }
+	page := func(halves int) func() tea.Cmd {
+		return does(func() { g.move(halves*max(g.bodyRows()/2, 1), 0, s.matrix) })
+	}
+	to := func(place func() (row, col int)) func() tea.Cmd {
+		return does(func() {
+			row, col := place()
+			g.moveTo(row, col, s.matrix)
+		})
+	}
+	t := Table{Title: "Matrix", Bindings: []Binding{
+		{[]string{"enter"}, "Enter", "Enter open", "open the cell: its runs, console and stacks", s.openCell},
+		{[]string{"p"}, "p", "p patch", "open the patch: message, diff, replies, what it needs", s.openPatch},
+		{[]string{"t"}, "t", "t subset", "tick patches: do they apply alone, what do they need, what do they fix", s.openSubset},
+		{[]string{"j", "down"}, "j, down", "", "next patch", move(1, 0)},
+		{[]string{"k", "up"}, "k, up", "", "patch before", move(-1, 0)},
+		{[]string{"h", "left"}, "h, left", "", "case to the left", move(0, -1)},
+		{[]string{"l", "right"}, "l, right", "", "case to the right", move(0, 1)},
+		{[]string{"]"}, "]", "", "next patch that does something", does(func() { s.nextEffect(1) })},
+		{[]string{"["}, "[", "[ ] effects", "patch before that does something", does(func() { s.nextEffect(-1) })},
+		{[]string{"g", "home"}, "g, Home", "", "first patch", to(func() (int, int) { return 0, g.col })},
+		{[]string{"G", "end"}, "G, End", "", "last patch", to(func() (int, int) { return g.rows, g.col })},
+		{[]string{"0", "^"}, "0", "", "first case", to(func() (int, int) { return g.row, 0 })},
+		{[]string{"$"}, "$", "", "last case", to(func() (int, int) { return g.row, g.cols })},
+		{[]string{"ctrl+d"}, "^d", "", "half a screen down", page(1)},
+		{[]string{"ctrl+u"}, "^u", "", "half a screen up", page(-1)},
+		{[]string{"space", "pgdown"}, "Space, PgDn", "", "a screen down", page(2)},
+		{[]string{"pgup"}, "PgUp", "", "a screen up", page(-2)},
+	}, Legend: []string{
+		"ok passes", "FAIL wrong data or errno", "HANG deadlock", "LIVE livelock", "BUG kernel crash", "WARN kernel warning",
+		"TIME still moving at its time limit", "flky runs disagree", "infr the lab failed, no evidence", "run running",
+		s.pick("·", ".") + " not run yet", "bld boot conf blkd the prefix has no image: does not build, boot, apply; blocked",
+		"FIX or + the patch fixes the case", "REG or ! the patch breaks it", "chg or ~ the patch changes the symptom", "? the patch may change it",
+		"not built (beside a patch) none of its code is compiled, so no test says anything of it",
+		"=3 (beside a patch) the image is the same as prefix 3's",
+	}}
+	t.Bindings = append(t.Bindings, s.m.finding("find a patch or case by a part of its name", s.search)...)
+	t.Bindings = append(t.Bindings, Binding{[]string{"q", "esc"}, "q, Esc", "", "close the help or quit", s.m.pop})
+	return t
+}
+
+// openCell shows the cell under the cursor.
+func (s *matrixScreen) openCell() tea.Cmd {
+	if s.blank() {
+		return nil
+	}
+	src, ok := can[CellSource](s.m, s.src, "cells are")
+	if !ok {
+		return nil
+	}
+	c := newCellScreen(s, src)
+	s.m.push(c)
+	return c.loadRuns()
+}
+
+// openPatch shows the patch of the cursor's row.
+func (s *matrixScreen) openPatch() tea.Cmd {
+	if s.blank() {
+		return nil
+	}
+	src, ok := can[PatchSource](s.m, s.src, "patches are")
+	if !ok {
+		return nil
+	}
+	p := newPatchScreen(s, src)
+	s.m.push(p)
+	return p.load()
+}
+
+// openSubset shows the patches with a tick beside each.
+func (s *matrixScreen) openSubset() tea.Cmd {
+	src, ok := can[SubsetSource](s.m, s.src, "subsets are")
+	if !ok {
+		return nil
+	}
+	x := newSubsetScreen(s, src)
+	s.m.push(x)
+	return x.open()
+}
+
+// nextEffect moves to the next patch that does something to a case, and to that case.
+func (s *matrixScreen) nextEffect(step int) {
+	g := &s.grid
+	for row := g.row + step; row >= 0 && row < s.Rows(); row += step {
+		if s.Cols() > 0 && s.Mark(row, g.col) != "" {
+			g.moveTo(row, g.col, s.matrix)
+			return
+		}
+		for col := range s.Cols() {
+			if s.Mark(row, col) != "" {
+				g.moveTo(row, col, s.matrix)
+				return
+			}
+		}
+	}
+	s.m.said = "no further patch does anything to a case"
+}
+
+func (s *matrixScreen) search(text string, step int) tea.Cmd {
+	if !s.find(text, step) {
+		s.m.said = fmt.Sprintf("no patch or case holds %q", text)
+	}
+	return nil
+}
+
+func (s *matrixScreen) title() (left, right string) {
+	r := s.result
+	left = "seriesctl"
+	if r.Series != "" {
+		left = s.text(r.Series)
+	}
+	if r.Subject != "" {
+		left += "  " + s.text(r.Subject)
+	}
+	var ends []string
+	if base := s.text(r.Base); base != "" && s.m.width >= 70 {
+		ends = append(ends, "base "+plain.Cut(base, 12, ""))
+	}
+	if r.Accel != "" {
+		ends = append(ends, s.text(r.Accel))
+	}
+	if n := s.Rows(); n > s.grid.bodyRows() {
+		ends = append(ends, fmt.Sprintf("%d/%d", s.grid.row, n-1))
+	}
+	return left, strings.Join(ends, "  ")
+}
+
+// words says what the cursor's patch does to the cursor's case.
+func (s *matrixScreen) words() string {
+	if s.blank() {
+		return ""
+	}
+	return s.Sentence(s.grid.row, s.grid.col)
+}
+
+func (s *matrixScreen) sentence() (head, text string) {
+	if s.blank() {
+		return "", ""
+	}
+	row := s.grid.row
+	return fmt.Sprintf("%d %s", s.Prefix(row).Index, s.subject(row)), s.words()
+}
+
+func (s *matrixScreen) view() []string {
+	if s.blank() {
+		return s.empty()
+	}
+	return s.grid.view(s.matrix)
+}
+
+// empty says what to do next where there is no matrix yet.
+func (s *matrixScreen) empty() []string {
+	lines := []string{""}
+	next := func(commands ...[2]string) {
+		lines = append(lines, "")
+		longest := 0
+		for _, c := range commands {
+			longest = max(longest, len(c[0]))
+		}
+		for _, c := range commands {
+			lines = append(lines, s.cut(fmt.Sprintf("   %-*s  %s", longest, c[0], c[1]), s.m.width))
+		}
+	}
+	running := s.m.status.Running
+	switch {
+	case running:
+		lines = append(lines, s.paint(bold, " The run begins; the matrix comes with the first prefix."))
+	case s.result.Series == "":
+		lines = append(lines, s.paint(bold, " No series here yet."))
+		next([2]string{"seriesctl load THREAD.mbox", "read a series from mail"}, [2]string{"seriesctl doctor", "check this host"})
+	default:
+		lines = append(lines, s.paint(bold, " The series is loaded; nothing has been run yet."))
+		next([2]string{"seriesctl apply --source LINUX", "does it apply?"}, [2]string{"seriesctl run --source LINUX", "what does each patch do?"})
+	}
+	if !running {
+		lines = append(lines, "", s.paint(faint, s.cut(" Q quits; come back here while a run goes on or after it.", s.m.width)))
+	}
+	return lines
+}

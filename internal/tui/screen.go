@@ -1,0 +1,43 @@
+package tui
+
+import tea "charm.land/bubbletea/v2"
+
+// screen is one view on the frame's stack. All its methods but the commands it returns run in one goroutine.
+type screen interface {
+	// table is its keys, those that work everywhere left out. It must not need what the screen shows.
+	table() Table
+	// update takes changedMsg, shownMsg and the answers to the commands it made with ask, also after it was closed.
+	update(msg tea.Msg) tea.Cmd
+	// resize gives it the lines between title and sentence.
+	resize(width, height int)
+	// view draws these lines; missing ones are blank.
+	view() []string
+	// title is the ends of the uppermost line; left gives way.
+	title() (left, right string)
+	// sentence says in words what is under the cursor; head is a line above it that only high screens show.
+	sentence() (head, text string)
+	// close gives up what it holds. Nothing of it is drawn afterwards.
+	close()
+}
+
+// shownMsg tells a screen that the one over it was closed.
+type shownMsg struct{}
+
+// answer is what a command found out for a screen.
+type answer struct {
+	to  screen
+	msg tea.Msg
+}
+
+// ask makes a command whose message goes to s, wherever on the stack it then is.
+func ask(s screen, do func() tea.Msg) tea.Cmd {
+	return func() tea.Msg { return answer{s, do()} }
+}
+
+// can is the further ability T of a Source; without it, the user is told that what they asked for is not there.
+func can[T any](m *model, src Source, what string) (ability T, ok bool) {
+	if ability, ok = src.(T); !ok {
+		m.said = what + " not available here"
+	}
+	return ability, ok
+}

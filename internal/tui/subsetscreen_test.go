@@ -1,0 +1,135 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seriesctl/seriesctl/series"
+)
+
+// parts is a world whose series can be applied in parts: patch 9 does not go on without patch 8.
+type parts struct {
+	*world
+	opened, closed int
+	tried          [][]int
+	err            error
+}
+
+func (p *parts) Subsets(context.Context) (Subsets, error) {
+	if p.err != nil {
+		return nil, p.err
+	}
+	p.opened++
+	return p, nil
+}
+
+func (p *parts) Close() error { p.closed++; return nil }
+
+func (p *parts) Whole() *series.Series { return p.series }
+
+func (p *parts) Try(_ context.Context, patches []int) ([]series.Variant, error) {
+	p.tried = append(p.tried, patches)
+	out := []series.Variant{{Status: series.Applied}}
+	for i, n := range patches {
+		v := series.Variant{Index: i + 1, Status: series.Applied, How: series.Exact}
+		switch {
+		case out[i].Status != series.Applied:
+			v.Status = series.Blocked
+		case n == 9 && !slices.Contains(patches, 8):
+			v.Status = series.Conflict
+			v.Conflicts = []series.ConflictedHunk{{File: "fs/gfs2/file.c", Hunk: 2, Line: 436, Reason: "context differs \x1b[31m"}}
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func subsetOf(t *testing.T, width, height int, o Options) (*term, *parts) {
+	w := rfc()
+	w.result.Prefixes[6].Status = "ok" // so that prefixes beyond it were run
+	p := &parts{world: w}
+	s := &term{t, w, newModel(p, o)}
+	s.size(width, height)
+	return s, p
+}
+
+func TestSubsetGolden(t *testing.T) {
+	for name, keys := range map[string][]string{
+		"subset":          {"j", "j", "j", "j", "t"},
+		"subset-conflict": {"j", "j", "j", "j", "t", "G", "space"},
+		"subset-none":     {"t"},
+		"subset-help":     {"t", "?"},
+	} {
+		for _, o := range []Options{{}, {Color: true}, {ASCII: true}} {
+			for _, size := range [][2]int{{60, 15}, {80, 24}, {200, 60}} {
+				s, _ := subsetOf(t, size[0], size[1], o)
+				s.keys(keys...)
+				s.golden(name, o)
+			}
+		}
+	}
+}
+
+func TestSubset(t *testing.T) {
+	s, p := subsetOf(t, 100, 30, Options{})
+	s.keys("j", "j", "j", "j", "t")
+	s.has("[x]   4 exact")
+	s.has("[ ]   5")
+	s.has("this is prefix 4, which was run")
+	s.keys("G", "space")
+	s.has("[x]   9 conflict")
+	s.has("patch 9 does not apply")
+	s.has("fs/gfs2/file.c: hunk 2 at line 436: context differs")
+	s.keys("k", "space", "r")
+	s.has("seriesctl run --patches 1-4,8-9")
+	s.keys("A")
+	s.has("9 of 9 patches")
+	s.keys("A")
+	s.has("0 of 9 patches")
+	s.keys("r")
+	s.has("no patch is ticked")
+	s.keys("A")
+	s.keys("g", "space", "/", "p", "a", "r", "t", "enter", "space")
+	if got := p.tried[len(p.tried)-1]; !slices.Equal(got, []int{2, 3, 5, 6, 7, 8, 9}) {
+		t.Errorf("tried %v", got)
+	}
+	s.keys("q")
+	if p.opened != 1 || p.closed != 1 {
+		t.Errorf("opened %d times, closed %d times", p.opened, p.closed)
+	}
+	s.has("0 base")
+}
+
+// What was asked for before the last tick, or before the screen was closed, is not shown.
+func TestSubsetDropsOldAnswers(t *testing.T) {
+	s, p := subsetOf(t, 100, 30, Options{})
+	s.keys("G", "t")
+	s.has("[x]   9 exact")
+	x := s.m.top().(*subsetScreen)
+	old := x.try()
+	s.keys("A")
+	s.send(old())
+	if len(x.states) != 0 || !strings.Contains(s.text(), "no patch is ticked") {
+		t.Errorf("an old answer is shown:\n%s", s.text())
+	}
+	late := x.open()
+	s.keys("q")
+	s.send(late())
+	if p.opened != p.closed {
+		t.Errorf("opened %d times, closed %d times", p.opened, p.closed)
+	}
+}
+
+func TestSubsetWithoutASource(t *testing.T) {
+	s, p := subsetOf(t, 80, 24, Options{})
+	p.err = errors.New("no source is known to apply to")
+	s.keys("t", "space", "a", "A", "r", "/", "x", "enter", "j")
+	s.has("no source is known to apply to")
+	s.keys("q")
+	s = newScreen(t, rfc(), 80, 24, Options{})
+	s.keys("t")
+	s.has("subsets are not available here")
+}
