@@ -32,7 +32,21 @@ type catalogEntry struct {
 }
 
 // catalog is what of catalogPlan suggestions are made of.
-type catalog struct{ Cases []catalogEntry }
+type catalog struct {
+	Filesystems yaml.Node
+	Cases       []catalogEntry
+}
+
+// why is the comment above a file system's mkfs, "" for none.
+func (c catalog) why(filesystem string) string {
+	n := c.Filesystems.Content
+	for i := 0; i+1 < len(n); i += 2 {
+		if n[i].Value == filesystem && len(n[i+1].Content) > 0 {
+			return n[i+1].Content[0].HeadComment
+		}
+	}
+	return ""
+}
 
 // Suggest writes a plan for a series, with comments: the file systems and options for what it touches, the cases that reach it,
 // and, commented out, fstests and a kernel with detectors. Without files it is a plan to start from. What it writes is a valid plan.
@@ -45,7 +59,7 @@ func Suggest(t Touched) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s := &suggestion{t: t, p: p}
+	s := &suggestion{t: t, p: p, all: all}
 	s.choose(all.Cases)
 	if err := s.options(); err != nil {
 		return "", err
@@ -57,8 +71,10 @@ func Suggest(t Touched) (string, error) {
 type suggestion struct {
 	t       Touched
 	p       *Plan      // catalogPlan
+	all     catalog    // the same, as it is written
 	own     []string   // file systems that the series changes
-	ex      []exercise // what it touches of all of them
+	served  []exercise // what it touches of all of them
+	ex      []exercise // what cases are wanted for: that, or where to start
 	other   []string   // files of which no case tells
 	fs      []string   // file systems of the plan
 	every   []catalogEntry
@@ -80,7 +96,8 @@ func (s *suggestion) choose(cases []catalogEntry) {
 	for _, fs := range s.p.Filesystems {
 		names = append(names, fs.Name)
 	}
-	s.own, s.ex, s.other = touches(s.t.Files, names)
+	s.own, s.served, s.other = touches(s.t.Files, names)
+	s.ex = s.served
 	switch {
 	case len(s.own) == 0 && len(s.ex) == 0:
 		s.fs, s.ex = startingFS, startingEx
@@ -174,7 +191,7 @@ func (s *suggestion) text() string {
 		note("", "A plan to start from; `seriesctl plan check` validates it.")
 	} else {
 		note("", "Suggested for: "+s.t.Title)
-		note("", "It touches "+s.about()+". `seriesctl plan check` validates what you make of it.")
+		note("", s.about()+" `seriesctl plan check` validates what you make of it.")
 	}
 	if s.t.Costs != nil {
 		note("", s.t.Costs(s.cells()))
@@ -208,6 +225,9 @@ func (s *suggestion) text() string {
 	for _, fs := range s.p.Filesystems {
 		if slices.Contains(s.fs, fs.Name) {
 			say("  %s:", fs.Name)
+			if why := s.all.why(fs.Name); why != "" {
+				say("    %s", why)
+			}
 			say("    mkfs: %s", strings.Join(fs.Mkfs, " "))
 			say("    size: %s", bytesText(fs.Size))
 		}
@@ -248,23 +268,27 @@ func (s *suggestion) groups() []string {
 // cells are those of one prefix.
 func (s *suggestion) cells() int { return len(s.every)*len(s.fs) + len(s.only)*len(s.own) }
 
-// about says what the series touches.
+// about says in sentences what the series touches.
 func (s *suggestion) about() string {
 	var parts []string
 	if len(s.own) > 0 {
 		parts = append(parts, strings.Join(s.own, ", "))
 	}
-	if len(s.ex) > 0 && len(s.own)+len(s.other) < len(s.t.Files) || len(s.own) == 0 && len(s.other) < len(s.t.Files) {
+	if len(s.served) > 0 {
 		var words []string
-		for _, e := range s.ex {
+		for _, e := range s.served {
 			words = append(words, string(e))
 		}
 		parts = append(parts, "what serves "+strings.Join(words, ", ")+" on every file system")
 	}
-	if len(s.other) > 0 {
-		parts = append(parts, "of which no reproducer tells: "+some(s.other, 4))
+	text := ""
+	if len(parts) > 0 {
+		text = "It touches " + strings.Join(parts, ", and ") + "."
 	}
-	return strings.Join(parts, "; ")
+	if len(s.other) > 0 {
+		text = strings.TrimSpace(text + " No reproducer tells of " + some(s.other, 4) + ".")
+	}
+	return text
 }
 
 // some lists the first of many.

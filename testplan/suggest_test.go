@@ -1,6 +1,7 @@
 package testplan
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -141,8 +142,8 @@ func TestPlanErrorsSayWhatWasMeant(t *testing.T) {
 		head + "cases: [{reproducer: read-self, expect: pass EFAULT}]":               {"a pass has no signature", "want an outcome and words of its signature, like: fail EFAULT"},
 	} {
 		_, err := parse("x.yaml", t.TempDir(), []byte(text))
-		pe, ok := err.(*PlanError)
-		if !ok {
+		var pe *PlanError
+		if !errors.As(err, &pe) {
 			t.Errorf("%s\ngot %v", text, err)
 			continue
 		}
@@ -151,7 +152,7 @@ func TestPlanErrorsSayWhatWasMeant(t *testing.T) {
 		}
 	}
 	_, err := Load("mmap-deadlok")
-	if pe, ok := err.(*PlanError); !ok || pe.Hint() != "did you mean mmap-deadlock?" {
+	if pe := (*PlanError)(nil); !errors.As(err, &pe) || pe.Hint() != "did you mean mmap-deadlock?" {
 		t.Errorf("got %v", err)
 	}
 }
