@@ -156,6 +156,16 @@ func (c *console) printed() int {
 	return c.total
 }
 
+// written is how much of the record's text there is so far; 0 once that can still change.
+func (c *console) written() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.headFull {
+		return 0
+	}
+	return int64(len(c.head))
+}
+
 // kernelStamp tells whether line begins with a printk time stamp, "[    1.234567]".
 func kernelStamp(line []byte) bool {
 	if len(line) == 0 || line[0] != '[' {

@@ -133,13 +133,16 @@ var served = []struct {
 func touches(files, filesystems []string) (own []string, ex []exercise, other []string) {
 	for _, f := range files {
 		known := false
+		dir := ""
 		if rest, ok := strings.CutPrefix(f, "fs/"); ok {
-			dir, _, _ := strings.Cut(rest, "/")
-			if slices.Contains(filesystems, dir) {
-				known = true
-				if !slices.Contains(own, dir) {
-					own = append(own, dir)
-				}
+			dir, _, _ = strings.Cut(rest, "/")
+		} else if f == "mm/shmem.c" {
+			dir = "tmpfs"
+		}
+		if slices.Contains(filesystems, dir) {
+			known = true
+			if !slices.Contains(own, dir) {
+				own = append(own, dir)
 			}
 		}
 		for _, g := range served {

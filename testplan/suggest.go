@@ -29,6 +29,12 @@ type catalogEntry struct {
 	Reproducer string
 	Args       []string `yaml:",omitempty,flow"`
 	Name       string   `yaml:",omitempty"`
+	Except     []string `yaml:",omitempty,flow"` // file systems that can't do it
+}
+
+// on are those of some file systems that the case runs on.
+func (c catalogEntry) on(filesystems []string) []string {
+	return slices.DeleteFunc(slices.Clone(filesystems), func(fs string) bool { return slices.Contains(c.Except, fs) })
 }
 
 // catalog is what of catalogPlan suggestions are made of.
@@ -37,15 +43,23 @@ type catalog struct {
 	Cases       []catalogEntry
 }
 
-// why is the comment above a file system's mkfs, "" for none.
-func (c catalog) why(filesystem string) string {
-	n := c.Filesystems.Content
-	for i := 0; i+1 < len(n); i += 2 {
-		if n[i].Value == filesystem && len(n[i+1].Content) > 0 {
-			return n[i+1].Content[0].HeadComment
+// filesystem is the entry of a file system, as it is written, with its comments.
+func (c catalog) filesystem(name string) []string {
+	var lines []string
+	all := c.Filesystems.Content
+	for i := 0; i+1 < len(all); i += 2 {
+		if all[i].Value != name {
+			continue
+		}
+		entry := all[i+1].Content
+		for k := 0; k+1 < len(entry); k += 2 {
+			if entry[k].HeadComment != "" {
+				lines = append(lines, entry[k].HeadComment)
+			}
+			lines = append(lines, entry[k].Value+": "+entry[k+1].Value)
 		}
 	}
-	return ""
+	return lines
 }
 
 // Suggest writes a plan for a series, with comments: the file systems and options for what it touches, the cases that reach it,
@@ -109,16 +123,24 @@ func (s *suggestion) choose(cases []catalogEntry) {
 	for _, c := range cases {
 		r, _ := reproducer(c.Reproducer)
 		ex := exercises(r, c.Args)
+		all := c.Reproducer == "sanity" || reaches(ex, s.ex) || len(s.fs) == len(s.own)
 		switch {
-		case c.Reproducer == "sanity" || reaches(ex, s.ex) || len(s.fs) == len(s.own):
+		case all && len(c.on(s.fs)) > 0:
 			s.every = append(s.every, c)
-		case len(s.own) > 0:
+		case !all && len(c.on(s.own)) > 0:
 			s.only = append(s.only, c)
 		default:
 			continue
 		}
 		s.needs(ex)
 	}
+	s.fs = slices.DeleteFunc(slices.Clone(s.fs), func(fs string) bool { return !s.tells(fs) })
+}
+
+// tells says whether a case runs on a file system.
+func (s *suggestion) tells(fs string) bool {
+	on := func(c catalogEntry) bool { return !slices.Contains(c.Except, fs) }
+	return slices.ContainsFunc(s.every, on) || slices.Contains(s.own, fs) && slices.ContainsFunc(s.only, on)
 }
 
 // needs notes what the kernel must have for a case beside its file system.
@@ -134,7 +156,12 @@ func (s *suggestion) needs(list []exercise) {
 	slices.Sort(s.extra)
 }
 
-func (s *suggestion) fragments() []string { return slices.Concat([]string{"vm"}, s.fs, s.extra) }
+// fragments are those of the kernel. A file system without one, like tmpfs, is in all kernels.
+func (s *suggestion) fragments() []string {
+	known := qemu.FragmentNames()
+	fs := slices.DeleteFunc(slices.Clone(s.fs), func(name string) bool { return !slices.Contains(known, name) })
+	return slices.Concat([]string{"vm"}, fs, s.extra)
+}
 
 // options asks the tree's makefiles which option the touched files lack. What Kconfig would not take as it is is a comment.
 func (s *suggestion) options() error {
@@ -225,11 +252,9 @@ func (s *suggestion) text() string {
 	for _, fs := range s.p.Filesystems {
 		if slices.Contains(s.fs, fs.Name) {
 			say("  %s:", fs.Name)
-			if why := s.all.why(fs.Name); why != "" {
-				say("    %s", why)
+			for _, line := range s.all.filesystem(fs.Name) {
+				say("    %s", line)
 			}
-			say("    mkfs: %s", strings.Join(fs.Mkfs, " "))
-			say("    size: %s", bytesText(fs.Size))
 		}
 	}
 	say("")
@@ -242,14 +267,20 @@ func (s *suggestion) text() string {
 	say("")
 	say("cases:")
 	for _, c := range s.every {
-		say("  - %s", c.yaml(nil))
+		var except []string
+		for _, fs := range c.Except {
+			if slices.Contains(s.fs, fs) {
+				except = append(except, fs)
+			}
+		}
+		say("  - %s", c.yaml(nil, except))
 	}
 	if len(s.only) > 0 {
 		say("")
 		note("  ", "The rest of the catalogue, for the file systems that are changed themselves.")
 	}
 	for _, c := range s.only {
-		say("  - %s", c.yaml(s.own))
+		say("  - %s", c.yaml(c.on(s.own), nil))
 	}
 	say("")
 	note("  ", fmt.Sprintf("Groups of xfstests that reach it: %s.", strings.Join(s.groups(), ", ")))
@@ -266,7 +297,16 @@ func (s *suggestion) groups() []string {
 }
 
 // cells are those of one prefix.
-func (s *suggestion) cells() int { return len(s.every)*len(s.fs) + len(s.only)*len(s.own) }
+func (s *suggestion) cells() int {
+	n := 0
+	for _, c := range s.every {
+		n += len(c.on(s.fs))
+	}
+	for _, c := range s.only {
+		n += len(c.on(s.own))
+	}
+	return n
+}
 
 // about says in sentences what the series touches.
 func (s *suggestion) about() string {
@@ -299,9 +339,9 @@ func some(list []string, n int) string {
 	return fmt.Sprintf("%s and %d more files", strings.Join(list[:n], ", "), len(list)-n)
 }
 
-// yaml is an entry in a line, on some file systems or, nil, on all.
-func (c catalogEntry) yaml(filesystems []string) string {
-	if c.Name == "" && len(c.Args) == 0 && filesystems == nil {
+// yaml is an entry in a line, on some file systems or, nil, on all but some.
+func (c catalogEntry) yaml(filesystems, except []string) string {
+	if c.Name == "" && len(c.Args) == 0 && filesystems == nil && except == nil {
 		return "reproducer: " + c.Reproducer
 	}
 	var parts []string
@@ -314,6 +354,9 @@ func (c catalogEntry) yaml(filesystems []string) string {
 	}
 	if filesystems != nil {
 		parts = append(parts, "filesystems: ["+strings.Join(filesystems, ", ")+"]")
+	}
+	if except != nil {
+		parts = append(parts, "except: ["+strings.Join(except, ", ")+"]")
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }

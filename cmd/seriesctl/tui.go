@@ -12,8 +12,12 @@ import (
 	"github.com/seriesctl/seriesctl/series"
 )
 
-// pollEvery is how often the TUI looks for news in the workspace; looking costs one pragma and one stat.
-const pollEvery = 250 * time.Millisecond
+const (
+	// pollEvery is how often the TUI looks for news in the workspace; looking costs one pragma and one stat.
+	pollEvery = 250 * time.Millisecond
+	// clockEvery is how often it draws without news while a case runs: the matrix says for how long.
+	clockEvery = time.Second
+)
 
 func (a *app) runTUI(ctx context.Context) error {
 	o := a.options(a.out)
@@ -44,6 +48,7 @@ var _ interface {
 	tui.CellSource
 	tui.PatchSource
 	tui.SubsetSource
+	tui.BisectSource
 } = (*workspace)(nil)
 
 // workspace is the TUI's view of a workspace: the results in the database, and what a run in this or another
@@ -68,6 +73,7 @@ func (w *workspace) poll(ctx context.Context) {
 	var version int64
 	var stamp time.Time
 	wasBusy := false
+	var told time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -80,21 +86,32 @@ func (w *workspace) poll(ctx context.Context) {
 		if fi, serr := os.Stat(w.st.Status()); serr == nil {
 			now = fi.ModTime()
 		}
-		if err == nil && v == version && now.Equal(stamp) && busy == wasBusy {
+		news := err != nil || v != version || !now.Equal(stamp) || busy != wasBusy
+		if !news && (!w.running() || time.Since(told) < clockEvery) {
 			continue
 		}
-		version, stamp, wasBusy = v, now, busy
-		if err == nil {
-			err = w.refresh()
+		if news {
+			version, stamp, wasBusy = v, now, busy
+			if err == nil {
+				err = w.refresh()
+			}
+			w.mu.Lock()
+			w.err = err
+			w.mu.Unlock()
 		}
-		w.mu.Lock()
-		w.err = err
-		w.mu.Unlock()
+		told = time.Now()
 		select {
 		case w.changes <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// running says whether a case runs.
+func (w *workspace) running() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.busy && len(w.status.Running) > 0
 }
 
 // refresh reads the matrix and lays over it what is going on.

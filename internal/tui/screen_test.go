@@ -199,7 +199,7 @@ func TestKeysNamesEveryScreen(t *testing.T) {
 	for _, table := range Keys() {
 		titles = append(titles, table.Title)
 	}
-	if got := strings.Join(titles, " "); got != "Matrix Cell Patch Subset" {
+	if got := strings.Join(titles, " "); got != "Matrix Cell Patch Subset Bisect" {
 		t.Errorf("got %s", got)
 	}
 	s := newScreen(t, &world{result: reporttest.RFC()}, 200, 60, Options{})

@@ -99,7 +99,7 @@ func Run(ctx context.Context, src Source, o Options) error {
 func Keys() []Table {
 	m := &model{}
 	var out []Table
-	for _, s := range []screen{&matrixScreen{m: m, matrix: &matrix{}}, &cellScreen{m: m, cellView: &cellView{}}, &patchScreen{m: m, patchView: &patchView{}}, &subsetScreen{m: m}} {
+	for _, s := range []screen{&matrixScreen{m: m, matrix: &matrix{}}, &cellScreen{m: m, cellView: &cellView{}}, &patchScreen{m: m, patchView: &patchView{}}, &subsetScreen{m: m}, &bisectScreen{m: m}} {
 		out = append(out, m.tableOf(s))
 	}
 	return out

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/store"
+)
+
+func (w *workspace) Bisect(name string) (*lab.Outlook, *lab.Session, error) {
+	spec, err := w.matrix()
+	if err != nil {
+		return nil, nil, err
+	}
+	o, err := lab.Outlooks(w.st, spec, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := lab.OpenSession(w.st, w.s.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return o, nil, nil
+	case err != nil:
+		return o, nil, err
+	case s.Case != name:
+		return o, nil, nil
+	}
+	return o, s, nil
+}
+
+func (w *workspace) Answer(name string, do func(*lab.Session) error) (*lab.Session, error) {
+	spec, err := w.matrix()
+	if err != nil {
+		return nil, err
+	}
+	s, err := lab.OpenSession(w.st, w.s.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound) || err == nil && s.Case != name && s.Next().Done:
+		if s, err = begin(spec, name); err == nil {
+			err = s.Refresh(w.st)
+		}
+	case err == nil && s.Case != name:
+		err = fmt.Errorf("%s is being bisected by hand; `seriesctl bisect --manual reset` gives that up", s.Case)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := do(s); err != nil {
+		return nil, err
+	}
+	return s, s.Keep(w.st)
+}
+
+// begin starts to bisect a case by hand, on the kernel that it is for.
+func begin(spec *lab.Spec, name string) (*lab.Session, error) {
+	for _, k := range append([]*lab.Spec{spec}, spec.More...) {
+		i := slices.IndexFunc(k.Cases, func(c lab.Case) bool { return c.Name == name })
+		if i < 0 {
+			continue
+		}
+		one := *k
+		one.Cases, one.Checks, one.More = one.Cases[i:i+1], nil, nil
+		return lab.NewSession(&one, name, "", "")
+	}
+	return nil, fmt.Errorf("bisect: there is no case %s", name)
+}
+
+// matrix is the spec of what is shown.
+func (w *workspace) matrix() (*lab.Spec, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.spec == nil || len(w.spec.Variants) == 0 {
+		return nil, errors.New("bisect: nothing was run yet")
+	}
+	return w.spec, nil
+}
