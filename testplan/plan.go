@@ -133,6 +133,9 @@ func Load(nameOrPath string) (*Plan, error) {
 		hint := ""
 		if errors.Is(err, fs.ErrNotExist) {
 			hint = "embedded plans: " + strings.Join(Plans(), ", ")
+			if list := near(nameOrPath, Plans()); len(list) > 0 {
+				hint = didYouMean(nameOrPath, Plans())
+			}
 		}
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
@@ -251,7 +254,7 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 	if n := f["config"]; n != nil {
 		k.Config = p.text(n, "config")
 		if k.Config != "tinyconfig" && k.Config != "defconfig" {
-			k.Config = p.existing(n, "config", k.Config)
+			k.Config = p.existing(n, "config", k.Config, "tinyconfig", "defconfig")
 		}
 	}
 	if n := f["fragments"]; n != nil {
@@ -261,6 +264,8 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 				s = p.existing(item, "fragments", s)
 			} else if !namePattern.MatchString(s) {
 				p.failAt(item, "", "fragments: %q: want a name, or a file ending in .config", s)
+			} else if known := qemu.FragmentNames(); !slices.Contains(known, s) {
+				p.failAt(item, didYouMean(s, known), "fragments: there is no fragment %q", s)
 			}
 			k.Fragments = append(k.Fragments, s)
 		}
@@ -287,16 +292,20 @@ func (p *parser) checks(n *yaml.Node) []string {
 	return out
 }
 
-// existing resolves the path of a file that the plan names.
-func (p *parser) existing(n *yaml.Node, what, path string) string {
+// existing resolves the path of a file that the plan names; names are the words that may stand in its place.
+func (p *parser) existing(n *yaml.Node, what, path string, names ...string) string {
+	hint := ""
+	if len(names) > 0 && !strings.Contains(path, "/") {
+		hint = didYouMean(path, names)
+	}
 	if !filepath.IsAbs(path) {
 		if p.dir == "" {
-			p.failAt(n, "", "%s: %q: an embedded plan has no files", what, path)
+			p.failAt(n, hint, "%s: %q: an embedded plan has no files", what, path)
 		}
 		path = filepath.Join(p.dir, path)
 	}
 	if fi, err := os.Stat(path); err != nil || !fi.Mode().IsRegular() {
-		p.failAt(n, "", "%s: %s: no such file", what, path)
+		p.failAt(n, hint, "%s: %s: no such file", what, path)
 	}
 	return path
 }
@@ -509,7 +518,16 @@ func (p *parser) expected(f map[string]*yaml.Node, c *Case) {
 func (p *parser) expect(n *yaml.Node, what string) Expect {
 	e, err := ParseExpect(p.text(n, what))
 	if err != nil {
-		p.failAt(n, "want an outcome and words of its signature, like: fail EFAULT", "%v", err)
+		hint := "want an outcome and words of its signature, like: fail EFAULT"
+		var outcomes []string
+		for _, o := range expectable {
+			outcomes = append(outcomes, string(o))
+		}
+		word, _, _ := strings.Cut(n.Value, " ")
+		if !slices.Contains(outcomes, word) && len(near(word, outcomes)) > 0 {
+			hint = didYouMean(word, outcomes) + " Like: fail EFAULT"
+		}
+		p.failAt(n, hint, "%v", err)
 	}
 	return e
 }

@@ -230,7 +230,7 @@ func seriesAnd(args []string, n int) (name string, rest []string) {
 func (a *app) loadPlan() (*testplan.Plan, string, error) {
 	name := a.plan
 	if name == "" {
-		name = "testplan.yaml"
+		name = planFile
 		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 			name = "mmap-deadlock"
 		}

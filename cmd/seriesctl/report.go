@@ -15,7 +15,6 @@ import (
 	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/series"
-	"github.com/seriesctl/seriesctl/testplan"
 )
 
 // withMatrix opens the series of that name and what is known of its last run.
@@ -124,51 +123,4 @@ func cellOf(r *lab.Result, prefix int, name string) (lab.Cell, error) {
 		names = append(names, c.Name)
 	}
 	return lab.Cell{}, &userError{fmt.Sprintf("log: there is no case %s", name), "one of " + strings.Join(names, ", ")}
-}
-
-func (a *app) planCommand() *cobra.Command {
-	plan := &cobra.Command{Use: "plan", Short: "test plans"}
-	plan.AddCommand(&cobra.Command{
-		Use:   "check [FILE]",
-		Short: "validate a plan file and say what it asks for",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				a.plan = args[0]
-			}
-			p, name, err := a.loadPlan()
-			if err != nil {
-				return err
-			}
-			return a.printPlan(name, p)
-		},
-	})
-	return plan
-}
-
-func (a *app) printPlan(name string, p *testplan.Plan) error {
-	line := fmt.Sprintf("%s: %s: %d cases, %d file systems", name, p.Name, len(p.Cases), len(p.Filesystems))
-	for _, k := range append([]testplan.Kernel{p.Kernel}, p.Kernels...) {
-		line += ", kernel "
-		if k.Name != "" {
-			line += k.Name + ": "
-		}
-		line += strings.Join(append(append([]string{k.Config}, k.Fragments...), k.Options...), " + ")
-	}
-	if _, err := fmt.Fprintln(a.out, line); err != nil {
-		return err
-	}
-	if p.Fstests != nil {
-		for _, g := range p.Fstests.Groups {
-			if _, err := fmt.Fprintf(a.out, "  group %s on %s: %s\n", g.Group, g.Filesystem, report.Count(g.Tests, "test")); err != nil {
-				return err
-			}
-		}
-	}
-	for _, c := range p.Cases {
-		if _, err := fmt.Fprintf(a.out, "  %s\n", c.Name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
