@@ -19,7 +19,7 @@ var agentFiles embed.FS
 // What the agent is told to wait before it calls a case stuck, in the guest's looks at it (see agent/watch.c).
 const (
 	deadlockAfter = 1800 * time.Millisecond
-	livelockAfter = 5 * time.Second
+	livelockAfter = 3 * time.Second // and then, for some, two more until it is proved
 )
 
 // What the agent calls two of its kinds of hang: system time and nothing else goes by; the same pages are faulted in again and again.
@@ -114,7 +114,8 @@ func parseHeader(line string) (message, int, bool) {
 	return message{kind: f[0], nonce: f[1]}, n, true
 }
 
-// runCommand is the message that starts a case. disk is the serial number of the file system's disk, "" for none.
+// runCommand is the message that starts a case. disk is the serial number of the file system's disk, "" for one without. A case
+// without a file system has none with a type.
 func runCommand(nonce string, c Case, disk string, f Filesystem) []byte {
 	var p bytes.Buffer
 	for _, s := range append([]string{

@@ -21,7 +21,7 @@ type row struct {
 var (
 	// what precedes a frame's function: addresses, for some architectures two
 	addresses = `(?:\(?\[<?(?:0x)?[0-9a-f]+>?\]\)?\s*){0,2}`
-	function  = `([A-Za-z_$][\w$]*)(?:\.[\w.$]*)?\+0x[0-9a-f]+`
+	function  = `\.?([A-Za-z_$][\w$]*)(?:\.[\w.$]*)?[+-]0x[0-9a-f]+` // "f.cold-0x1/0x20" is before a cold part
 	frameRE   = re(`^[ \t]*` + addresses + `\(?` + function)
 	// 32-bit Arm: "[<80de0078>] (callee) from [<80de0574>] (caller+0x28/0x2c)" and "callee from caller+0x28/0x2c"
 	fromRE = re(`^[ \t]*(?:\[<[0-9a-f]+>\] )?\(?([A-Za-z_][\w$]*)(?:\.[\w.$]*)?(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: [^()]*)?\)? from (?:\[<[0-9a-f]+>\] )?\(?` + function)

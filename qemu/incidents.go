@@ -105,7 +105,7 @@ func (s *splitter) announced(in *incident) {
 	r := in.rule
 	open := slices.ContainsFunc(s.open, func(o *incident) bool { return !o.closed })
 	switch {
-	case r.consequence && (open || s.seen):
+	case r.consequence && (open || s.seen), r.header && slices.ContainsFunc(s.open, in.heads):
 		s.follows(in)
 		return
 	case open && r.complaint:
@@ -134,6 +134,12 @@ func (s *splitter) announced(in *incident) {
 	}
 	s.open = append(s.open, in)
 	s.seen = s.seen || !r.complaint && !r.remark
+}
+
+// heads says whether an exception's header can be part of a report: where the console says who prints a line, of the same
+// task's or CPU's only.
+func (in *incident) heads(o *incident) bool {
+	return !o.closed && (o.ctx == in.ctx || !caller(o.ctx) || !caller(in.ctx))
 }
 
 // follows puts a consequence down to the latest open incident of the same task or CPU, or of any.
@@ -226,10 +232,12 @@ func stripPrefix(line []byte) (text []byte, ctx string) {
 		}
 	}
 	rest, stamp, ok := bracket(rest)
-	if !ok || !isStamp(stamp) {
+	switch {
+	case ok && isStamp(stamp):
+		line, ctx = rest, "-"
+	case !ok || !isCaller(stamp): // which is there without CONFIG_PRINTK_TIME too
 		return line, ctx
 	}
-	line, ctx = rest, "-"
 	if rest, caller, ok := bracket(line); ok && isCaller(caller) {
 		line, ctx = rest, string(bytes.TrimSpace(caller))
 	}

@@ -50,9 +50,14 @@ func TestKinds(t *testing.T) {
 		{"BUG: KASAN: null-ptr-deref in atomic_inc+0x3f/0x50", append([]string{"Write of size 4 at addr 0000000000000018 by task frob/77"}, under("kasan_report", "atomic_inc", "frob_get")...), "KASAN-NULL-POINTER-DEREFERENCE-WRITE", "KASAN: null-ptr-deref Write in frob_get"},
 		{"BUG: KASAN: double-free or invalid-free in kfree+0x3f/0x50", under("kasan_report_invalid_free", "__kasan_slab_free", "kfree", "frob_destroy"), "KASAN-INVALID-FREE", "KASAN: invalid-free in frob_destroy"},
 		{"BUG: KASAN: wild-memory-access in frob_walk+0x3f/0x50", append([]string{"Read of size 8 at addr dead000000000100 by task frob/77"}, under("frob_walk")...), "KASAN-READ", "KASAN: wild-memory-access Read in frob_walk"},
+		{"BUG: KASAN: slab-out-of-bounds in memcpy+0x1d/0x40 at addr ffff88003a6bd110", append([]string{"Read of size 8 by task frob/77", strings.Repeat("=", 77), "BUG kmalloc-64 (Not tainted): kasan: bad access detected", strings.Repeat("-", 77), "Disabling lock debugging due to kernel taint", "INFO: Allocated in frob_new+0x1/0x2 age=1 cpu=0 pid=77", "\t___slab_alloc+0x4bd/0x530", "\tfrob_new+0x1/0x2", "INFO: Freed in frob_free+0x1/0x2 age=2 cpu=0 pid=77", "INFO: Slab 0xffffea0000e9af40 objects=14 used=14 fp=0x          (null) flags=0x1fffc0000004080", "INFO: Object 0xffff88003a6bd0d0 @offset=208 fp=0x00000000000000c8"}, under("dump_stack", "print_trailer", "object_err", "kasan_report_error", "__asan_loadN", "memcpy", "frob_copy")...), "KASAN-READ", "KASAN: slab-out-of-bounds Read in frob_copy"},
+		{"BUG: KASan: use after free in frob_put+0x3f/0x50 at addr ffff880012345678", append([]string{"Read of size 8 by task frob/77"}, under("kasan_report", "frob_put")...), "KASAN-USE-AFTER-FREE-READ", "KASAN: use-after-free Read in frob_put"},
+		{"BUG: KASAN: slab-use-after-free in frob_put+0x3f/0x50", append([]string{"Read at addr f7ff000012345678 by task frob/77", "Pointer tag: [f7], memory tag: [fe]"}, under("kasan_report", "kasan_tag_mismatch", "__hwasan_tag_mismatch", "frob_put")...), "KASAN-USE-AFTER-FREE-READ", "KASAN: slab-use-after-free Read in frob_put"},
 		{"BUG: KFENCE: use-after-free read in frob_put+0x3f/0x50", []string{"", "Use-after-free read at 0xffff (in kfence-#10):", " frob_put+0x3f/0x50", " frob_release+0x1/0x2", "", "CPU: 1 PID: 77 Comm: frob"}, "KFENCE-USE-AFTER-FREE-READ", "KFENCE: use-after-free read in frob_put"},
 		{"BUG: KFENCE: invalid free in frob_put+0x3f/0x50", []string{" frob_put+0x3f/0x50"}, "KFENCE-INVALID-FREE", "KFENCE: invalid free in frob_put"},
 		{"BUG: KMSAN: uninit-value in memcmp+0x3f/0x50", []string{" memcmp+0x3f/0x50", " frob_match+0x1/0x2", " frob_find+0x1/0x2", "", "Uninit was created at:", " __kmalloc+0x1/0x2", " frob_new+0x1/0x2"}, "KMSAN-UNINIT-VALUE", "KMSAN: uninit-value in frob_match"},
+		{"BUG: KMSAN: uninit-value in frob_find+0x3f/0x50", under("dump_stack", "kmsan_report", "__msan_warning", "memcmp", "frob_match", "frob_find"), "KMSAN-UNINIT-VALUE", "KMSAN: uninit-value in frob_match"},
+		{"BUG: KMSAN: kernel-usb-infoleak in kmsan_handle_urb+0x28/0x40", under("dump_stack", "kmsan_report", "kmsan_internal_check_memory", "kmsan_handle_urb", "usb_submit_urb", "frob_send"), "KMSAN-INFO-LEAK", "KMSAN: kernel-usb-infoleak in frob_send"},
 		{"BUG: KMSAN: kernel-infoleak in copyout+0x3f/0x50", []string{" copyout+0x3f/0x50", " _copy_to_iter+0x1/0x2", " frob_read+0x1/0x2"}, "KMSAN-INFO-LEAK", "KMSAN: kernel-infoleak in frob_read"},
 		{"BUG: KCSAN: data-race in frob_get / frob_put", []string{"", "write to 0xffff888012345678 of 4 bytes by task 77 on cpu 1:", " frob_put+0x1/0x2"}, "KCSAN-DATARACE", "KCSAN: data-race in frob_get / frob_put"},
 		{"BUG: KCSAN: assert: race in frob_get+0x1/0x2", []string{"", "race at unknown origin"}, "KCSAN-ASSERT", "KCSAN: assert: race in frob_get"},
@@ -68,15 +73,26 @@ func TestKinds(t *testing.T) {
 		{"BUG: unable to handle kernel NULL pointer dereference at           (null)", append([]string{"IP:           (null)"}, under("frob_call")...), "NULL-POINTER-DEREFERENCE", "BUG: unable to handle kernel NULL pointer dereference in frob_call"},
 		{"Unable to handle kernel paging request at virtual address ffff000012345678", []string{"Mem abort info:", "Internal error: Oops: 96000006 [#1] PREEMPT SMP", "pc : frob_get+0x33/0x90", "lr : frob_open+0x1/0x2", "Call trace:", " frob_get+0x33/0x90", " frob_open+0x1/0x2"}, "MEMORY_SAFETY_BUG", "BUG: unable to handle kernel paging request in frob_get"},
 		{"Unable to handle kernel NULL pointer dereference at virtual address 00000008", []string{"pgd = 1", "Internal error: Oops: 5 [#1] SMP ARM", "PC is at frob_get+0x33/0x90", "LR is at frob_open+0x1/0x2", "Backtrace: ", "[<80de0078>] (frob_get) from [<80de0574>] (frob_open+0x28/0x2c)"}, "NULL-POINTER-DEREFERENCE", "BUG: unable to handle kernel NULL pointer dereference in frob_get"},
+		{"Unable to handle kernel access to user memory outside uaccess routines at virtual address 0000000020000000", []string{"Internal error: Oops: 9600000f [#1] PREEMPT SMP", "pc : frob_get+0x33/0x90", "Call trace:", " frob_get+0x33/0x90"}, "", "BUG: unable to handle kernel access to user memory in frob_get"},
+		{"Unable to handle kernel pointer dereference in virtual kernel address space", []string{"Failing address: 0000000000000000 TEID: 0000000000000483", "Oops: 0004 ilc:2 [#1] SMP", "Krnl PSW : 0704c00180000000 0000000000123456 (frob_get+0x12/0x34)", "Call Trace:", " [<0000000000123456>] frob_get+0x12/0x34 "}, "", "BUG: unable to handle kernel pointer dereference in frob_get"},
 		{"BUG: Kernel NULL pointer dereference on read at 0x00000008", []string{"Faulting instruction address: 0xc000000000123456", "Oops: Kernel access of bad area, sig: 11 [#1]", "NIP [c000000000123456] frob_get+0x33/0x90", "LR [c000000000123456] frob_open+0x1/0x2", "Call Trace:", "[c0000000] [c000000000123456] frob_open+0x1/0x2 (unreliable)", "[c0000000] [c000000000123456] frob_ioctl+0x1/0x2"}, "NULL-POINTER-DEREFERENCE", "BUG: unable to handle kernel NULL pointer dereference in frob_get"},
 		{"general protection fault, probably for non-canonical address 0xdead000000000100: 0000 [#1] SMP", oops("__list_del_entry_valid", "list_del_init", "frob_remove"), "DoS", "general protection fault in frob_remove"},
 		{"divide error: 0000 [#1] SMP", oops("frob_rate", "frob_ioctl"), "DoS", "divide error in frob_rate"},
 		{"invalid opcode: 0000 [#1] SMP", oops("frob_rate", "frob_ioctl"), "DoS", "invalid opcode in frob_rate"},
+		{"int3: 0000 [#1] SMP", oops("frob_rate", "frob_ioctl"), "DoS", "int3 in frob_rate"},
+		{"Oops: unexpected #NM exception: 0000 [#1] SMP", oops("frob_rate", "frob_ioctl"), "DoS", "unexpected #NM exception in frob_rate"},
+		{"Oops: double fault: 0000 [#1] SMP", oops("frob_rate", "frob_ioctl"), "DoS", "PANIC: double fault in frob_rate"},
+		{"do_cpu invoked from kernel context![#1]:", []string{"epc   : 80123456 frob_get+0x12/0x34", "Call Trace:", "[<80123456>] frob_get+0x12/0x34"}, "DoS", "do_cpu invoked from kernel context! in frob_get"},
+		{"illegal operation: 0001 ilc:1 [#1] SMP", []string{"Krnl PSW : 0704c00180000000 0000000000123456 (frob_get+0x12/0x34)", "Call Trace:", " [<0000000000123456>] frob_get+0x12/0x34 "}, "DoS", "illegal operation in frob_get"},
+		{"Oops: Exception in kernel mode, sig: 4 [#1]", []string{"NIP [c000000000123456] .frob_get+0x33/0x90", "LR [c000000000123456] .frob_open+0x1/0x2", "Call Trace:", "[c0000000] [c000000000123456] .frob_open+0x1/0x2"}, "DoS", "Oops in frob_get"},
 		{"stack segment: 0000 [#1] SMP", oops("frob_rate", "frob_ioctl"), "DoS", "stack segment fault in frob_rate"},
 		{"PANIC: double fault, error_code: 0x0", oops("frob_rate", "frob_ioctl"), "DoS", "PANIC: double fault in frob_rate"},
 		{"BUG: TASK stack guard page was hit at ffffc90000a00000 (stack is ffffc90000a08000..ffffc90000a10000)", oops("frob_recurse", "frob_recurse", "frob_mount"), "", "BUG: stack guard page was hit in sys_frob"},
 		{"Unhandled fault: imprecise external abort (0x1406) at 0x00000000", []string{"PC is at frob_get+0x33/0x90", "Backtrace: ", " frob_get from frob_open+0x1/0x2"}, "DoS", "Unhandled fault in frob_get"},
 		{"kernel BUG at fs/frob/inode.c:88!", append([]string{"invalid opcode: 0000 [#1] SMP"}, oops("frob_evict", "evict")...), "BUG", "kernel BUG in frob_evict"},
+		{"kernel BUG at fs/frob/inode.c:99!", append([]string{"invalid opcode: 0000 [#1] SMP", "RIP: 0010:frob_check.cold-0x2/0x57"}, under("frob_evict", "evict")...), "BUG", "kernel BUG in frob_check"},
+		{"kernel BUG at fs/frob/inode.c:77!", []string{"Kernel BUG [#1]", "epc : frob_evict+0x72/0xb2", " ra : evict+0x70/0xb2", "status: 0000000000000120 badaddr: 0000000000000000 cause: 0000000000000003", "[<ffffffe00008c762>] frob_evict+0x72/0xb2"}, "BUG", "kernel BUG in frob_evict"},
+		{"kernel BUG at fs/xfs/xfs_message.c:102!", append([]string{"invalid opcode: 0000 [#1] SMP"}, oops("assfail", "frob_check")...), "BUG", "kernel BUG in frob_check"},
 		{"kernel BUG at net/core/skbuff.c:110!", append([]string{"invalid opcode: 0000 [#1] SMP"}, oops("skb_panic", "skb_put", "frob_xmit")...), "BUG", "kernel BUG in frob_xmit"},
 		{"kernel BUG at lib/list_debug.c:47!", append([]string{"invalid opcode: 0000 [#1] SMP"}, oops("__list_del_entry_valid.cold", "frob_remove")...), "MEMORY_SAFETY_BUG", "BUG: corrupted list in frob_remove"},
 		{"kernel BUG at mm/usercopy.c:99!", append([]string{"invalid opcode: 0000 [#1] SMP"}, oops("usercopy_abort", "__check_heap_object", "frob_read")...), "BUG", "BUG: bad usercopy in frob_read"},
@@ -108,6 +124,9 @@ func TestKinds(t *testing.T) {
 		{"INFO: task frob:77 blocked for more than 143 seconds.", under("__schedule", "schedule_timeout", "__wait_for_common", "synchronize_rcu_expedited", "frob_flush"), "HANG", "INFO: task hung in synchronize_rcu"},
 		{"watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [frob:77]", oops("frob_spin", "frob_loop", "vfs_write"), "HANG", "BUG: soft lockup in frob_loop"},
 		{"rcu: INFO: rcu_preempt self-detected stall on CPU", append([]string{"rcu: 	1-....: (10499 ticks this GP)", "Call Trace:", " <IRQ>", " rcu_sched_clock_irq+0x1/0x2", " sysvec_apic_timer_interrupt+0x1/0x2", " </IRQ>", " asm_sysvec_apic_timer_interrupt+0x1/0x2", "RIP: 0010:frob_spin+0x1/0x2"}, " frob_loop+0x1/0x2", " call_timer_fn+0x1/0x2"), "HANG", "INFO: rcu detected stall in frob_loop"},
+		{"rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 1-...D } 2656 jiffies s: 4741 root: 0x2/.", append([]string{"Sending NMI from CPU 0 to CPUs 1:", "NMI backtrace for cpu 1", "RIP: 0010:frob_spin+0x1/0x2"}, under("frob_loop")...), "HANG", "INFO: rcu detected stall in sys_frob"},
+		{"INFO: rcu_tasks detected stalls on tasks:", append([]string{"00000000a01a7a0b: .. nvcsw: 2/2 holdout: 1 idle_cpu: -1/0", "task:frob state:D stack:0 pid:77 ppid:1 flags:0x0"}, under("__schedule", "schedule", "frob_flush")...), "HANG", "INFO: rcu detected stall in frob_flush"},
+		{"watchdog: CPU 1 self-detected hard LOCKUP @ frob_spin+0x1/0x2", oops("frob_spin", "frob_loop"), "HANG", "BUG: hard lockup in sys_frob"},
 
 		// warnings by their place
 		{"WARNING: CPU: 1 PID: 77 at fs/frob/inode.c:12 frob_evict+0x33/0x90", oops("frob_evict", "evict"), "WARNING", "WARNING in frob_evict"},
@@ -115,6 +134,7 @@ func TestKinds(t *testing.T) {
 		{"WARNING: CPU: 1 PID: 77 at fs/frob/inode.c:12 frob_evict+0x33/0x90()", frames("dump_stack", "warn_slowpath_common", "warn_slowpath_null", "frob_evict", "evict"), "WARNING", "WARNING in frob_evict"},
 		{"WARNING: CPU: 1 PID: 77 at lib/refcount.c:25 refcount_warn_saturate+0x33/0x90", []string{"RIP: 0010:refcount_warn_saturate+0x33/0x90", " frob_get+0x1/0x2"}, "REFCOUNT_WARNING", "WARNING: refcount bug in frob_get"},
 		{"WARNING: CPU: 1 PID: 77 at lib/debugobjects.c:502 debug_print_object+0x33/0x90", []string{"RIP: 0010:debug_print_object+0x33/0x90", " debug_check_no_obj_freed+0x1/0x2", " kfree+0x1/0x2", " frob_free+0x1/0x2"}, "WARNING", "WARNING: ODEBUG bug in frob_free"},
+		{"WARNING: CPU: 1 PID: 77 at lib/debugobjects.c:508 debug_object_assert_init+0x33/0x90", []string{"RIP: 0010:debug_object_assert_init+0x33/0x90", " del_timer+0x1/0x2", " try_to_grab_pending+0x1/0x2", " __cancel_work_timer+0x1/0x2", " frob_free+0x1/0x2"}, "WARNING", "WARNING in frob_free"},
 		{"WARNING: CPU: 1 PID: 77 at mm/slab_common.c:935 kmalloc_slab+0x33/0x90", []string{"RIP: 0010:kmalloc_slab+0x33/0x90", " __kmalloc+0x1/0x2", " frob_init+0x1/0x2"}, "WARNING", "WARNING: kmalloc bug in frob_init"},
 		{"WARNING: CPU: 1 PID: 77 at kernel/locking/lockdep.c:895 look_up_lock_class+0x33/0x90", []string{"RIP: 0010:look_up_lock_class+0x33/0x90", " register_lock_class+0x1/0x2", " lock_sock_nested+0x1/0x2", " frob_bind+0x1/0x2"}, "LOCKDEP", "WARNING: locking bug in frob_bind"},
 		{"WARNING: CPU: 1 PID: 77 at drivers/usb/core/urb.c:478 usb_submit_urb+0x33/0x90", []string{"RIP: 0010:usb_submit_urb+0x33/0x90", " usb_start_wait_urb+0x1/0x2", " frob_probe+0x1/0x2"}, "WARNING", "WARNING in frob_probe/usb_submit_urb"},
@@ -122,9 +142,12 @@ func TestKinds(t *testing.T) {
 		// memory management, panics
 		{"BUG: Bad page state in process frob  pfn:12345", append([]string{"page:ffffea0000123456 refcount:0", "page last allocated via order 0, migratetype Unmovable", " prep_new_page+0x1/0x2", " __alloc_pages+0x1/0x2", " frob_fill+0x1/0x2", "page last free stack trace:"}, under("bad_page", "free_pcp_prepare", "frob_drop")...), "", "BUG: Bad page state in frob_fill"},
 		{"BUG: Bad page map in process frob  pte:1 pmd:2", under("print_bad_pte"), "", "BUG: Bad page map"},
+		{"BUG kmalloc-64 (Not tainted): Poison overwritten", append([]string{"-----------------------------------------------------------------------------", "INFO: Allocated in frob_new+0x1/0x2 age=1 cpu=0 pid=77"}, under("dump_stack", "print_trailer", "check_bytes_and_report", "check_object", "free_debug_processing", "free_to_partial_list", "kfree", "frob_free")...), "MEMORY_SAFETY_BUG", "BUG: Poison overwritten in frob_free"},
 		{"BUG: Bad rss-counter state mm:ffff888012345678 type:MM_ANONPAGES val:1", nil, "", "BUG: Bad rss-counter state"},
 		{"BUG: Dentry ffff888012345678{i=2,n=/}  still in use (1) [unmount of frob loop0]", under("umount_check"), "", "BUG: Dentry still in use in unmount"},
 		{"Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: frob_parse+0x33/0x90", under("dump_stack", "panic", "__stack_chk_fail"), "DoS", "kernel panic: stack is corrupted in frob_parse"},
+		{"Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: __kmalloc+0x33/0x90", under("dump_stack", "panic", "__stack_chk_fail", "__kmalloc", "frob_new"), "DoS", "kernel panic: stack is corrupted in __kmalloc"},
+		{"Kernel panic - not syncing: KASAN: panic_on_warn set ...", under("dump_stack_lvl", "panic", "check_panic_on_warn"), "DoS", "kernel panic: KASAN: panic_on_warn set ..."},
 		{"Kernel panic - not syncing: corrupted stack end detected inside scheduler", under("dump_stack", "panic", "__schedule", "preempt_schedule", "frob_deep"), "DoS", "kernel panic: corrupted stack end in sys_frob"},
 		{"Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(8,1)", under("panic", "mount_root"), "DoS", "kernel panic: VFS: Unable to mount root fs on unknown-block(NUM,NUM)"},
 		{"Kernel panic - not syncing: Fatal exception in interrupt", under("panic"), "DoS", "kernel panic: Fatal exception"},
@@ -179,6 +202,8 @@ func TestRacingReports(t *testing.T) {
 		append([]string{"WARNING: possible recursive locking detected", "frob/77 is trying to acquire lock:", "ffff888012345678 (&f->a){+.+.}-{3:3}, at: frob_a+0x1/0x2"}, under("frob_c")...),
 		append([]string{"general protection fault, probably for non-canonical address 0xdead000000000100: 0000 [#1] SMP"}, oops("frob_remove")...),
 		append([]string{"kernel BUG at fs/frob/inode.c:88!", "invalid opcode: 0000 [#1] SMP"}, oops("frob_evict2")...),
+		append([]string{"int3: 0000 [#1] SMP"}, oops("frob_patch")...),
+		append([]string{"BUG kmalloc-64 (Not tainted): Poison overwritten", "INFO: Allocated in frob_new+0x1/0x2 age=1 cpu=0 pid=77"}, under("print_trailer", "check_object", "frob_free")...),
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i, one := range reports {
@@ -213,6 +238,19 @@ func TestHangDetectorsRace(t *testing.T) {
 		first, second := FirstCrash([]byte(logs[0]+logs[1])), FirstCrash([]byte(logs[1]+logs[0]))
 		if first.Title != second.Title {
 			t.Errorf("%q or %q", first.Title, second.Title)
+		}
+	}
+}
+
+// An exception that no line announced but its header is an incident of its own, after whatever else.
+func TestHeaderAlone(t *testing.T) {
+	warn := append([]string{"WARNING: CPU: 1 PID: 77 at fs/frob/inode.c:12 frob_evict+0x33/0x90"}, append(oops("frob_evict", "evict"), "---[ end trace 0000000000000000 ]---")...)
+	dies := append([]string{"int3: 0000 [#1] SMP"}, oops("frob_patch")...)
+	for _, callers := range [][]string{{"T77", "T77"}, {"T77", "T78"}} {
+		log := append(kernelLines(callers[0], warn...), kernelLines(callers[1], dies...)...)
+		c := FirstCrash([]byte(strings.Join(log, "")))
+		if c == nil || c.Title != "int3 in frob_patch" || !c.Fatal {
+			t.Errorf("%s: %+v", callers, c)
 		}
 	}
 }

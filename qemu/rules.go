@@ -22,6 +22,7 @@ type rule struct {
 
 	fatal       bool // the kernel or the task ends by it
 	consequence bool // after another incident, its result rather than one of its own
+	header      bool // begins the registers and stack of an exception: part of the report that announced it, if one did
 	complaint   bool // a file system's own message: gives way to any other
 	remark      bool // a line of no known kind: gives way to any other in a run's verdict
 	bare        bool // a report without a stack
@@ -58,15 +59,15 @@ var (
 	checked = &trail{steps: []step{announced, callTrace, stack}, skip: re(`tag_check|^el1h?_`)}
 	freed   = &trail{steps: []step{announced, callTrace, stack}, skip: re(`slab_|kfree|v(?:un)?map|vfree`)}
 	guarded = &trail{steps: []step{announced, stack}}
-	// where the value is used; generic routines only carry it there
-	valued  = &trail{steps: []step{stack}, skip: re(`alloc_skb|netlink_(?:ack|rcv_skb)|_encrypt$|^(?:crypto|cipher|drbg|rng)_`)}
-	leaked  = &trail{steps: []step{stack}, skip: re(`alloc_skb|usb_(?:submit_urb|start_wait_urb|bulk_msg|interrupt_msg|control_msg)`)}
+	// where the value is used; generic routines only carry it there. Before Linux 6.1 the stack stood under "Call Trace:".
+	valued  = &trail{steps: []step{stack}, other: []step{callTrace, stack}, skip: re(`alloc_skb|netlink_(?:ack|rcv_skb)|_encrypt$|^(?:crypto|cipher|drbg|rng)_`)}
+	leaked  = &trail{steps: []step{stack}, other: []step{callTrace, stack}, skip: re(`alloc_skb|usb_(?:submit_urb|start_wait_urb|bulk_msg|interrupt_msg|control_msg)`)}
 	ubsan   = &trail{steps: []step{callTrace, stack}, skip: re(`ubsan|overflow`)}
 	kept    = &trail{steps: []step{matched(`backtrace(?: \(crc [0-9a-f]*\))?:`), stack}, skip: re(`mmap|kmem|slab|alloc|create_object|idr_get|list_lru_init|pcpu_create`)}
 	stuck   = &trail{steps: []step{pc, callTrace, stack}, pick: representative}
 	overrun = &trail{steps: []step{callTrace, stack}, skip: re(`schedule|retint_kernel|bad_stack`), pick: representative}
 	// the stack below the interrupt that noticed
-	stalled = &trail{steps: []step{matched(`apic_timer_interrupt`), pc, stack}, other: []step{matched(`apic_timer_interrupt|Exception stack|el1h_64_irq|handle_riscv_irq|do_io_irq|timer_interrupt\+0x`), stack},
+	stalled = &trail{steps: []step{matched(`apic_timer_interrupt`), pc, stack}, other: []step{matched(`apic_timer_interrupt|Exception stack|el1h_64_irq|handle_riscv_irq|do_io_irq|timer_interrupt\+0x`), stack}, last: []step{matched(`NMI backtrace for cpu|Task dump for CPU`), callTrace, uninterrupted, stack},
 		skip: re(`apic_timer_interrupt|rcu`), pick: representative}
 	waiting = &trail{steps: []step{callTrace, stack}, pick: sleeper}
 	undying = &trail{steps: []step{callTrace, stack}, skip: re(`schedule`)}
@@ -91,7 +92,8 @@ var (
 	// a bad page is put down to who allocated it (CONFIG_PAGE_OWNER): whoever freed it is chance
 	allocated = &trail{steps: []step{matched(`page last allocated`), stack}, skip: re(`(?:free|put|get|update|release)_page|free_unref|^_*folio|truncate_inode_pages|page_frag_free|prep_new_page|alloc|vmap|page_owner`)}
 
-	canary    = &trail{steps: []step{matched(`corrupted in: (?:\[<[^>]*>\] )?` + function)}, other: []step{callTrace, stack}, skip: re(`stack_chk`)}
+	misused   = &trail{steps: []step{callTrace, stack}, skip: re(`^(?:check|init|setup|free)_.*(?:object|bytes|list|slab)|debug_processing|partial_list`)}
+	canary    = &trail{steps: []step{matched(`corrupted in: (?:\[<[^>]*>\] )?` + function)}, other: []step{callTrace, stack}, raw: true, skip: re(`dump_|show_stack|panic|stack_chk`)}
 	usercopy  = &trail{steps: []step{callTrace, stack}, skip: re(`usercopy|__check`)}
 	bug       = &trail{steps: []step{pc, callTrace, stack}, skip: re(`^skb_`)} // their checks are for their callers
 	rustPanic = &trail{steps: []step{callTrace, stack}, skip: re(`rust_begin_unwind`)}
@@ -110,8 +112,8 @@ func warned(skip string) *trail {
 var rules = []*rule{
 	// Sanitizers (mm/kasan/report.c, mm/kfence/report.c, mm/kmsan/report.c, kernel/kcsan/report.c, lib/ubsan.c).
 	{needle: "BUG:", re: re(`BUG: KASAN: (?:double-free or invalid-free|double-free|invalid-free) in ` + function), typ: "KASAN-INVALID-FREE", title: "KASAN: invalid-free in FUNC", alt: "invalid-free in FUNC", where: freed},
-	{needle: "BUG:", re: re(`BUG: KASAN: (.*)`), detail: kasan, alt: badAccess, where: checked},
-	{needle: "BUG:", re: re(`BUG: KFENCE: (use-after-free|out-of-bounds|invalid) (read|write) in ` + function), detail: kfence, alt: badAccess, where: guarded},
+	{needle: "BUG:", re: re(`BUG: KAS[Aa][Nn]: (.*)`), detail: kasan, alt: badAccess, where: checked},
+	{needle: "BUG:", re: re(`BUG: KFENCE: (use-after-free|out-of-bounds|invalid) (read|write) in ` + function), detail: kfence, alt: badAccess, where: guarded, bare: true},
 	{needle: "BUG:", re: re(`BUG: KFENCE: (memory corruption|invalid free) in ` + function), detail: kfence, where: guarded, bare: true},
 	{needle: "BUG:", re: re(`BUG: KMSAN: (kernel-usb-infoleak) in ` + function), detail: kmsan, where: leaked, bare: true},
 	{needle: "BUG:", re: re(`BUG: KMSAN: ([a-z-]+) in ` + function), detail: kmsan, alt: badAccess, where: valued, bare: true},
@@ -129,7 +131,7 @@ var rules = []*rule{
 	{needle: "BUG:", re: re(`BUG: [Uu]nable to handle kernel`), title: "BUG: unable to handle kernel", fatal: true, corrupted: true},
 	{needle: "Unable to handle kernel", re: re(`Unable to handle kernel NULL pointer dereference`), typ: "NULL-POINTER-DEREFERENCE", title: "BUG: unable to handle kernel NULL pointer dereference in FUNC", alt: badAccess, fatal: true},
 	{needle: "Unable to handle kernel", re: re(`Unable to handle kernel paging request`), typ: "MEMORY_SAFETY_BUG", title: "BUG: unable to handle kernel paging request in FUNC", alt: badAccess, fatal: true},
-	{needle: "Unable to handle kernel", re: re(`Unable to handle (kernel .*?)(?: (?:at|on|for|without) .*|$)`), title: "BUG: unable to handle $1 in FUNC", alt: badAccess, fatal: true},
+	{needle: "Unable to handle kernel", re: re(`Unable to handle (kernel .*?)(?: (?:at|on|for|without|outside|in virtual) .*|$)`), title: "BUG: unable to handle $1 in FUNC", alt: badAccess, fatal: true},
 	{needle: "CPU ", re: re(`CPU \d+ Unable to handle kernel paging request`), typ: "MEMORY_SAFETY_BUG", title: "BUG: unable to handle kernel paging request in FUNC", alt: badAccess, fatal: true},
 	{needle: "stack guard page", re: re(`BUG: .*stack guard page was hit at`), title: "BUG: stack guard page was hit in FUNC", alt: "stack-overflow in FUNC", where: stuck, fatal: true},
 	{needle: "Insufficient stack", re: re(`Insufficient stack space to handle exception`), typ: "DoS", title: "kernel stack overflow in FUNC", alt: "stack-overflow in FUNC", where: overrun, fatal: true},
@@ -137,8 +139,9 @@ var rules = []*rule{
 	{needle: "kernel BUG", re: re(`kernel BUG at lib/list_debug\.c`), typ: "MEMORY_SAFETY_BUG", title: "BUG: corrupted list in FUNC", alt: badAccess, where: traced, fatal: true},
 	{needle: "kernel BUG", re: re(`kernel BUG at mm/usercopy\.c`), typ: "BUG", title: "BUG: bad usercopy in FUNC", where: usercopy, fatal: true},
 	{needle: "kernel BUG", re: re(`kernel BUG at `), typ: "BUG", title: "kernel BUG in FUNC", where: bug, fatal: true},
-	{needle: "Kernel BUG", re: re(`Kernel BUG (.+)`), typ: "BUG", title: "kernel BUG $1", fatal: true},
-	{needle: "BUG kmalloc-", re: re(`BUG kmalloc-.*: Object already free`), typ: "DoS", title: "BUG: Object already free"},
+	{needle: "Kernel BUG", re: re(`Kernel BUG (?:at |\[)`), typ: "BUG", title: "kernel BUG in FUNC", where: bug, fatal: true, header: true},
+	{needle: "BUG ", re: re(`^BUG \S+ \(.*\): (Object already free)`), typ: "DoS", title: "BUG: $1"},
+	{needle: "BUG ", re: re(`^BUG \S+ \(.*\): (.*)`), unless: re(`kasan`), typ: "MEMORY_SAFETY_BUG", title: "BUG: $1 in FUNC", where: misused},
 
 	// Lockdep (kernel/locking/lockdep.c, kernel/locking/*_debug.c).
 	{needle: "possible circular", re: re(`(?:WARNING|INFO): possible circular locking dependency detected`), typ: "LOCKDEP", title: "possible deadlock in FUNC", where: wanted},
@@ -168,8 +171,9 @@ var rules = []*rule{
 
 	// Hangs (kernel/hung_task.c, kernel/watchdog.c, kernel/rcu/tree_stall.h).
 	{needle: "BUG:", re: re(`BUG: soft lockup`), typ: "HANG", title: "BUG: soft lockup in FUNC", alt: "stall in FUNC", where: stuck},
-	{needle: "LOCKUP", re: re(`Watchdog detected hard LOCKUP|NMI watchdog: .*hard LOCKUP`), typ: "HANG", title: "BUG: hard lockup in FUNC", alt: "stall in FUNC", where: stuck},
+	{needle: "LOCKUP", re: re(`[Ww]atchdog:? .*hard LOCKUP`), typ: "HANG", title: "BUG: hard lockup in FUNC", alt: "stall in FUNC", where: stuck},
 	{needle: "INFO:", re: re(`INFO: rcu_(?:preempt|sched|bh) (?:self-)?detected(?: expedited)? stall`), typ: "HANG", title: "INFO: rcu detected stall in FUNC", alt: "stall in FUNC", where: stalled},
+	{needle: "INFO:", re: re(`INFO: rcu_tasks\w* detected stalls? on tasks`), typ: "HANG", title: "INFO: rcu detected stall in FUNC", alt: "stall in FUNC", where: waiting},
 	{needle: "INFO:", re: re(`INFO: task .* blocked (?:in I/O wait )?for more than`), typ: "HANG", title: "INFO: task hung in FUNC", alt: "hang in FUNC", where: waiting},
 	// a task may have a line feed in its name
 	{needle: "INFO:", re: re(`INFO: task \S*$`), typ: "HANG", title: "INFO: task hung in FUNC", alt: "hang in FUNC", where: waiting},
@@ -182,7 +186,7 @@ var rules = []*rule{
 	{needle: "BUG:", re: re(`BUG: (MAX_\w+) too low`), title: "BUG: $1 too low!"},
 
 	// Warnings by the place of the check, "CPU: 0 PID: 1 at file:line function" or "file:line at function".
-	{needle: "WARNING:", re: re(`WARNING: .*\blib/debugobjects\.c:\d`), typ: "WARNING", title: "WARNING: ODEBUG bug in FUNC", where: warned(`debug_|rcu|timer_|work_|percpu_|vunmap|vfree|__free_`)},
+	{needle: "WARNING:", re: re(`WARNING: .*\blib/debugobjects\.c:\d+ (?:at )?debug_(?:print_object|check_no_obj_freed)`), typ: "WARNING", title: "WARNING: ODEBUG bug in FUNC", where: warned(`debug_|rcu|timer_|work_|percpu_|vunmap|vfree|__free_`)},
 	{needle: "WARNING:", re: re(`WARNING: .*\bmm/usercopy\.c:\d`), typ: "WARNING", title: "WARNING: bad usercopy in FUNC", where: warned(`usercopy|__check`)},
 	{needle: "WARNING:", re: re(`WARNING: .*\blib/kobject\.c:\d+ (?:kobject_|at)`), typ: "WARNING", title: "WARNING: kobject bug in FUNC", where: warned("")},
 	{needle: "WARNING:", re: re(`WARNING: .*\bfs/proc/generic\.c:\d+ (?:_*proc_register|at)`), typ: "WARNING", title: "WARNING: proc registration bug in FUNC", where: warned("proc_")},
@@ -200,14 +204,16 @@ var rules = []*rule{
 	{needle: "general protection fault", re: re(`general protection fault.*:`), unless: re(`\bip:|^traps:|error:\d+ in `), typ: "DoS", title: "general protection fault in FUNC", alt: badAccess, fatal: true},
 	{needle: "divide", re: re(`divide[ _]error: `), unless: re(`\bip:|^traps:`), typ: "DoS", title: "divide error in FUNC", where: atPC, fatal: true},
 	{needle: "stack segment", re: re(`stack segment: `), typ: "DoS", title: "stack segment fault in FUNC", fatal: true},
-	{needle: "invalid opcode", re: re(`invalid opcode: `), unless: re(`\bip:|^traps:`), typ: "DoS", title: "invalid opcode in FUNC", where: atPC, fatal: true, consequence: true},
-	{needle: "double fault", re: re(`PANIC: double fault|^double fault: `), typ: "DoS", title: "PANIC: double fault in FUNC", where: atPC, fatal: true, consequence: true},
+	{needle: "invalid opcode", re: re(`invalid opcode: `), unless: re(`\bip:|^traps:`), typ: "DoS", title: "invalid opcode in FUNC", where: atPC, fatal: true, header: true},
+	{needle: "double fault", re: re(`PANIC: double fault|^(?:Oops: )?double fault: `), typ: "DoS", title: "PANIC: double fault in FUNC", where: atPC, fatal: true, header: true},
 	{needle: "Unhandled fault", re: re(`Unhandled fault:`), typ: "DoS", title: "Unhandled fault in FUNC", alt: badAccess, fatal: true},
 	{needle: "Alignment trap", re: re(`Alignment trap:`), typ: "DoS", title: "Alignment trap in FUNC", fatal: true},
-	{needle: "Internal error", re: re(`Internal error:`), typ: "DoS", title: "Internal error in FUNC", alt: badAccess, fatal: true, consequence: true},
-	{needle: "Oops", re: re(`\bOops: `), typ: "DoS", title: "Oops in FUNC", fatal: true, consequence: true},
-	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (?:[\w.]+: )?(panic_on_warn set|Fatal exception|hung_task: blocked tasks)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true, corrupted: true},
-	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: ((?:[\w.]+: )?(?:Fatal hardware error|scheduling while atomic|softlockup: hung tasks|RCU Stall|kmsan\.panic set|Oops).*)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true},
+	{needle: "Internal error", re: re(`Internal error:`), typ: "DoS", title: "Internal error in FUNC", alt: badAccess, fatal: true, header: true},
+	// what else ends a task: "int3: 0000 [#1] SMP", "Oops - illegal instruction [#1]", "Kernel bug detected[#1]:"
+	{needle: "[#", re: re(`^(?:Oops: )?([A-Za-z][A-Za-z #/_!-]*\d?)(?:: [0-9a-f]+)?(?: ilc:\d)? ?\[#\d+\]`), typ: "DoS", title: "$1 in FUNC", fatal: true, header: true},
+	{needle: "Oops", re: re(`\bOops: `), typ: "DoS", title: "Oops in FUNC", fatal: true, header: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: (?:kernel: )?(panic_on_warn set|Fatal exception|hung_task: blocked tasks)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true, corrupted: true},
+	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: ((?:[\w.]+: )?(?:Fatal hardware error|scheduling while atomic|softlockup: hung tasks|RCU Stall|panic_on_warn set|kmsan\.panic set|Oops).*)`), typ: "DoS", title: "kernel panic: $1", fatal: true, consequence: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: stack-protector:`), typ: "DoS", title: "kernel panic: stack is corrupted in FUNC", where: canary, fatal: true, bare: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: corrupted stack end detected inside scheduler`), typ: "DoS", title: "kernel panic: corrupted stack end in FUNC", alt: "stack-overflow in FUNC", where: overrun, fatal: true},
 	{needle: "Kernel panic", re: re(`Kernel panic - not syncing: kernel stack overflow`), typ: "DoS", title: "kernel stack overflow in FUNC", alt: "stack-overflow in FUNC", where: overrun, fatal: true, consequence: true},
@@ -238,8 +244,8 @@ var rules = []*rule{
 	{needle: "INFO:", re: re(`INFO:\s*$`), unless: re(`[_:]INFO:`), title: "INFO: corrupted", remark: true, corrupted: true},
 	{needle: "BUG:", re: re(`(?:^|[^A-Za-z_])(BUG:.*)`), unless: re(`xlog_status:|no syscalls can create resource`), title: "$1", bare: true},
 	{needle: "WARNING:", re: re(`(WARNING:.*)`), unless: chatter, typ: "WARNING", title: "$1", remark: true, bare: true},
-	// what is left of a report by the slab allocator's debugging (mm/slub.c) when the console lost its beginning
-	{needle: "INFO:", re: re(`(INFO: (?:Freed|Allocated) in .*)`), title: "$1", remark: true, bare: true, corrupted: true},
+	// part of a report by the slab allocator's debugging (mm/slub.c), and what is left of it when the console lost its beginning
+	{needle: "INFO:", re: re(`(INFO: (?:Freed in|Allocated in|(?:0x)?[0-9a-f]+-(?:0x)?[0-9a-f]+\b.* First byte) .*)`), title: "$1", remark: true, consequence: true, bare: true, corrupted: true},
 	{needle: "INFO:", re: re(`(?:^|[^A-Za-z_:])(INFO:.*)`), unless: chatter, title: "$1", remark: true, bare: true},
 }
 
@@ -248,7 +254,12 @@ var chatter = re(`lockdep is turned off|Stall ended before state dump start|NMI 
 
 // kasan reads the kind of access off the line that follows: "Read of size 8 at addr …".
 func kasan(in *incident, rows []row) (typ, title string) {
-	kind, _, _ := strings.Cut(in.sub[1], " ")
+	kind := kasanKind.FindStringSubmatch(in.sub[1])[1]
+	if words, ok := kasanWords[kind]; ok {
+		kind = words
+	} else {
+		kind, _, _ = strings.Cut(kind, " ")
+	}
 	access, known := "", false
 	for _, r := range rows {
 		if m := accessRE.FindStringSubmatch(r.text); m != nil {
@@ -282,6 +293,9 @@ func kasan(in *incident, rows []row) (typ, title string) {
 }
 
 var (
+	kasanKind = re(`^(.*?)(?: (?:in|on) |$)`)
+	// kasanWords are the kinds as Linux 4.0 to 4.5 spelt them
+	kasanWords  = map[string]string{"use after free": "use-after-free", "out of bounds access": "out-of-bounds"}
 	accessRE    = re(`\b(Read|Write) (?:of size|at addr) [0-9a-f]`)
 	badPlace    = re(`^(?:(?:global-|slab-|stack-|vmalloc-)?out-of-bounds|user-memory-access|wild-memory-access)$`)
 	badRead     = re(`^(?:invalid-access|unknown-crash)$`)

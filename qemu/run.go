@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,9 +21,8 @@ const (
 	silentAfter = 6 * time.Second
 	// overtime is how long past its timeout a case may go without the agent saying so.
 	overtime = 30 * time.Second
-	// outputHead and outputTail bound what is kept of a case's output, in bytes.
-	outputHead = 48 << 10
-	outputTail = 16 << 10
+	// outputSize is what is kept of a case's output, in bytes: three quarters of it the beginning, the rest the end.
+	outputSize = 64 << 10
 	outputNote = 64 // of it, for saying how much was cut
 )
 
@@ -93,6 +93,9 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 		return r.o, err
 	}
 	r.judgeConsole()
+	if died := agentDied(r.o.Crash); died != "" {
+		return r.o, &InfraError{Op: "run case", Err: fmt.Errorf("the agent in the guest ended %s", died)}
+	}
 	if busy && r.o.Crash == nil {
 		return r.o, &InfraError{Op: "run case", Err: errors.New("its time was up, but the host was too busy: QEMU got less than a quarter of the CPU time it wanted"),
 			Hint: "fewer --jobs, or a longer timeout in the plan"}
@@ -109,6 +112,26 @@ func (r *run) crash() *Crash {
 	c.symbolise(r.kernel)
 	return c
 }
+
+// agentDied says how the guest's process 1, the agent, ended, when that is all the kernel has to report; "" otherwise. What ended
+// it is not known then: an oops of its own would be the incident.
+func agentDied(c *Crash) string {
+	if c == nil || c.Title != "kernel panic: Attempted to kill init!" {
+		return ""
+	}
+	how := "somehow"
+	if m := initExit.FindStringSubmatch(c.Report); m != nil {
+		code, _ := strconv.ParseUint(m[1], 16, 32)
+		if status := syscall.WaitStatus(code); status.Signaled() {
+			how = "by " + unix.SignalName(status.Signal())
+		} else {
+			how = fmt.Sprintf("with status %d", status.ExitStatus())
+		}
+	}
+	return how
+}
+
+var initExit = regexp.MustCompile(`Attempted to kill init! exitcode=0x([0-9a-f]{8})`)
 
 // judgeConsole puts the console's first incident into the observation.
 func (r *run) judgeConsole() {
@@ -199,6 +222,8 @@ func (r *run) message(m message) (done bool, err error) {
 	switch m.kind {
 	case "start":
 		r.started = true
+	case "mounted":
+		r.o.CaseAt = r.console.written()
 	case "out":
 		r.out.Write(m.data)
 	case "mount":
@@ -321,22 +346,33 @@ func errnoName(n int) string {
 
 // output keeps the beginning and the end of what a case writes.
 type output struct {
+	size       int // in all, 0 for outputSize
 	head, tail []byte
 	cut        int
 }
 
+func (o *output) sizes() (head, tail int) {
+	size := o.size
+	if size == 0 {
+		size = outputSize
+	}
+	return size / 4 * 3, size / 4
+}
+
 func (o *output) Write(b []byte) {
-	n := min(len(b), outputHead-len(o.head))
+	head, tail := o.sizes()
+	n := min(len(b), head-len(o.head))
 	o.head = append(o.head, b[:n]...)
 	o.tail = append(o.tail, b[n:]...)
-	if drop := len(o.tail) - outputTail; drop > outputTail {
+	if drop := len(o.tail) - tail; drop > tail {
 		o.cut += drop
 		o.tail = append(o.tail[:0], o.tail[drop:]...)
 	}
 }
 
 func (o *output) String() string {
-	tail := o.tail[max(0, len(o.tail)-outputTail+outputNote):]
+	_, size := o.sizes()
+	tail := o.tail[max(0, len(o.tail)-size+outputNote):]
 	var b bytes.Buffer
 	b.Write(o.head)
 	if cut := o.cut + len(o.tail) - len(tail); cut > 0 {

@@ -8,6 +8,7 @@ import (
 type trail struct {
 	steps []step
 	other []step   // when steps lead to no function
+	last  []step   // when these do not either
 	skip  *pattern // functions passed over besides the helpers
 	raw   bool     // helpers count as well
 	// pick chooses of the functions on the trail, outermost last; the first when nil. "" is none of them.
@@ -29,7 +30,7 @@ type walk struct {
 
 // follow gives the guilty function, "" when the report does not show it, and whether the report has what a step needs.
 func (t *trail) follow(rows []row) (fn string, ok bool) {
-	for _, steps := range [][]step{t.steps, t.other} {
+	for _, steps := range [][]step{t.steps, t.other, t.last} {
 		w := walk{trail: t, rows: rows}
 		if steps == nil || !w.run(steps) {
 			continue
@@ -121,6 +122,11 @@ func stack(w *walk) bool {
 	}
 	w.rows = nil
 	return true
+}
+
+// uninterrupted lets a stack pass that does not begin in an interrupt, as the one does that noticed the stall.
+func uninterrupted(w *walk) bool {
+	return len(w.rows) > 0 && !strings.Contains(w.rows[0].text, "<IRQ>")
 }
 
 // taken takes the function where the next lock that is listed was taken.

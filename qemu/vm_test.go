@@ -144,7 +144,7 @@ func TestMessageParserReset(t *testing.T) {
 
 func TestRunCommand(t *testing.T) {
 	got := string(runCommand("n1", Case{Argv: []string{"read", "a b", ""}, Timeout: time.Second}, "case-0", Filesystem{Type: "gfs2", Options: "noatime"}))
-	want := "1000\x001800\x005000\x00case-0\x00gfs2\x00noatime\x00read\x00a b\x00\x00"
+	want := "1000\x001800\x003000\x00case-0\x00gfs2\x00noatime\x00read\x00a b\x00\x00"
 	if got != fmt.Sprintf("run n1 %d\n%s", len(want), want) {
 		t.Fatalf("got %q", got)
 	}
@@ -215,6 +215,13 @@ func TestOutputIsBounded(t *testing.T) {
 	s := o.String()
 	if len(s) > 64<<10 || !strings.HasPrefix(s, "line 0\n") || !strings.HasSuffix(s, "line 99999\n") || !strings.Contains(s, "bytes cut") {
 		t.Fatalf("%d bytes", len(s))
+	}
+	large := output{size: 1 << 20}
+	for i := range 200000 {
+		large.Write(fmt.Appendf(nil, "line %d\n", i))
+	}
+	if s := large.String(); len(s) > 1<<20 || len(s) < 1000<<10 || !strings.HasSuffix(s, "line 199999\n") {
+		t.Fatalf("%d bytes of a MiB", len(s))
 	}
 	var short output
 	short.Write([]byte("all"))
@@ -543,5 +550,23 @@ func TestStarved(t *testing.T) {
 	}
 	if end := turnsOf(os.Getpid()); end.ran <= begin.ran {
 		t.Errorf("%v, then %v: a loop of 50 ms is not seen", begin, end)
+	}
+}
+
+// A run notes where in its console the case began: what the mount printed is before, what the case does after.
+func TestRunNotesWhereTheCaseBegan(t *testing.T) {
+	r := &run{console: newConsole()}
+	mount := "[    1.200000] EXT4-fs (vda): mounted filesystem\n"
+	_, _ = r.console.Write([]byte(mount))
+	if done, err := r.message(message{kind: "mounted"}); done || err != nil {
+		t.Fatal(done, err)
+	}
+	_, _ = r.console.Write([]byte("[    1.300000] kernel BUG at fs/x.c:1!\n"))
+	if text := string(r.console.text()); text[r.o.CaseAt:] != "[    1.300000] kernel BUG at fs/x.c:1!\n" {
+		t.Errorf("it began at %d of %q", r.o.CaseAt, text)
+	}
+	_, _ = r.console.Write([]byte(strings.Repeat(mount, consoleHead/len(mount)+1)))
+	if _, _ = r.message(message{kind: "mounted"}); r.o.CaseAt != 0 {
+		t.Errorf("an offset of a text that may still be cut: %d", r.o.CaseAt)
 	}
 }

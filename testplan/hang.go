@@ -80,23 +80,52 @@ func inMount(file string) string { return strings.TrimPrefix(file, "/mnt/") }
 // while it transfers a file holds that file, and waits for the one that its memory is mapped from. The same cycle has the
 // same words, whichever task is listed first.
 func cycle(tasks []qemu.Stack) string {
-	holders := map[string]qemu.Stack{} // file → the task that transfers it
+	holders, path := circle(tasks)
+	if path == nil {
+		return ""
+	}
+	return inWords(holders, path)
+}
+
+// Cycle returns the tasks of a deadlock that wait for each other's files, each for a file that the next one holds and the last for one
+// of the first; nil when the stacks do not show it.
+func Cycle(h *qemu.Hang) []qemu.Stack {
+	if h.Livelock {
+		return nil
+	}
+	var tasks []qemu.Stack
+	for _, t := range h.Tasks {
+		if fn, _, rank := ofInterest(t, false); fn != "" && rank == stuck {
+			tasks = append(tasks, t)
+		}
+	}
+	holders, path := circle(tasks)
+	var out []qemu.Stack
+	for _, file := range path {
+		out = append(out, holders[file])
+	}
+	return out
+}
+
+// circle returns who holds which file, and the files of a cycle, each of whose holder waits for the next; nil when there is none.
+func circle(tasks []qemu.Stack) (holders map[string]qemu.Stack, path []string) {
+	holders = map[string]qemu.Stack{} // file → the task that transfers it
 	for _, t := range tasks {
 		if t.IO == nil || !slices.ContainsFunc(t.Frames, func(f string) bool { return pageFault.MatchString(frameFunction(f)) }) {
 			continue
 		}
 		if _, taken := holders[t.IO.File]; taken {
-			return "" // two hold one file, or read it together: which of them is waited for is not known
+			return nil, nil // two hold one file, or read it together: which of them is waited for is not known
 		}
 		holders[t.IO.File] = t
 	}
 	files := slices.Sorted(maps.Keys(holders))
 	for _, first := range files {
 		if path := waitsFor(holders, []string{first}); path != nil {
-			return inWords(holders, path)
+			return holders, path
 		}
 	}
-	return ""
+	return nil, nil
 }
 
 // waitsFor continues path, files each of whose holder waits for the next, to one whose holder waits for the first; nil when there

@@ -1,6 +1,8 @@
 package testplan
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -183,6 +185,17 @@ func TestHangNamesTheCycle(t *testing.T) {
 			}
 		})
 	}
+	h := &qemu.Hang{Tasks: []qemu.Stack{parent, in("read", "/mnt/a", "/mnt/c"), in("read", "/mnt/b", "/mnt/a"), in("read", "/mnt/c", "/mnt/x", "/mnt/b")}}
+	var files []string
+	for _, s := range Cycle(h) {
+		files = append(files, s.IO.File)
+	}
+	if !reflect.DeepEqual(files, []string{"/mnt/a", "/mnt/c", "/mnt/b"}) {
+		t.Errorf("the cycle is %v", files)
+	}
+	if h.Livelock = true; Cycle(h) != nil || Cycle(&qemu.Hang{Tasks: []qemu.Stack{parent}}) != nil {
+		t.Error("a cycle where there is none")
+	}
 	looping := in("write", "/mnt/a", "/mnt/a")
 	if j := Judge(qemu.Observation{Hang: &qemu.Hang{Livelock: true, Tasks: []qemu.Stack{looping}}}); !strings.HasPrefix(j.Evidence, "the write of a, with memory mapped from a, does not end; ") {
 		t.Fatalf("got %q", j.Evidence)
@@ -238,6 +251,7 @@ func TestVerdict(t *testing.T) {
 		"infra is nothing": {[]Judgement{infra, infra, infra, pass}, Pass, "", 1, 0.9, 0.99},
 		"flaky":            {[]Judgement{pass, efault, pass, pass}, Pass, "", 3, 0.5, 0.95},
 		"tie is no pass":   {[]Judgement{pass, efault}, Fail, "read EFAULT", 1, 0.3, 0.9},
+		"half of ten":      {slices.Repeat([]Judgement{pass, efault}, 5), Fail, "read EFAULT", 5, 0.4, 0.6},
 		"tie by alphabet":  {[]Judgement{eio, efault}, Fail, "read EFAULT", 1, 0.3, 0.9},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -255,6 +255,9 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	if err != nil {
 		return nil, err
 	}
+	for _, line := range report.Warnings(host.Warnings) {
+		p.Finished(line)
+	}
 	if host.Machine.Accel, err = accel(ctx, st, r.accel, p); err != nil {
 		return nil, err
 	}
@@ -332,12 +335,19 @@ func chosen(ap *applied, prefixes string) ([]lab.Variant, error) {
 	return out, nil
 }
 
-// verdictOf ends a run: errFound when a prefix has no kernel or a patch breaks a case.
+// verdictOf ends a run: errFound when a patch takes the kernel away or breaks a case. That the base has no kernel is no patch's
+// fault, and neither is a prefix that fails as the one before.
 func verdictOf(r *lab.Result) error {
-	for _, p := range r.Prefixes {
-		for _, k := range append([]lab.Prefix{p}, p.Kernels...) {
-			switch k.Status {
-			case lab.PrefixConflict, lab.PrefixBlocked, lab.PrefixBuildFailed, lab.PrefixBootFailed:
+	var base *lab.Prefix
+	for i := range r.Prefixes {
+		for n, k := range kernelsOf(&r.Prefixes[i]) {
+			switch {
+			case k.Status == lab.PrefixConflict, k.Status == lab.PrefixBlocked:
+				return errFound
+			case k.Status != lab.PrefixBuildFailed && k.Status != lab.PrefixBootFailed:
+			case k.Index == 0:
+				base = k
+			case i == 0 || !k.FailsAs(kernelsOf(&r.Prefixes[i-1])[n]):
 				return errFound
 			}
 		}
@@ -347,12 +357,25 @@ func verdictOf(r *lab.Result) error {
 			return errFound
 		}
 	}
+	if base != nil {
+		return &userError{strings.Replace(base.Detail, " kernel: ", " base: ", 1),
+			"no patch is to blame; take another --base, add what it needs with --prerequisite, or change the plan's kernel"}
+	}
 	for _, c := range r.Cells {
 		if c.Outcome == testplan.Infra {
 			return labFailed(c)
 		}
 	}
 	return nil
+}
+
+// kernelsOf is a prefix as each of the plan's kernels.
+func kernelsOf(p *lab.Prefix) []*lab.Prefix {
+	all := []*lab.Prefix{p}
+	for i := range p.Kernels {
+		all = append(all, &p.Kernels[i])
+	}
+	return all
 }
 
 // labFailed is the error for a cell that the lab could not run.
@@ -369,6 +392,9 @@ func preflight(st *store.Store, plan *testplan.Plan, sandbox bool) error {
 		if len(fs.Mkfs) > 0 {
 			needs = append(needs, need{fs.Mkfs[0], ""})
 		}
+	}
+	for _, t := range plan.Tools() {
+		needs = append(needs, need{t, ""})
 	}
 	if sandbox {
 		needs = append(needs, need{"bwrap", "bubblewrap"})

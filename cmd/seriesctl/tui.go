@@ -24,6 +24,8 @@ const (
 	pollEvery = 250 * time.Millisecond
 	pollIdle  = time.Second
 	idleAfter = 10 * time.Second
+	// clockEvery is how often it draws without news while a case runs: the matrix says for how long.
+	clockEvery = time.Second
 )
 
 func (a *app) runTUI(ctx context.Context) error {
@@ -152,7 +154,7 @@ func (w *workspaceView) glance() (g glance, err error) {
 func (w *workspaceView) poll(ctx context.Context) {
 	t := time.NewTimer(pollFirst)
 	defer t.Stop()
-	lately := time.Now()
+	lately, told := time.Now(), time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -160,7 +162,8 @@ func (w *workspaceView) poll(ctx context.Context) {
 		case <-t.C:
 		}
 		news, err := w.look(ctx)
-		if news {
+		if news || w.running() && time.Since(told) >= clockEvery {
+			told = time.Now()
 			w.changed(err)
 		}
 		if news || w.soon.Swap(false) {
@@ -172,6 +175,13 @@ func (w *workspaceView) poll(ctx context.Context) {
 			t.Reset(pollIdle)
 		}
 	}
+}
+
+// running says whether a case runs.
+func (w *workspaceView) running() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.busy && len(w.status.Running) > 0
 }
 
 // look reads what has changed, and says whether anything has.

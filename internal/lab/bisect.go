@@ -15,7 +15,7 @@ import (
 // Prefixes without an image are passed over, and the answer may then be a range.
 type Bisect struct {
 	Limits
-	Case int // its place in the Spec
+	Case int // its place in the State
 }
 
 // Bisecting is the Bisect of a case of spec.
@@ -35,7 +35,8 @@ func (b Bisect) Next(s *State) ([]Want, string) {
 			return []Want{{CellID{i, b.Case}, least}}, fmt.Sprintf("prefix %d has %d of %s", s.Columns[i].Prefix, in.Runs[i], plural(least, "run"))
 		}
 	}
-	if at := b.found(in); at != nil || !in.changes() && in.settled() {
+	at := b.found(in)
+	if at != nil && in.known() || !in.changes() && in.settled() {
 		if wants := in.confirm(); len(wants) > 0 {
 			return wants, "both sides of the change have to be confirmed"
 		}
@@ -54,6 +55,9 @@ func (b Bisect) Next(s *State) ([]Want, string) {
 		return []Want{{CellID{run, b.Case}, in.batch(run)}}, fmt.Sprintf("prefix %d tells most again", s.Columns[run].Prefix)
 	case build >= 0:
 		return []Want{{CellID{build, b.Case}, least}}, fmt.Sprintf("prefix %d halves what is left", s.Columns[build].Prefix)
+	}
+	if at != nil {
+		return nil, "the change is found"
 	}
 	return nil, "the runs do not tell"
 }
@@ -164,13 +168,13 @@ type Bisection struct {
 	Manual *Manual                `json:"manual,omitempty"` // of a bisection by hand
 }
 
-// Bisected says what the stored runs tell about the one patch that changes a case.
+// Bisected says what the stored runs tell about the one patch that changes a case, the c-th of the State.
 func Bisected(st *store.Store, spec *Spec, c int) (*Bisection, error) {
 	r, state, err := load(st, spec)
 	if err != nil {
 		return nil, err
 	}
-	strategy, name := Bisecting(spec, c), spec.Cases[c].Name
+	strategy, name := Bisecting(spec, c), state.Cases[c].Name
 	in := strategy.inquire(state)
 	b := &Bisection{Series: spec.Series, Case: name, Skipped: []int{}, Cells: []Cell{}}
 	for _, cell := range r.Cells {

@@ -5,11 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/qemu"
@@ -23,7 +29,7 @@ type fakeLab struct {
 	unbuilt  map[string]bool                           // keys that do not build
 	unbooted map[string]bool                           // keys whose image does not boot
 	image    map[string]string                         // key → image, the key itself when absent
-	outcome  func(key, program string, nth int) string // "pass", "EFAULT", "hang", "infra"
+	outcome  func(key, program string, nth int) string // "pass", "EFAULT", "hang", "infra", "exit 77", "says …"
 	said     func(key, check string) []qemu.Diagnostic
 	checks   []string
 	builds   []string
@@ -33,6 +39,7 @@ type fakeLab struct {
 	gone     map[string]bool // images whose file is lost
 	onRun    func()
 	hold     func(ctx context.Context, key, program string) // called in a build (program "") or a run, without the lock
+	slow     string                                         // why its machines have no snapshots
 }
 
 // wait is where a test holds a build or a run.
@@ -101,6 +108,8 @@ type fakeVM struct {
 
 func (m *fakeVM) Close() error { return nil }
 
+func (m *fakeVM) NoSnapshot() string { return m.f.slow }
+
 func (m *fakeVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error) {
 	f := m.f
 	if err := f.wait(ctx, m.key, c.Argv[0]); err != nil {
@@ -117,7 +126,13 @@ func (m *fakeVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error)
 	id := f.imageOf(m.key) + " " + c.Argv[0]
 	f.nth[id]++
 	f.runs = append(f.runs, id)
-	switch o := f.outcome(m.key, c.Argv[0], f.nth[id]); o {
+	o := f.outcome(m.key, c.Argv[0], f.nth[id])
+	if text, ok := strings.CutPrefix(o, "says "); ok {
+		return qemu.Observation{Exited: true, Output: text}, nil
+	}
+	switch o {
+	case "exit 77":
+		return qemu.Observation{Exited: true, Status: 77}, nil
 	case "pass":
 		return qemu.Observation{Exited: true, Output: "result: pass\n"}, nil
 	case "hang":
@@ -437,6 +452,114 @@ func TestChecksHaveEveryPrefixBuilt(t *testing.T) {
 		if got := len(f.builds) == buildAll+4; got != all {
 			t.Errorf("%q: %d builds", check, len(f.builds))
 		}
+	}
+}
+
+// A run says which cells it still wants, and has done with them all at its end: also with those of a prefix that does not build, of
+// one that does not boot, and of one with the image of another.
+func TestStatusNamesWhatIsWanted(t *testing.T) {
+	e, f := newFake(t, 5, "a", "b")
+	f.unbuilt["k2"], f.unbooted["k3"] = true, true
+	f.image["k4"] = "k1"
+	e.Workers = 1
+	var first, last Status
+	most := 0
+	e.Watch = func(s Status) {
+		if len(s.Wanted) > len(first.Wanted) {
+			first = s
+		}
+		if left := s.CellsTotal - s.CellsDone; left != len(s.Wanted) {
+			t.Errorf("%d of %d cells are done, and %d are wanted: %v", s.CellsDone, s.CellsTotal, len(s.Wanted), s.Wanted)
+		}
+		most = max(most, s.CellsTotal)
+		last = s
+	}
+	if _, err := e.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if most != 10 || first.Wanted[0] != (Wanted{0, "a", 1}) || first.Wanted[9] != (Wanted{4, "b", 1}) {
+		t.Errorf("%d cells; wanted at first: %v", most, first.Wanted)
+	}
+	if len(last.Wanted) != 0 {
+		t.Errorf("still wanted: %v", last.Wanted)
+	}
+}
+
+func TestOverlay(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := &Result{Prefixes: []Prefix{{Index: 0, Status: PrefixOK}, {Index: 1, Status: PrefixPending}},
+		Cells: []Cell{{Prefix: 0, Case: "a", State: CellDone, Runs: 2}, {Prefix: 0, Case: "b", State: CellQueued}, {Prefix: 1, Case: "a", State: CellQueued}, {Prefix: 1, Case: "b", State: CellQueued}}}
+	Overlay(r, Status{Build: &Activity{Prefix: 1}, Running: []Activity{{Prefix: 0, Case: "b", Started: start}, {Prefix: 7, Case: "b"}},
+		Wanted: []Wanted{{0, "a", 5}, {0, "b", 1}, {1, "a", 1}, {9, "z", 1}}})
+	want := []Cell{{Prefix: 0, Case: "a", State: CellDone, Runs: 2, Wanted: 5}, {Prefix: 0, Case: "b", State: CellRunning, Wanted: 1, Started: start},
+		{Prefix: 1, Case: "a", State: CellQueued, Wanted: 1}, {Prefix: 1, Case: "b", State: CellQueued}}
+	if !reflect.DeepEqual(r.Cells, want) || r.Prefixes[1].Status != PrefixBuilding {
+		t.Errorf("got %+v\n%+v", r.Cells, r.Prefixes)
+	}
+}
+
+// A disk that is full when a run is to be stored ends the command as such; what was stored before is there, nothing half, and with
+// room again the rest is run.
+func TestFullDiskInTheMiddle(t *testing.T) {
+	e, f := newFake(t, 3, "a", "b", "c", "d")
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=4m"); err != nil {
+		t.Skipf("a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	st, err := store.Open(filepath.Join(dir, "ws"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	e.Store = st
+	fill := filepath.Join(dir, "fill")
+	f.onRun = func() {
+		if len(f.runs) == 4 {
+			_ = exec.Command("dd", "if=/dev/zero", "of="+fill, "bs=4k").Run()
+		}
+	}
+	_, err = e.Run(context.Background())
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v", err)
+	}
+	t.Log(err)
+	stored := 0
+	count := func() (n int) {
+		for _, v := range e.Spec.Variants {
+			for _, c := range e.Spec.Cases {
+				runs, err := st.Runs(v.Key, c.Key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += len(runs)
+			}
+		}
+		return n
+	}
+	if stored = count(); stored < 1 || stored > len(f.runs) {
+		t.Errorf("%d runs stored of %d", stored, len(f.runs))
+	}
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	f.onRun, f.runs = nil, nil
+	again := &Engine{Store: st, Spec: e.Spec, Maker: f, Workers: 2}
+	mustRun(t, again)
+	if got := count(); got != stored+len(f.runs) || got < 12 {
+		t.Errorf("%d runs stored, %d before the disk was full and %d after", got, stored, len(f.runs))
+	}
+}
+
+// Where machines can't be put back, it goes on, and it is said.
+func TestMachinesWithoutSnapshots(t *testing.T) {
+	e, f := newFake(t, 1, "a", "b")
+	f.slow = "the drive does not support snapshots"
+	var said []string
+	e.Notify = func(ev Event) { said = append(said, ev.Text) }
+	r := mustRun(t, e)
+	if !slices.Contains(said, "no snapshots, boots for each run: "+f.slow) || !slices.Equal(outcomes(r, "b"), []testplan.Outcome{testplan.Pass}) {
+		t.Errorf("said %q", said)
 	}
 }
 

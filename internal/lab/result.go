@@ -7,6 +7,9 @@
 package lab
 
 import (
+	"regexp"
+	"time"
+
 	"github.com/seriesctl/seriesctl/qemu"
 	"github.com/seriesctl/seriesctl/testplan"
 )
@@ -63,6 +66,14 @@ type Prefix struct {
 	Files        []qemu.FileUse    `json:"files,omitempty"` // that its last patch touches
 }
 
+// FailsAs says whether p has no image for the reason that before, the prefix below it, has none: then its patch is not to blame.
+func (p *Prefix) FailsAs(before *Prefix) bool {
+	failed := p.Status == PrefixBuildFailed || p.Status == PrefixBootFailed
+	return failed && p.Status == before.Status && lineNumber.ReplaceAllString(p.Detail, ":") == lineNumber.ReplaceAllString(before.Detail, ":")
+}
+
+var lineNumber = regexp.MustCompile(`:\d+:`)
+
 var noWarnings = []qemu.Diagnostic{}
 
 // CellState says how far a cell is.
@@ -74,6 +85,9 @@ const (
 	CellRunning CellState = "running"
 	CellDone    CellState = "done"
 	CellNone    CellState = "none" // its prefix has no image
+	// The states of a cell whose runs say nothing of the kernel: no evidence, and no outcome.
+	CellSkipped CellState = "skipped" // every run skipped itself
+	CellAbsent  CellState = "absent"  // a subtest that no run has shown; the signature tells absent from not reached
 )
 
 // Cell is one (prefix, case): its runs and the verdict drawn from them.
@@ -81,15 +95,18 @@ type Cell struct {
 	Prefix        int              `json:"prefix"`
 	Case          string           `json:"case"`
 	State         CellState        `json:"state"`
-	Outcome       testplan.Outcome `json:"outcome"`   // of most runs; "" until one is done
-	Signature     string           `json:"signature"` // of the runs with that outcome
-	Runs          int              `json:"runs"`
+	Outcome       testplan.Outcome `json:"outcome"`    // of most runs; "" until one is done
+	Signature     string           `json:"signature"`  // of the runs with that outcome
+	Runs          int              `json:"runs"`       // that say something of the kernel
 	Agree         int              `json:"agree"`      // runs with that outcome and signature
 	Flaky         bool             `json:"flaky"`      // runs differ in outcome; a race may give one outcome several signatures
 	Confidence    float64          `json:"confidence"` // 0..1
 	InheritedFrom *int             `json:"inherited_from"`
+	Wanted        int              `json:"wanted,omitempty"` // runs in all that the run that goes on still wants; 0: none
+	Started       time.Time        `json:"started,omitzero"` // of the run that goes on, while State is running
 
 	infra int // runs that failed in the lab since the last that did not
+	blank int // runs without an outcome
 }
 
 // Totals counts what this invocation did, not what it found done.
@@ -114,4 +131,5 @@ type Run struct {
 	Judgement   testplan.Judgement `json:"judgement"`
 	Observation qemu.Observation   `json:"observation"`
 	Command     string             `json:"command"` // how to do it by hand
+	Disk        qemu.Filesystem    `json:"-"`       // what it ran on; without a Type there is none, or it is not known
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"github.com/seriesctl/seriesctl/qemu"
 	"github.com/seriesctl/seriesctl/series"
 	"github.com/seriesctl/seriesctl/testplan"
 )
@@ -54,7 +55,9 @@ type Variant struct {
 // Case is a case and the key of its cells, which holds everything but the image.
 type Case struct {
 	testplan.Case
-	Key string `json:"key"`
+	Key     string          `json:"key"`
+	Command string          `json:"command,omitempty"` // what it runs
+	Disk    qemu.Filesystem `json:"disk,omitzero"`     // its file system
 }
 
 // The runs of a case are bounded: of one that is declared to be flaky, and of the one that is bisected, to mostRuns for each

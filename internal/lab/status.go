@@ -15,7 +15,8 @@ type Status struct {
 	Build      *Activity  `json:"build,omitempty"`   // nil when nothing is being built
 	Running    []Activity `json:"running,omitempty"` // one per VM at work
 	CellsDone  int        `json:"cells_done"`
-	CellsTotal int        `json:"cells_total"` // of this round, as far as known
+	CellsTotal int        `json:"cells_total"`      // of this round, as far as known
+	Wanted     []Wanted   `json:"wanted,omitempty"` // what of this round is not done, in its order
 	Started    time.Time  `json:"started"`
 }
 
@@ -32,18 +33,43 @@ type Activity struct {
 	Started time.Time `json:"started"`
 }
 
+// Wanted is a cell that a run still has to get to a number of runs.
+type Wanted struct {
+	Prefix int    `json:"prefix"`
+	Case   string `json:"case"`
+	Runs   int    `json:"runs"` // in all, those that there are included
+}
+
 // plan starts the counts of a round.
 func (e *Engine) plan(jobs []job) {
-	total := 0
+	var list []Wanted
 	for _, j := range jobs {
-		total += len(j.cells)
+		for _, w := range j.cells {
+			list = append(list, Wanted{j.variant.Index, w.c.Name, w.want})
+		}
 	}
 	e.activity(func(s *Status) {
 		started := s.Started
 		if started.IsZero() {
 			started = time.Now()
 		}
-		*s = Status{PID: os.Getpid(), Series: e.Spec.Series, CellsTotal: total, Started: started}
+		*s = Status{PID: os.Getpid(), Series: e.Spec.Series, CellsTotal: len(list), Wanted: list, Started: started}
+	})
+}
+
+// done notes that nothing more is to be done for a cell.
+func (e *Engine) done(prefix int, name string) {
+	e.activity(func(s *Status) {
+		s.CellsDone++
+		s.Wanted = slices.DeleteFunc(slices.Clone(s.Wanted), func(w Wanted) bool { return w.Prefix == prefix && w.Case == name })
+	})
+}
+
+// drop notes that the cells of a job will not be run.
+func (e *Engine) drop(j job) {
+	e.activity(func(s *Status) {
+		s.CellsTotal -= len(j.cells)
+		s.Wanted = slices.DeleteFunc(slices.Clone(s.Wanted), func(w Wanted) bool { return w.Prefix == j.variant.Index })
 	})
 }
 

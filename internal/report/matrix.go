@@ -97,7 +97,7 @@ func (m *Matrix) Cell(row, col int) *lab.Cell { return m.cells[row*len(m.cols)+c
 func (m *Matrix) Effect(row, col int) *testplan.Attribution { return m.effects[row*len(m.cols)+col] }
 
 // Word is a cell in at most four ASCII letters: "ok", "FAIL", "HANG", "LIVE", "BUG", "WARN", "TIME", "infr"
-// for what a run showed, "flky" where runs differ in outcome, "run" and "." (queued) while a run goes on, "bld",
+// for what a run showed, "flky" where runs differ in outcome, "skip" and "abs" where they show nothing, "run" and "." (queued) while a run goes on, "bld",
 // "boot", "conf", "blkd" where the prefix has no image.
 func (m *Matrix) Word(row, col int) string {
 	c := m.Cell(row, col)
@@ -109,6 +109,10 @@ func (m *Matrix) Word(row, col int) string {
 		return "."
 	case lab.CellRunning:
 		return "run"
+	case lab.CellSkipped:
+		return "skip"
+	case lab.CellAbsent:
+		return "abs"
 	}
 	if c.Flaky {
 		return "flky"
@@ -145,16 +149,16 @@ func (m *Matrix) Does(row int) string {
 		}
 		return ""
 	}
-	var n [len(effectOrder)]int
+	var n [len(Effects)]int
 	for col := range m.cols {
 		if a := m.Effect(row, col); a != nil {
-			if i := slices.Index(effectOrder[:], a.Effect); i >= 0 {
+			if i := slices.Index(Effects[:], a.Effect); i >= 0 {
 				n[i]++
 			}
 		}
 	}
 	var words []string
-	for i, e := range effectOrder {
+	for i, e := range Effects {
 		if n[i] > 0 {
 			words = append(words, fmt.Sprintf("%s %d", effectMark(e), n[i]))
 		}
@@ -168,8 +172,8 @@ func (m *Matrix) Does(row int) string {
 	return strings.Join(words, " ")
 }
 
-// effectOrder is the order in which effects are told: the worst first.
-var effectOrder = [...]testplan.Effect{testplan.Regresses, testplan.MoreOften, testplan.Fixes, testplan.Rarer, testplan.ChangesSymptom, testplan.Undetermined}
+// Effects are all that a mark stands for, in the order in which they are told: the worst first.
+var Effects = [...]testplan.Effect{testplan.Regresses, testplan.MoreOften, testplan.Fixes, testplan.Rarer, testplan.ChangesSymptom, testplan.Undetermined}
 
 func effectMark(e testplan.Effect) string {
 	switch e {
@@ -236,6 +240,8 @@ var wordMeaning = []struct{ word, meaning string }{
 	{"TIME", "still moving at its time limit"},
 	{"flky", "runs disagree"},
 	{"infr", "the lab failed, no evidence"},
+	{"skip", "skipped itself, no evidence"},
+	{"abs", "no such subtest, or not reached: no evidence"},
 	{"bld", "does not build"},
 	{"boot", "does not boot"},
 	{"conf", "does not apply"},

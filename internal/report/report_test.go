@@ -207,7 +207,7 @@ func TestSentence(t *testing.T) {
 		{rfc, 8, 8, "patch 8 regresses gfs2/sanity: pass → warn (WARNING in iomap_dio_complete) (1 run)"},
 		{rfc, 8, 16, "patch 8 may change (undetermined) ext4/cross-two-files: pass → timeout (71% sure) (3 of 5 runs)"},
 		{live, 3, 4, "gfs2/direct-write-self is running on prefix 3"},
-		{live, 3, 6, "gfs2/writev-self is queued on prefix 3"},
+		{live, 3, 6, "gfs2/writev-self is queued on prefix 3, for 2 runs"},
 		{live, 4, 0, "gfs2/read-self waits for prefix 4, which is being built"},
 		{live, 5, 0, "gfs2/read-self waits for prefix 5 to be built"},
 	}

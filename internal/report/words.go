@@ -27,13 +27,22 @@ func (m *Matrix) Sentence(row, col int) string {
 		case lab.PrefixPending:
 			return fmt.Sprintf("%s waits for prefix %d to be built", name, p.Index)
 		}
-		return fmt.Sprintf("%s is queued on prefix %d", name, p.Index)
+		if c == nil || c.Wanted == 0 {
+			return fmt.Sprintf("%s has not been run on prefix %d", name, p.Index)
+		}
+		return fmt.Sprintf("%s is queued on prefix %d, for %s", name, p.Index, count(c.Wanted, "run"))
 	case c.State == lab.CellRunning:
 		s := fmt.Sprintf("%s is running on prefix %d", name, p.Index)
+		if c.Wanted > 1 {
+			s += fmt.Sprintf(", run %d of %d", min(c.Runs+1, c.Wanted), c.Wanted)
+		}
 		if c.Runs > 0 {
 			s += fmt.Sprintf("; %s so far: %s", count(c.Runs, "run"), cellOutcome(c))
 		}
 		return s
+	}
+	if said := blank(c); said != "" {
+		return fmt.Sprintf("%s on prefix %d: %s, which says nothing about the patch", name, p.Index, said)
 	}
 	evidence := " (" + cellEvidence(c) + ")"
 	if p.Index == 0 {
@@ -64,6 +73,17 @@ func (m *Matrix) Sentence(row, col int) string {
 		return fmt.Sprintf("patch %d was not compiled: %s; %s: %s%s", p.Patch, leftOut(p), name, cellOutcome(c), evidence)
 	}
 	return fmt.Sprintf("patch %d has no effect on %s: %s%s", p.Patch, name, cellOutcome(c), evidence)
+}
+
+// blank says why a cell that was run has no outcome; "" when it has one.
+func blank(c *lab.Cell) string {
+	switch c.State {
+	case lab.CellSkipped:
+		return "skipped"
+	case lab.CellAbsent:
+		return plain.Line(c.Signature)
+	}
+	return ""
 }
 
 // statusSentence says why a prefix has no image; "" when it has one or may still get one.
@@ -141,7 +161,7 @@ func (m *Matrix) Notes() []Note {
 
 func (m *Matrix) changes(row int) []Change {
 	var changes []Change
-	for _, e := range effectOrder {
+	for _, e := range Effects {
 		from := len(changes)
 	cases:
 		for col := range m.cols {
@@ -173,6 +193,8 @@ func (m *Matrix) plainNote(row int) (said, detail string) {
 		}
 	}
 	switch {
+	case row > 0 && p.FailsAs(m.Prefix(row-1)):
+		return "effect not known: without it the kernel " + statusText(p.Status) + " either", ""
 	case p.Status != lab.PrefixOK:
 		return statusText(p.Status), plain.Line(p.Detail)
 	case p.Index == 0:
@@ -185,6 +207,26 @@ func (m *Matrix) plainNote(row int) (said, detail string) {
 		return m.noEffect(row) + "; not compiled", leftOut(p)
 	}
 	return m.noEffect(row), ""
+}
+
+// NoEffect says that the row's patch is known to do nothing to any case: its image is that of the prefix before, or each case
+// has the same verdict there.
+func (m *Matrix) NoEffect(row int) bool {
+	p := m.Prefix(row)
+	if row == 0 || p.Status != lab.PrefixOK || p.Coverage == lab.CoverageNone || m.Prefix(row-1).Status != lab.PrefixOK {
+		return false
+	}
+	same := p.SameImageAs != nil && m.Prefix(row-1).Index == *p.SameImageAs && len(p.Kernels) == 0
+	for col := range m.cols {
+		if m.Effect(row, col) != nil {
+			return false
+		}
+		c, above := m.Cell(row, col), m.Cell(row-1, col)
+		if !same && (!comparable(c, above) || c.Outcome != above.Outcome || c.Signature != above.Signature) {
+			return false
+		}
+	}
+	return true
 }
 
 // noEffect says how well it is known that a row's patch does nothing.
@@ -297,12 +339,18 @@ func (m *Matrix) undecided() []string {
 }
 
 func cellOutcome(c *lab.Cell) string {
+	if said := blank(c); said != "" {
+		return said
+	}
 	return outcomeText(strings.TrimSpace(string(c.Outcome) + " " + c.Signature))
 }
 
-// cellEvidence is the number of runs behind a verdict, how many agree, and where they come from.
+// cellEvidence is the number of runs behind a verdict, how many agree, how many are still to come, and where they come from.
 func cellEvidence(c *lab.Cell) string {
 	s := count(c.Runs, "run")
+	if c.Wanted > c.Runs {
+		s += fmt.Sprintf(" of %d wanted", c.Wanted)
+	}
 	if c.Agree < c.Runs {
 		s = fmt.Sprintf("%d of %s", c.Agree, s)
 	}

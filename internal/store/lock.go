@@ -17,7 +17,11 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("lock workspace %s: another seriesctl works in it (process %d)", e.Dir, e.PID)
+	who := ""
+	if e.PID != 0 {
+		who = fmt.Sprintf(" (process %d)", e.PID)
+	}
+	return fmt.Sprintf("lock workspace %s: another seriesctl works in it%s", e.Dir, who)
 }
 
 // Hint says what can be done.

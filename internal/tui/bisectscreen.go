@@ -192,10 +192,10 @@ func (s *bisectScreen) cell() (prefix int, caseName string, ok bool) {
 
 // open shows the cell of the prefix under the cursor.
 func (s *bisectScreen) open() tea.Cmd {
-	if s.now == nil || s.at >= s.home.Rows() {
+	if s.now == nil || s.at >= s.home.all.Rows() {
 		return nil
 	}
-	s.home.grid.moveTo(s.at, s.home.grid.col, s.home.matrix)
+	s.home.reveal(s.home.all.Prefix(s.at).Index, s.name)
 	return s.home.openCell()
 }
 

@@ -23,6 +23,7 @@ type (
 		serial int
 		runs   []lab.Run
 		err    error
+		before *earlier
 	}
 	fileMsg struct {
 		serial int
@@ -61,13 +62,19 @@ func (s *cellScreen) close() { s.leave() }
 func (s *cellScreen) cell() (prefix int, caseName string, ok bool) { return s.prefix, s.caseName, true }
 
 func (s *cellScreen) table() Table {
-	return Table{Title: "Cell", Bindings: append(s.keys(s, s.m, "next of stacks, report, output, facts, console"), []Binding{
+	return Table{Title: "Cell", Bindings: append(s.keys(s, s.m, "next of run, stacks, report, output, before, by hand, console"), []Binding{
 		{[]string{"]"}, "]", "", "the same case with the next patch", func() tea.Cmd { return s.neighbour(1) }},
 		{[]string{"["}, "[", "[ ] patch", "the same case without this patch", func() tea.Cmd { return s.neighbour(-1) }},
 		{[]string{"J"}, "J", "", "next run", func() tea.Cmd { return s.nextRun(1) }},
 		{[]string{"K"}, "K", "J K run", "run before", func() tea.Cmd { return s.nextRun(-1) }},
-		{[]string{"p"}, "p", "p diff", "open the patch: message, diff, replies, what it needs", s.openPatch},
+		{[]string{"o"}, "o", "o oops", "the console where the report begins", s.toOops},
+		{[]string{"c"}, "c", "", "the console where the case began", does(func() {
+			if s.stopSearch(); !s.toCase() {
+				s.m.said = "where the case began is not known of this run"
+			}
+		})},
 		{[]string{"q", "esc"}, "q, Esc", "q back", "back to the matrix", s.m.pop},
+		{[]string{"p"}, "p", "p diff", "open the patch: message, diff, replies, what it needs", s.openPatch},
 	}...)}
 }
 
@@ -107,17 +114,24 @@ func (s *cellScreen) update(msg tea.Msg) tea.Cmd {
 
 func (s *cellScreen) loadRuns() tea.Cmd {
 	s.serial++
-	serial, prefix, name := s.serial, s.prefix, s.caseName
+	serial, prefix, name, before := s.serial, s.prefix, s.caseName, s.before
 	return ask(s, func() tea.Msg {
 		runs, err := s.src.Runs(prefix, name)
-		return runsMsg{serial, runs, err}
+		if before != nil {
+			e := *before
+			e.runs, e.err = s.src.Runs(e.prefix, name)
+			before = &e
+		}
+		return runsMsg{serial, runs, err, before}
 	})
 }
 
 func (s *cellScreen) takeRuns(msg runsMsg) tea.Cmd {
 	before := s.logPath()
+	s.before = msg.before
 	s.setRuns(msg.runs, msg.err)
 	if s.file != nil && s.logPath() == before {
+		s.layOut(true)
 		return s.stat()
 	}
 	return s.openLog()
@@ -147,7 +161,8 @@ func (s *cellScreen) openLog() tea.Cmd {
 // recheck looks whether the cell has new runs or its log has grown.
 func (s *cellScreen) recheck() tea.Cmd {
 	x := s.home.matrix
-	if s.loading || s.row >= x.Rows() || s.col >= x.Cols() {
+	s.row, s.col = x.place(s.prefix, s.caseName)
+	if s.loading || s.row < 0 || s.col < 0 {
 		return nil
 	}
 	if p := x.At(s.row, s.col); p.Index == s.prefix && p.Status != lab.PrefixOK {
@@ -174,6 +189,17 @@ func (s *cellScreen) stat() tea.Cmd {
 	})
 }
 
+// toOops looks for the incident of the run in its console.
+func (s *cellScreen) toOops() tea.Cmd {
+	text := s.oops()
+	if s.choose(tabConsole); text == "" || s.chosen() != tabConsole {
+		s.m.said = "no report in this run's console"
+		return nil
+	}
+	s.window().hit, s.window().top = -1, 0
+	return s.find(s, text, 1)
+}
+
 // neighbour shows the same case some prefixes further.
 func (s *cellScreen) neighbour(step int) tea.Cmd {
 	x := s.home.matrix
@@ -198,15 +224,10 @@ func (s *cellScreen) nextRun(step int) tea.Cmd {
 }
 
 func (s *cellScreen) title() (left, right string) {
-	x := s.home.matrix
-	left = fmt.Sprintf("%s  prefix %d", s.text(s.caseName), s.prefix)
-	if s.row < x.Rows() {
-		left += ": " + x.subject(s.row)
-		if s.col < x.Cols() {
-			right, _ = x.parts(s.row, s.col)
-		}
+	if s.row >= 0 && s.col >= 0 {
+		right, _ = s.home.parts(s.row, s.col)
 	}
-	return left, right
+	return fmt.Sprintf("%s  prefix %d: %s", s.text(s.caseName), s.prefix, s.subject), right
 }
 
 func (s *cellScreen) sentence() (head, text string) { return "", s.home.words() }

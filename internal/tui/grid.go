@@ -11,13 +11,14 @@ type grid struct {
 	top, left     int // the first row and column that are visible
 	width, height int // of the screen's part, headers included
 	label         int // width of the labels
-	cell          int // width of a column without the blank before it
+	cell          int // least width of a column without the blank before it
 	headers       int // lines of headers beside the line of groups
 }
 
 // gridSource gives the grid its content, each text safe and of exactly the width asked for.
 type gridSource interface {
 	group(col int) string                 // of a column; equal neighbours are one group
+	width(col int) int                    // at least grid.cell
 	header(line, col, width int) string   // line 0 is the uppermost
 	rowLabel(row, width int) string       // may hold styles
 	cellText(row, col, width int) string  // may hold styles
@@ -66,11 +67,11 @@ func (g *grid) layout(src gridSource) []int {
 			x += groupGap
 		}
 		// The blank after the last cell holds the cursor's bracket.
-		if x+1+g.cell+1 > g.width {
+		if x+1+src.width(col)+1 > g.width {
 			break
 		}
 		at = append(at, x+1)
-		x += 1 + g.cell
+		x += 1 + src.width(col)
 	}
 	return at
 }
@@ -91,8 +92,9 @@ func (g *grid) view(src gridSource) []string {
 			if g.left+i == g.col {
 				st = bold
 			}
-			b.WriteString(spaces(pos-x) + g.paint(st, src.header(h, g.left+i, g.cell)))
-			x = pos + g.cell
+			width := src.width(g.left + i)
+			b.WriteString(spaces(pos-x) + g.paint(st, src.header(h, g.left+i, width)))
+			x = pos + width
 		}
 		lines = append(lines, b.String())
 	}
@@ -103,14 +105,15 @@ func (g *grid) view(src gridSource) []string {
 		x := g.label
 		for i, pos := range at {
 			col := g.left + i
+			width := src.width(col)
 			if row == g.row && col == g.col {
 				open, end := "[", "]"
-				b.WriteString(spaces(pos-1-x) + g.paint(bar, open+src.cellPlain(row, col, g.cell)+end))
-				x = pos + g.cell + 1
+				b.WriteString(spaces(pos-1-x) + g.paint(bar, open+src.cellPlain(row, col, width)+end))
+				x = pos + width + 1
 				continue
 			}
-			b.WriteString(spaces(pos-x) + src.cellText(row, col, g.cell))
-			x = pos + g.cell
+			b.WriteString(spaces(pos-x) + src.cellText(row, col, width))
+			x = pos + width
 		}
 		lines = append(lines, b.String())
 	}
@@ -131,7 +134,7 @@ func (g *grid) groupLine(at []int, src gridSource) string {
 		for j+1 < len(at) && src.group(g.left+j+1) == src.group(g.left+i) {
 			j++
 		}
-		width := at[j] + g.cell - at[i]
+		width := at[j] + src.width(g.left+j) - at[i]
 		name := g.cut(src.group(g.left+i), width)
 		if i == 0 && g.left > 0 {
 			name = g.cut(g.pick("‹ ", "< ")+src.group(g.left), width)
@@ -152,4 +155,43 @@ func (g *grid) groupLine(at []int, src gridSource) string {
 		i = j + 1
 	}
 	return b.String()
+}
+
+// cellAt is the cell under column x of line y of the grid. Left of the cells it is the cursor's column, in the headers the
+// cursor's row; ok is false where there is nothing.
+func (g *grid) cellAt(x, y int, src gridSource) (row, col int, ok bool) {
+	row, col = g.row, g.col
+	if x < 0 || y < 0 || x >= g.width || y >= g.height || g.rows == 0 || g.cols == 0 {
+		return 0, 0, false
+	}
+	if y > g.headers {
+		if row = g.top + y - g.headers - 1; row >= g.rows {
+			return 0, 0, false
+		}
+	}
+	if x < g.label {
+		return row, col, y > g.headers
+	}
+	for i, pos := range g.layout(src) {
+		// The blank before a column is its own, for the bracket.
+		if x >= pos-1 && x < pos+src.width(g.left+i) {
+			return row, g.left + i, true
+		}
+	}
+	return 0, 0, false
+}
+
+// wheel scrolls by rows and columns; the cursor goes along where it would leave the screen.
+func (g *grid) wheel(rows, cols int, src gridSource) {
+	if g.rows == 0 || g.cols == 0 {
+		return
+	}
+	g.top = max(min(g.top+rows, g.rows-g.bodyRows()), 0)
+	row := min(max(g.row, g.top), g.top+g.bodyRows()-1)
+	col := g.col
+	if cols != 0 {
+		g.left = max(min(g.left+cols, g.cols-1), 0)
+		col = min(max(col, g.left), g.left+max(len(g.layout(src)), 1)-1)
+	}
+	g.moveTo(row, col, src)
 }

@@ -41,10 +41,13 @@ func (s *matrixScreen) update(msg tea.Msg) tea.Cmd {
 
 func (s *matrixScreen) close() {}
 
-// cell is the one under the cursor.
+// cell is the one under the cursor; of a folded file system no case.
 func (s *matrixScreen) cell() (prefix int, caseName string, ok bool) {
 	if s.blank() {
 		return 0, "", false
+	}
+	if len(s.shown.cols[s.grid.col]) > 1 {
+		return s.Prefix(s.grid.row).Index, "", true
 	}
 	return s.Prefix(s.grid.row).Index, s.Case(s.grid.col).Name, true
 }
@@ -74,7 +77,7 @@ func (s *matrixScreen) table() Table {
 		{[]string{"h", "left"}, "h, left", "", "case to the left", move(0, -1)},
 		{[]string{"l", "right"}, "l, right", "", "case to the right", move(0, 1)},
 		{[]string{"]"}, "]", "", "next patch that does something", does(func() { s.nextEffect(1) })},
-		{[]string{"["}, "[", "[ ] effects", "patch before that does something", does(func() { s.nextEffect(-1) })},
+		{[]string{"["}, "[", "", "patch before that does something", does(func() { s.nextEffect(-1) })},
 		{[]string{"g", "home"}, "g, Home", "", "first patch", to(func() (int, int) { return 0, g.col })},
 		{[]string{"G", "end"}, "G, End", "", "last patch", to(func() (int, int) { return g.rows, g.col })},
 		{[]string{"0", "^"}, "0", "", "first case", to(func() (int, int) { return g.row, 0 })},
@@ -83,12 +86,18 @@ func (s *matrixScreen) table() Table {
 		{[]string{"ctrl+u"}, "^u", "", "half a screen up", page(-1)},
 		{[]string{"space", "pgdown"}, "Space, PgDn", "", "a screen down", page(2)},
 		{[]string{"pgup"}, "PgUp", "", "a screen up", page(-2)},
+		{[]string{"f"}, "f", "f filter", "show only some cases: a pattern as in --cases or a part of the name; changes, bad, still (bad at the end)", s.askFilter},
+		{[]string{"o"}, "o", "", "sort the cases: in the plan's order, by effect, by name", does(func() { s.m.said = "cases " + s.sort().String() })},
+		{[]string{"z"}, "z", "", "fold the cases of the file system into one column, or unfold them", does(s.fold)},
+		{[]string{"Z"}, "Z", "", "fold the patches that do nothing, or unfold them", does(s.foldQuiet)},
+		{[]string{"a"}, "a", "", "show everything again, in the plan's order", does(s.showAll)},
 	}, Legend: []string{
 		"ok passes", "FAIL wrong data or errno", "HANG deadlock", "LIVE livelock", "BUG kernel crash", "WARN kernel warning",
-		"TIME still moving at its time limit", "flky runs disagree", "infr the lab failed, no evidence", "run running",
+		"TIME still moving at its time limit", "flky runs disagree", "infr the lab failed, no evidence", "run " + s.pick("▸", ">") + "12s running, for how long", "que queued", "HANG" + s.pick("…", ".") + " HANG 2/5 more runs are queued; 2 of 5 are done",
 		s.pick("·", ".") + " not run yet", "bld boot conf blkd the prefix has no image: does not build, boot, apply; blocked",
 		"FIX or + the patch fixes the case", "REG or ! the patch breaks it", "chg or ~ the patch changes the symptom", "? the patch may change it",
 		"not built (beside a patch) none of its code is compiled, so no test says anything of it",
+		"flky 71% how sure it is, where that is less than 95%", "= (beside a patch) it is known to do nothing to any case",
 		"=3 (beside a patch) the image is the same as prefix 3's",
 	}}
 	t.Bindings = append(t.Bindings, s.m.finding("find a patch or case by a part of its name", s.search)...)
@@ -98,7 +107,7 @@ func (s *matrixScreen) table() Table {
 
 // openCell shows the cell under the cursor.
 func (s *matrixScreen) openCell() tea.Cmd {
-	if s.blank() {
+	if s.blank() || s.unfold() {
 		return nil
 	}
 	src, ok := can[CellSource](s.m, s.src, "cells are")
@@ -126,7 +135,7 @@ func (s *matrixScreen) openPatch() tea.Cmd {
 
 // openBisect shows the bisection of the cursor's case.
 func (s *matrixScreen) openBisect() tea.Cmd {
-	if s.blank() {
+	if s.blank() || len(s.shown.cols[s.grid.col]) > 1 && s.unfold() {
 		return nil
 	}
 	src, ok := can[BisectSource](s.m, s.src, "bisections are")
@@ -167,6 +176,21 @@ func (s *matrixScreen) nextEffect(step int) {
 	s.m.said = "no further patch does anything to a case"
 }
 
+// askFilter asks for what to show only.
+func (s *matrixScreen) askFilter() tea.Cmd {
+	label := "only: "
+	if s.m.width >= 80 {
+		label = "only (" + onlyChanges + ", " + onlyBad + ", " + onlyStill + ", gfs2/*, *-self): "
+	}
+	s.m.prompt = &prompt{label: label, enter: func(text string) tea.Cmd {
+		if err := s.filter(text); err != nil {
+			s.m.said = err.Error()
+		}
+		return nil
+	}}
+	return nil
+}
+
 func (s *matrixScreen) search(text string, step int) tea.Cmd {
 	if !s.find(text, step) {
 		s.m.said = fmt.Sprintf("no patch or case holds %q", text)
@@ -182,6 +206,9 @@ func (s *matrixScreen) title() (left, right string) {
 	}
 	if r.Subject != "" {
 		left += "  " + s.text(r.Subject)
+	}
+	if h := s.hidden(); h != "" {
+		left = h + "; a shows all  " + left
 	}
 	var ends []string
 	if base := s.text(r.Base); base != "" && s.m.width >= 70 {
@@ -209,14 +236,21 @@ func (s *matrixScreen) sentence() (head, text string) {
 		return "", ""
 	}
 	row := s.grid.row
+	if s.shown.rows[row].folded() {
+		return s.subject(row), s.words()
+	}
 	return fmt.Sprintf("%d %s", s.Prefix(row).Index, s.subject(row)), s.words()
 }
 
 func (s *matrixScreen) view() []string {
-	if s.blank() {
-		return s.empty()
+	switch {
+	case !s.blank():
+		return s.grid.view(s.matrix)
+	case s.all.Rows() > 0 && s.all.Cols() > 0:
+		// The filter left some when it was set.
+		return []string{"", s.paint(bold, s.cut(" No case is left to show: "+s.hidden()+". a shows all.", s.m.width))}
 	}
-	return s.grid.view(s.matrix)
+	return s.empty()
 }
 
 // empty says what to do next where there is no matrix yet.

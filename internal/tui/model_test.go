@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,21 +29,31 @@ type world struct {
 	changes chan struct{}
 	status  Status
 	runs    []lab.Run
+	before  []lab.Run // of prefixes before 4, when there are any
 	series  *series.Series
 	err     error
 	console string
-	open    int // files that are open
+	path    string // of the console, when it is a file
+	open    int    // files that are open
 }
 
 func (w *world) Result() *lab.Result      { return w.result }
 func (w *world) Changes() <-chan struct{} { return w.changes }
 func (w *world) Status() Status           { return w.status }
 
-func (w *world) Runs(int, string) ([]lab.Run, error) { return w.runs, w.err }
+func (w *world) Runs(prefix int, _ string) ([]lab.Run, error) {
+	if w.before != nil && prefix < 4 {
+		return w.before, w.err
+	}
+	return w.runs, w.err
+}
 
 func (w *world) Series() (*series.Series, error) { return w.series, w.err }
 
 func (w *world) Open(path string) (File, error) {
+	if w.path != "" {
+		return os.Open(w.path)
+	}
 	if w.console == "" {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}
@@ -90,6 +101,9 @@ type term struct {
 func newScreen(t *testing.T, w *world, width, height int, o Options) *term {
 	s := &term{t, w, newModel(w, o)}
 	s.m.still = true
+	if x, ok := s.m.stack[0].(*matrixScreen); ok {
+		x.now = func() time.Time { return reporttest.Now }
+	}
 	s.size(width, height)
 	return s
 }
@@ -151,7 +165,8 @@ func (s *term) send(msg tea.Msg) bool {
 
 var special = map[string]tea.Key{
 	"enter": {Code: tea.KeyEnter}, "esc": {Code: tea.KeyEscape}, "tab": {Code: tea.KeyTab}, "backspace": {Code: tea.KeyBackspace},
-	"home": {Code: tea.KeyHome}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "right": {Code: tea.KeyRight}, "space": {Code: tea.KeySpace, Text: " "},
+	"shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift}, "home": {Code: tea.KeyHome}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "right": {Code: tea.KeyRight},
+	"space":  {Code: tea.KeySpace, Text: " "},
 	"ctrl+d": {Code: 'd', Mod: tea.ModCtrl}, "ctrl+u": {Code: 'u', Mod: tea.ModCtrl}, "ctrl+c": {Code: 'c', Mod: tea.ModCtrl},
 }
 
@@ -198,6 +213,29 @@ func live() *world {
 	return &world{result: reporttest.Live(), changes: make(chan struct{}, 1), status: Status{Running: true, Line: "building prefix 4: compiling fs/gfs2/file.c", Done: 58, Total: 180}}
 }
 
+// compared is a world in which a deadlock, prefix 3's, became another one.
+func compared() *world {
+	w := rfc()
+	w.before = w.runs[:1]
+	now := w.runs[0]
+	now.ID, now.Judgement.Signature, now.Judgement.Evidence = 50, "inode_dio_wait", "cross-two-files blocked in inode_dio_wait"
+	h := *now.Observation.Hang
+	h.Tasks = slices.Clone(h.Tasks)
+	h.Tasks[2].IO, h.Tasks[2].Frames = nil, []string{"inode_dio_wait+0x11/0x90", "gfs2_file_read_iter+0x99/0x130"}
+	now.Observation.Hang = &h
+	w.runs = []lab.Run{now}
+	return w
+}
+
+// junk is a world whose one run wrote what no terminal should get: escape sequences, broken UTF-8, and wide characters.
+func junk() *world {
+	w := rfc()
+	w.runs = w.runs[2:]
+	w.runs[0].Observation.Output = strings.Repeat(reporttest.Nasty+"\xff\xfe\x80 日本語のとても長い行 \u202e\u200b", 3) + "\n" + strings.Repeat("漢", 200) + "\n"
+	w.runs[0].Judgement.Evidence = "read: \xff\xfe 日本語 " + reporttest.Nasty
+	return w
+}
+
 func TestGolden(t *testing.T) {
 	sizes := []struct{ w, h int }{{60, 15}, {80, 24}, {200, 60}}
 	tests := []struct {
@@ -211,13 +249,27 @@ func TestGolden(t *testing.T) {
 		{"matrix-color", rfc, Options{Color: true}, []string{"j", "j", "j", "j"}},
 		{"matrix-ascii", rfc, Options{ASCII: true}, []string{"]"}},
 		{"live", live, Options{}, []string{"j", "j", "j", "j"}},
+		{"live-ascii", live, Options{ASCII: true}, []string{"j", "j", "j", "l", "l", "l", "l"}},
+		{"live-color", live, Options{Color: true}, []string{"j", "j", "j", "l", "l", "l"}},
+		{"matrix-folded", rfc, Options{}, []string{"j", "j", "j", "j", "z", "Z"}},
+		{"matrix-folded-ascii", rfc, Options{ASCII: true}, []string{"$", "z", "j", "Z"}},
+		{"matrix-still", rfc, Options{}, []string{"f", "s", "t", "i", "l", "l", "enter", "o"}},
+		{"matrix-filter", rfc, Options{}, []string{"f", "*", "4", "enter"}},
 		{"hostile", func() *world { return &world{result: reporttest.Hostile()} }, Options{}, []string{"j"}},
 		{"empty", func() *world { return &world{result: &lab.Result{}} }, Options{}, nil},
 		{"loaded", func() *world { return &world{result: &lab.Result{Series: "x-v1", Subject: "x"}} }, Options{}, nil},
 		{"cell-output", rfc, Options{}, []string{"enter"}},
 		{"cell-report", rfc, Options{}, []string{"enter", "K"}},
-		{"cell-stacks", rfc, Options{}, []string{"enter", "K", "K"}},
-		{"cell-console", rfc, Options{}, []string{"enter", "tab", "tab", "/", "B", "U", "G", "enter"}},
+		{"cell-stacks", rfc, Options{}, []string{"enter", "K", "K", "tab"}},
+		{"cell-stacks-ascii", rfc, Options{ASCII: true}, []string{"enter", "K", "K", "tab"}},
+		{"cell-run", rfc, Options{Color: true}, []string{"enter", "K", "K"}},
+		{"cell-before", compared, Options{}, []string{"j", "j", "j", "j", "enter", "tab", "tab", "tab"}},
+		{"cell-before-ascii", compared, Options{ASCII: true}, []string{"j", "j", "j", "j", "enter", "tab", "tab", "tab"}},
+		{"cell-hand", rfc, Options{}, []string{"enter", "K", "K", "tab", "tab", "tab", "tab"}},
+		{"cell-oops", rfc, Options{}, []string{"enter", "K", "o"}},
+		{"cell-junk", junk, Options{}, []string{"enter", "G"}},
+		{"cell-junk-ascii", junk, Options{ASCII: true}, []string{"enter", "G", "h"}},
+		{"cell-console", rfc, Options{}, []string{"enter", "shift+tab", "/", "B", "U", "G", "enter"}},
 		{"patch", rfc, Options{}, []string{"j", "j", "j", "j", "p"}},
 		{"patch-color", rfc, Options{Color: true}, []string{"j", "j", "j", "j", "p"}},
 		{"patch-thread", rfc, Options{}, []string{"j", "j", "j", "j", "p", "tab"}},
@@ -445,7 +497,7 @@ func TestEmptyTakesEveryKey(t *testing.T) {
 }
 
 func TestCellOpensOnTheEvidence(t *testing.T) {
-	for i, want := range []string{"[stacks]", "[report]", "[output]"} {
+	for i, want := range []string{"the read of a faults on b", "kernel BUG at fs/gfs2/glock.c", "read: EFAULT, expected 4096"} {
 		w := rfc()
 		w.runs = w.runs[i : i+1]
 		s := newScreen(t, w, 80, 24, Options{})
@@ -474,7 +526,7 @@ func TestCellNeighbours(t *testing.T) {
 
 func TestCellFindsInTheConsole(t *testing.T) {
 	s := newScreen(t, rfc(), 80, 24, Options{})
-	s.keys("enter", "tab", "tab", "/", "k", "e", "r", "n", "e", "l", "space", "b", "u", "g", "enter")
+	s.keys("enter", "shift+tab", "/", "k", "e", "r", "n", "e", "l", "space", "b", "u", "g", "enter")
 	s.has("kernel BUG at fs/gfs2/glock.c:1126!")
 	s.keys("n")
 	s.has(`no more "kernel bug"`)
@@ -484,7 +536,7 @@ func TestCellTroubles(t *testing.T) {
 	w := rfc()
 	w.console = ""
 	s := newScreen(t, w, 80, 24, Options{})
-	s.keys("enter", "tab", "tab")
+	s.keys("enter", "shift+tab")
 	s.has("cannot be read: open logs/43.console: file does not exist")
 
 	w = rfc()

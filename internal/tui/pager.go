@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -199,23 +200,50 @@ func (v *pager) fill(lines []string) []string {
 	return lines[:max(v.height, 1)]
 }
 
-// tabLine names the tabs, and says where in the shown one the window is.
+// tabLine names the tabs, and says where in the shown one the window is. Where not all names fit they stand closer, and the first
+// give way to the shown one.
 func (v *pager) tabLine() string {
+	const place = 8 // columns for where the window is
+	tight, from := false, 0
+	end := func(last int) int {
+		n := 1
+		for _, t := range v.tabs[from : last+1] {
+			if n += textWidth(t.name) + 1; !tight {
+				n += 2
+			}
+		}
+		return n
+	}
+	last := len(v.tabs) - 1
+	tight = end(last) > v.width-place
+	for from < v.tab && end(v.tab) > v.width-place {
+		from++
+	}
+	for last > v.tab && end(last) > v.width-place {
+		last--
+	}
 	var names strings.Builder
 	used := 0
-	for i, t := range v.tabs {
-		name := " " + t.name + " "
-		if i == v.tab {
-			name = "[" + t.name + "]"
+	put := func(st style, s string) {
+		used += textWidth(s)
+		names.WriteString(v.paint(st, s))
+	}
+	for i := from; i <= last; i++ {
+		before, after := " ", ""
+		switch {
+		case i == v.tab:
+			before, after = "[", "]"
+		case tight && i == v.tab+1 && i > from:
+			before = ""
 		}
-		if used += len(name) + 1; used > v.width-8 {
-			break
+		if !tight {
+			before, after = " "+before, cmp.Or(after, " ")
 		}
 		st := faint
 		if i == v.tab {
 			st = bold
 		}
-		names.WriteString(" " + v.paint(st, name))
+		put(st, before+v.tabs[i].name+after)
 	}
 	line := names.String()
 	if w := v.window(); w != nil {

@@ -32,10 +32,12 @@ func newPatchScreen(home *matrixScreen, src PatchSource) *patchScreen {
 func (s *patchScreen) load() tea.Cmd {
 	s.stopSearch()
 	s.serial++
-	serial, x, row := s.serial, *s.home.matrix, s.home.grid.row
+	serial, x, row := s.serial, s.home.whole(), s.home.grid.row
 	return ask(s, func() tea.Msg {
 		all, err := s.src.Series()
-		return patchMsg{serial, newPatchView(&x, row, all, err)}
+		v := newPatchView(x, x.grid.row, all, err)
+		v.row = row // of what is shown
+		return patchMsg{serial, v}
 	})
 }
 
@@ -84,7 +86,7 @@ func (s *patchScreen) title() (left, right string) {
 	if s.row >= x.Rows() || s.number == 0 {
 		return s.text(r.Subject), s.text(r.Series)
 	}
-	return fmt.Sprintf("patch %d: %s", s.number, x.subject(s.row)), x.Does(s.row)
+	return fmt.Sprintf("patch %d: %s", s.number, x.subjectOf(x.last(s.row))), x.Does(s.row)
 }
 
 func (s *patchScreen) sentence() (head, text string) { return "", s.home.words() }

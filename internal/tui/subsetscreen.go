@@ -57,9 +57,11 @@ type (
 // newSubsetScreen has the patches of the cursor's prefix ticked.
 func newSubsetScreen(home *matrixScreen, src SubsetSource) *subsetScreen {
 	s := &subsetScreen{look: home.look, m: home.m, home: home, src: src, ticked: map[int]bool{}, known: &lab.Subset{}}
-	for row := range home.grid.row + 1 {
-		if n := home.Prefix(row).Patch; n > 0 {
-			s.ticked[n] = true
+	if home.Rows() > 0 {
+		for row := range home.last(home.grid.row) + 1 {
+			if n := home.all.Prefix(row).Patch; n > 0 {
+				s.ticked[n] = true
+			}
 		}
 	}
 	return s
@@ -366,7 +368,7 @@ func (s *subsetScreen) line(i int) string {
 	word, st := s.word(p.Index)
 	does := ""
 	if row := s.row(p.Index); row >= 0 {
-		does = s.home.Does(row)
+		does = s.home.does[row]
 	}
 	const state, effects = 10, 12
 	left := fmt.Sprintf(" %s %3d ", tick, p.Index)
@@ -409,10 +411,10 @@ func (s *subsetScreen) word(n int) (string, style) {
 	return string(v.How), good
 }
 
-// row is a patch's row in the matrix, -1 where it has none.
+// row is a patch's row in the report's matrix, -1 where it has none.
 func (s *subsetScreen) row(n int) int {
-	for row := range s.home.Rows() {
-		if s.home.Prefix(row).Patch == n {
+	for row := range s.home.all.Rows() {
+		if s.home.all.Prefix(row).Patch == n {
 			return row
 		}
 	}

@@ -133,3 +133,19 @@ func TestSubsetWithoutASource(t *testing.T) {
 	s.keys("t")
 	s.has("subsets are not available here")
 }
+
+// Patches that the matrix shows folded are in a subset like the others.
+func TestSubsetOfAFoldedMatrix(t *testing.T) {
+	w := rfc()
+	s := newScreen(t, w, 80, 24, Options{})
+	s.keys("j", "j", "j", "j", "Z")
+	x := newSubsetScreen(s.m.stack[0].(*matrixScreen), nil)
+	for n := 1; n <= 9; n++ {
+		if x.ticked[n] != (n <= 4) {
+			t.Errorf("patch %d: ticked %v", n, x.ticked[n])
+		}
+		if row := x.row(n); row != n {
+			t.Errorf("patch %d is in row %d", n, row)
+		}
+	}
+}

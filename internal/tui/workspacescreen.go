@@ -280,9 +280,9 @@ func (s *workspaceScreen) row(i int) string {
 	}
 	longest := 0
 	for _, other := range s.entries {
-		longest = max(longest, len(patches(other)))
+		longest = max(longest, len(patchesOf(other)))
 	}
-	text := fmt.Sprintf(" %sv%-3d %-10s  %-*s  ", mark, e.Revision, date, longest, patches(e))
+	text := fmt.Sprintf(" %sv%-3d %-10s  %-*s  ", mark, e.Revision, date, longest, patchesOf(e))
 	word, st := s.m.state(e)
 	if i == s.at {
 		return l.paint(bar, l.pad(text+word, s.width))
@@ -290,8 +290,8 @@ func (s *workspaceScreen) row(i int) string {
 	return l.cut(text+l.paint(st, word), s.width)
 }
 
-// patches says how many patches a series has.
-func patches(e Entry) string {
+// patchesOf says how many patches a series has.
+func patchesOf(e Entry) string {
 	switch {
 	case e.Subject == "":
 		return ""

@@ -169,6 +169,9 @@ func words(c lab.Cell) string {
 	return string(c.Outcome) + " " + c.Signature
 }
 
+// Now is when Live is looked at.
+var Now = time.Date(2021, 5, 21, 9, 0, 0, 0, time.UTC)
+
 // Live is RFC while its run is at prefix 3: cells running and queued, a prefix being built, others to come.
 func Live() *lab.Result {
 	r := RFC()
@@ -178,8 +181,13 @@ func Live() *lab.Result {
 		switch {
 		case c.Prefix > 3 || c.Prefix == 3 && i%n > 5:
 			*c = lab.Cell{Prefix: c.Prefix, Case: c.Case, State: lab.CellQueued}
+			if c.Prefix == 3 {
+				c.Wanted = 2
+			}
 		case c.Prefix == 3 && i%n > 3:
-			*c = lab.Cell{Prefix: c.Prefix, Case: c.Case, State: lab.CellRunning}
+			*c = lab.Cell{Prefix: c.Prefix, Case: c.Case, State: lab.CellRunning, Wanted: 1, Started: Now.Add(-time.Duration(i%n) * 15 * time.Second)}
+		case c.Prefix == 3 && i%n == 3:
+			c.Wanted = 5
 		}
 	}
 	for i := range r.Prefixes {
@@ -242,12 +250,14 @@ func Large(rows, cols int) *lab.Result {
 func Runs() []lab.Run {
 	return []lab.Run{
 		{
-			ID: 41, Judgement: testplan.Judgement{Outcome: testplan.Deadlock, Signature: Hang, Evidence: "2 of 2 threads blocked for 3.0 s, no CPU time, same stacks"},
-			Command: "seriesctl shell 3 -- cross-two-files /mnt",
+			ID: 41, Judgement: testplan.Judgement{Outcome: testplan.Deadlock, Signature: "gfs2_fault", Evidence: "the read of a faults on b, held by the read of b, which faults on a; cross-two-files blocked in gfs2_fault < gfs2_file_read_iter"},
+			Command: "cross read", Disk: qemu.Filesystem{Name: "gfs2", Type: "gfs2", Mkfs: []string{"mkfs.gfs2", "-O", "-p", "lock_nolock"}, Options: "data=ordered", Size: 64 << 20},
 			Observation: qemu.Observation{Duration: 3200 * time.Millisecond, Console: "logs/41.console", Output: "a: read 4096 into mapping of b\nb: read 4096 into mapping of a\n",
 				Hang: &qemu.Hang{Seconds: 3, Tasks: []qemu.Stack{
-					{PID: 71, Comm: "cross-two-files", State: "D", Wchan: "gfs2_glock_wait", Frames: []string{"gfs2_glock_wait+0x2a/0x60", "gfs2_glock_nq+0x1c4/0x3f0", "gfs2_fault+0x52/0xa0", "__do_fault+0x36/0xb0", "handle_mm_fault+0x9d1/0x1180"}},
-					{PID: 72, Comm: "cross-two-files", State: "D", Wchan: "gfs2_glock_wait", Frames: []string{"gfs2_glock_wait+0x2a/0x60", "gfs2_glock_nq+0x1c4/0x3f0", "gfs2_file_read_iter+0x91/0x120"}},
+					{PID: 70, Comm: "cross-two-files", State: "S", Wchan: "do_wait", Frames: []string{"do_wait+0x1a7/0x1e6", "kernel_wait4+0xc4/0x103"}},
+					{PID: 71, Comm: "cross-two-files", State: "D", Wchan: "gfs2_glock_wait", IO: &qemu.IO{Op: "read", File: "/mnt/a", Memory: []string{"/mnt/b"}},
+						Locks: []string{"sb_writers#8 at gfs2_file_write_iter", "&mm->mmap_lock at exc_page_fault"}, Frames: []string{"gfs2_glock_wait+0x2a/0x60", "gfs2_glock_nq+0x1c4/0x3f0", "gfs2_fault+0x52/0xa0", "__do_fault+0x36/0xb0", "handle_mm_fault+0x9d1/0x1180"}},
+					{PID: 72, Comm: "cross-two-files", State: "D", Wchan: "gfs2_glock_wait", IO: &qemu.IO{Op: "read", File: "/mnt/b", Memory: []string{"/mnt/a"}}, Frames: []string{"gfs2_glock_wait+0x2a/0x60", "gfs2_glock_nq+0x1c4/0x3f0", "gfs2_fault+0x52/0xa0", "handle_mm_fault+0x9d1/0x1180", "gfs2_file_read_iter+0x91/0x120"}},
 				}}},
 		},
 		{

@@ -1,0 +1,43 @@
+#!/bin/sh
+# screenshots.sh SERIESCTL WORKSPACE DIR: the pictures of the documentation, of a workspace where the RFC was run on 5.10
+# (make test leaves one). Each is what tmux shows of the real program after some keys.
+set -eu
+bin=$1 workspace=$2 dir=$3
+socket=seriesctl-screens
+picture=$(mktemp -d)/screenshot
+go build -o "$picture" ./internal/screenshot
+mkdir -p "$dir"
+trap 'tmux -L $socket kill-server 2>/dev/null || true; rm -rf "$(dirname "$picture")"' EXIT
+
+# take NAME COLUMNS ROWS TEXT KEY...: the screen once TEXT is on it, after the keys. A key "~" waits a second.
+take() {
+    name=$1 columns=$2 rows=$3 text=$4
+    shift 4
+    tmux -L $socket new-session -d -s "$name" -x "$columns" -y "$rows" "TERM=xterm-256color $bin --workspace $workspace --color always"
+    sleep 2
+    for key in "$@"; do
+        case $key in
+        '~') sleep 1 ;;
+        *) tmux -L $socket send-keys -t "$name" "$key" ;;
+        esac
+        sleep 0.2
+    done
+    for _ in $(seq 50); do
+        ! tmux -L $socket capture-pane -t "$name" -p | grep -qF "$text" || break
+        sleep 0.2
+    done
+    tmux -L $socket capture-pane -t "$name" -p | grep -qF "$text" || {
+        echo "screenshots.sh: $name: \"$text\" does not come; the screen is:" >&2
+        tmux -L $socket capture-pane -t "$name" -p >&2
+        exit 1
+    }
+    tmux -L $socket capture-pane -t "$name" -ep | "$picture" >"$dir/$name.svg"
+    tmux -L $socket kill-session -t "$name"
+}
+
+take matrix 110 26 'changes the symptom' j j j j l
+take cell 110 34 'stack' G '$' '~' /  c r o s s Enter Enter '~'
+take patch 180 40 'Andreas' j j j j p '~'
+take subset 110 30 'apply to the base' j j j j t '~' '~'
+take bisect 100 20 'bisect' l b '~'
+take help 80 40 'Matrix' '?'
