@@ -229,7 +229,7 @@ func (e *Engine) build(ctx context.Context, j job) (job, error) {
 	end()
 	if err != nil && ctx.Err() == nil && e.skipped(j.variant.Index, "") {
 		e.notify(Event{Prefix: j.variant.Index, Text: "given up, as asked"})
-		e.activity(func(s *Status) { s.CellsTotal -= len(j.cells) })
+		e.drop(j)
 		j.cells = nil
 		return j, nil
 	}

@@ -41,10 +41,13 @@ func (s *matrixScreen) update(msg tea.Msg) tea.Cmd {
 
 func (s *matrixScreen) close() {}
 
-// cell is the one under the cursor.
+// cell is the one under the cursor; of a folded file system no case.
 func (s *matrixScreen) cell() (prefix int, caseName string, ok bool) {
 	if s.blank() {
 		return 0, "", false
+	}
+	if len(s.shown.cols[s.grid.col]) > 1 {
+		return s.Prefix(s.grid.row).Index, "", true
 	}
 	return s.Prefix(s.grid.row).Index, s.Case(s.grid.col).Name, true
 }
