@@ -219,6 +219,7 @@ func TestRunObserves(t *testing.T) {
 			}
 			start := time.Now()
 			o, err := v.Run(t.Context(), Case{Argv: tt.argv, Filesystem: tt.fs, Timeout: tt.timeout}, log)
+			skipIfStarved(t, err)
 			if err != nil {
 				t.Fatal(err)
 			}
