@@ -18,7 +18,7 @@ import (
 // mine is a screen that panics where it is told to.
 type mine struct {
 	*card
-	inView, late bool
+	inView bool
 }
 
 func (s *mine) table() Table {

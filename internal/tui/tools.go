@@ -2,6 +2,7 @@ package tui
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -80,7 +81,7 @@ func (s *safeReader) Read(b []byte) (int, error) {
 		}
 		var line []byte
 		line, s.err = s.r.ReadSlice('\n')
-		if s.err == bufio.ErrBufferFull {
+		if errors.Is(s.err, bufio.ErrBufferFull) {
 			s.err = nil
 		}
 		text, ended := strings.CutSuffix(string(line), "\n")
