@@ -38,9 +38,7 @@ take() {
 
 take matrix 120 26 'changes the symptom' j j j j l
 take cell 120 44 'deadlock' / c r o s s - r e a d Enter Enter '~'
-take before 120 30 'deadlock' j j j j l Enter '~' Tab
 take patch 180 40 'Andreas' j j j j p '~'
 take subset 110 30 'apply to the base' j j j j t '~' '~'
 take bisect 110 18 'bisect' l b '~'
 take series 100 12 'cells run' W '~'
-take help 100 56 'Matrix' '?'

@@ -128,7 +128,7 @@ func TestTUIKeepsOnWhenAnEditorIsInterrupted(t *testing.T) {
 	s := onTerminalIn(t, dir, []string{`EDITOR=sh -c 'trap "echo ouch; exit 7" INT; echo waits; while :; do sleep 0.05; done' x`})
 	s.sees("No series here yet.")
 	s.Type(":help\r")
-	s.sees("Usage:")
+	s.sees("for more information about a command.")
 	s.Type("e")
 	s.sees("waits")
 	s.Type("\x03")
@@ -225,7 +225,10 @@ func TestCommandsGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = out.Close() }()
-	if !out.Stays() || w.own == 0 {
+	w.mu.Lock()
+	own := w.own
+	w.mu.Unlock()
+	if !out.Stays() || own == 0 {
 		t.Error("a run does not stay")
 	}
 	text := func() string {

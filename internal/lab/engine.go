@@ -102,7 +102,7 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 			e.notify(Event{Prefix: -1, Text: why})
 			said = why
 		}
-		if wants = e.notSkipped(wants); len(wants) == 0 {
+		if wants = e.notSkipped(state, wants); len(wants) == 0 {
 			break
 		}
 		before := e.totals

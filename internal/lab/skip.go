@@ -70,10 +70,12 @@ func (e *Engine) skippable(ctx context.Context, prefix int, caseName string) (co
 	}
 }
 
-// notSkipped are the wants of cells that were not given up.
-func (e *Engine) notSkipped(wants []Want) []Want {
+// notSkipped are the wants of cells that were not given up. A subtest is given up with the case that it is in.
+func (e *Engine) notSkipped(s *State, wants []Want) []Want {
 	return slices.DeleteFunc(wants, func(w Want) bool {
-		return e.skipped(e.Spec.Variants[w.Variant].Index, e.Spec.Cases[w.Case].Name)
+		return slices.ContainsFunc(e.Spec.Cases, func(c Case) bool {
+			return c.Key == s.Cases[w.Case].Key && e.skipped(e.Spec.Variants[w.Variant].Index, c.Name)
+		})
 	})
 }
 
