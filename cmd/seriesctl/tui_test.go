@@ -128,7 +128,7 @@ func TestTUIKeepsOnWhenAnEditorIsInterrupted(t *testing.T) {
 	s := onTerminalIn(t, dir, []string{`EDITOR=sh -c 'trap "echo ouch; exit 7" INT; echo waits; while :; do sleep 0.05; done' x`})
 	s.sees("No series here yet.")
 	s.Type(":help\r")
-	s.sees("for more information about a command.")
+	s.sees("Usage:")
 	s.Type("e")
 	s.sees("waits")
 	s.Type("\x03")
