@@ -114,7 +114,8 @@ func parseHeader(line string) (message, int, bool) {
 	return message{kind: f[0], nonce: f[1]}, n, true
 }
 
-// runCommand is the message that starts a case. disk is the serial number of the file system's disk, "" for none.
+// runCommand is the message that starts a case. disk is the serial number of the file system's disk, "" for one without. A case
+// without a file system has none with a type.
 func runCommand(nonce string, c Case, disk string, f Filesystem) []byte {
 	var p bytes.Buffer
 	for _, s := range append([]string{

@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -15,65 +18,165 @@ import (
 )
 
 // staticFlags compile a program for the guest: static, as its initramfs has no libraries.
-var staticFlags = []string{"-static", "-O1", "-g0", "-Wall", "-pthread", "-s", "-D_GNU_SOURCE"}
+var staticFlags = []string{"-static", "-O1", "-g0", "-Wall", "-pthread", "-s"}
 
-// CompileStatic compiles C source to a static program and returns its path, cacheDir/NAME-KEY; what is there already is not
-// compiled again. files maps names to contents: those that end in .c are compiled, the others can be included. Errors
-// are an *InfraError, which holds the compiler's first error.
+// Source is a C program.
+type Source struct {
+	Files map[string]string // by their path below the directory it is compiled in
+	Main  string            // the one of them that is compiled; the others can be included, from that directory or their own
+	Flags []string          // more flags for the compiler; libraries among them are linked last
+}
+
+// CompileError is a program that does not compile: its author's fault, not the lab's.
+type CompileError struct {
+	Name        string
+	Diagnostics []Diagnostic // errors first; there is one at least
+}
+
+func (e *CompileError) Error() string {
+	d := e.Diagnostics[0]
+	switch {
+	case d.Line == 0:
+		return fmt.Sprintf("compile %s: %s", e.Name, d.Text)
+	case d.Excerpt == "":
+		return fmt.Sprintf("compile %s:%d: %s", d.File, d.Line, d.Text)
+	}
+	// "    3 |   foo_t x;", and a line that points into it.
+	code, _, _ := strings.Cut(d.Excerpt, "\n")
+	if _, after, ok := strings.Cut(code, "|"); ok {
+		code = after
+	}
+	return fmt.Sprintf("compile %s:%d: %s: %s", d.File, d.Line, d.Text, strings.TrimSpace(code))
+}
+
+// Compile compiles a program, static, and returns its path, cacheDir/NAME-KEY, and what the compiler warns of; what is there
+// already is not compiled again, and warned of no more. The errors are *CompileError, *InfraError and ctx.Err().
+func Compile(ctx context.Context, name string, src Source, cacheDir string) (string, []Diagnostic, error) {
+	flags := []string{"-iquote", "."}
+	gnu := true // unless the source decides
+	for _, text := range src.Files {
+		gnu = gnu && !strings.Contains(text, "_GNU_SOURCE")
+	}
+	if gnu {
+		flags = append(flags, "-D_GNU_SOURCE")
+	}
+	var libs []string
+	for _, f := range src.Flags {
+		if strings.HasPrefix(f, "-l") {
+			libs = append(libs, f)
+		} else {
+			flags = append(flags, f)
+		}
+	}
+	path, said, err := compile(ctx, name, src.Files, []string{src.Main}, flags, libs, cacheDir)
+	d := &diagnostics{}
+	for line := range strings.Lines(said) {
+		d.line(strings.TrimSuffix(line, "\n"))
+	}
+	var x *xec.Error
+	if !errors.As(err, &x) || ctx.Err() != nil {
+		return path, d.warnings(), err
+	}
+	list := d.failure()
+	switch {
+	case d.trouble != "" || x.Status < 0:
+		return "", nil, &InfraError{Op: "compile " + name, Err: err}
+	case len(list) == 0 || list[0].Kind != "error":
+		list = []Diagnostic{{Kind: "error", Text: x.Error()}}
+	}
+	if lib := missingLibrary.FindStringSubmatch(said); lib != nil && !slices.Contains(libs, "-l"+lib[1]) {
+		return "", nil, compileError(name, err)
+	}
+	return "", nil, &CompileError{Name: src.Main, Diagnostics: list}
+}
+
+var missingLibrary = regexp.MustCompile(`(?:cannot find -l|unable to find library -l)([^\s:]+)`)
+
+// CompileStatic compiles one of our own programs, all of whose files have plain names: those that end in .c are compiled, the
+// others can be included. It is as Compile, but what goes wrong is an *InfraError, which holds the compiler's first error.
 func CompileStatic(ctx context.Context, name string, files map[string]string, cacheDir string) (string, error) {
+	var units []string
+	for n := range files {
+		if n != filepath.Base(n) {
+			return "", fmt.Errorf("compile %s: file name %q is not plain", name, n)
+		}
+		if strings.HasSuffix(n, ".c") {
+			units = append(units, n)
+		}
+	}
+	sort.Strings(units)
+	path, _, err := compile(ctx, name, files, units, []string{"-D_GNU_SOURCE"}, nil, cacheDir)
+	var x *xec.Error
+	if errors.As(err, &x) && ctx.Err() == nil {
+		err = compileError(name, err)
+	}
+	return path, err
+}
+
+// compile makes cacheDir/NAME-KEY where there is none, and returns what the compiler said.
+func compile(ctx context.Context, name string, files map[string]string, units, flags, libs []string, cacheDir string) (path, said string, err error) {
 	cc, err := compiler()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	version, err := xec.Cmd{Name: cc, Args: []string{"--version"}}.Output(ctx)
 	if err != nil {
-		return "", &InfraError{Op: "run " + cc, Err: err}
+		return "", "", &InfraError{Op: "run " + cc, Err: err}
 	}
-	names := make([]string, 0, len(files))
-	for n := range files {
-		names = append(names, n)
+	args := append(slices.Clone(staticFlags), flags...)
+	args = append(args, "-o", "out")
+	for _, u := range units {
+		args = append(args, "./"+u)
 	}
-	sort.Strings(names)
+	args = append(args, libs...)
 	h := newKey("program")
-	h.add(string(version), strings.Join(staticFlags, " "))
-	for _, n := range names {
-		if n != filepath.Base(n) || n == "." || n == ".." {
-			return "", fmt.Errorf("compile %s: file name %q is not plain", name, n)
+	h.add(string(version), strings.Join(args, " "))
+	for _, n := range sortedKeys(files) {
+		if !filepath.IsLocal(n) || n == "." || filepath.Clean(n) != n {
+			return "", "", fmt.Errorf("compile %s: file name %q is not plain", name, n)
 		}
 		h.add(n, files[n])
 	}
-	path := filepath.Join(cacheDir, name+"-"+h.sum()[:16])
+	path = filepath.Join(cacheDir, name+"-"+h.sum()[:16])
 	if _, err := os.Stat(path); err == nil {
-		return path, nil
+		return path, "", nil
 	}
 	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
-		return "", &InfraError{Op: "make cache directory", Err: err}
+		return "", "", &InfraError{Op: "make cache directory", Err: err}
 	}
 	dir, err := os.MkdirTemp(cacheDir, "cc-")
 	if err != nil {
-		return "", &InfraError{Op: "make cache directory", Err: err}
+		return "", "", &InfraError{Op: "make cache directory", Err: err}
 	}
 	defer os.RemoveAll(dir)
-	args := append([]string{}, staticFlags...)
-	args = append(args, "-o", "out")
-	for _, n := range names {
-		if err := os.WriteFile(filepath.Join(dir, n), []byte(files[n]), 0o644); err != nil {
-			return "", &InfraError{Op: "write source", Err: err}
+	for n, text := range files {
+		to := filepath.Join(dir, n)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return "", "", &InfraError{Op: "write source", Err: err}
 		}
-		if strings.HasSuffix(n, ".c") {
-			args = append(args, "./"+n)
+		if err := os.WriteFile(to, []byte(text), 0o644); err != nil {
+			return "", "", &InfraError{Op: "write source", Err: err, Hint: spaceHint(err)}
 		}
 	}
-	if err := (xec.Cmd{Name: cc, Args: args, Dir: dir}).Run(ctx); err != nil {
+	var out beginning
+	if err := (xec.Cmd{Name: cc, Args: args, Dir: dir, Stderr: &out}).Run(ctx); err != nil {
 		if ctx.Err() != nil {
-			return "", ctx.Err()
+			return "", "", ctx.Err()
 		}
-		return "", compileError(name, err)
+		return "", out.String(), err
 	}
 	if err := os.Rename(filepath.Join(dir, "out"), path); err != nil {
-		return "", &InfraError{Op: "keep program", Err: err}
+		return "", "", &InfraError{Op: "keep program", Err: err}
 	}
-	return path, nil
+	return path, out.String(), nil
+}
+
+// beginning keeps the first MiB of what is written to it.
+type beginning struct{ bytes.Buffer }
+
+func (b *beginning) Write(p []byte) (int, error) {
+	b.Buffer.Write(p[:max(0, min(len(p), 1<<20-b.Len()))])
+	return len(p), nil
 }
 
 func compiler() (string, error) {

@@ -13,6 +13,9 @@ import (
 
 // diskKey is what a file system's image depends on: the command, the size and the mkfs program itself.
 func diskKey(fs Filesystem) (string, error) {
+	if !fs.hasDisk() {
+		return "none", nil
+	}
 	mkfs, err := findMkfs(fs)
 	if err != nil {
 		return "", err
@@ -26,9 +29,6 @@ func diskKey(fs Filesystem) (string, error) {
 }
 
 func findMkfs(fs Filesystem) (string, error) {
-	if len(fs.Mkfs) == 0 {
-		return "", &InfraError{Op: "make file system " + fs.Name, Err: errors.New("no mkfs command")}
-	}
 	p, err := xec.Find(fs.Mkfs[0])
 	if err != nil {
 		return "", &InfraError{Op: "make file system " + fs.Name, Err: fmt.Errorf("%s: not installed", fs.Mkfs[0]),

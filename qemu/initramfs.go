@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,13 +51,18 @@ func writeInitramfs(w io.Writer, agent string, programs map[string]string) error
 	return cpio.WriteTrailer(out)
 }
 
-// appendFile adds an archive to what f holds: the kernel unpacks one after the other. Archives begin at multiples of 4 bytes.
-func appendFile(f *os.File, archive string) error {
+// align moves to where the next archive begins: the kernel unpacks one after the other, each at a multiple of 4 bytes.
+func align(f *os.File) error {
 	at, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = f.Seek((at+3)&^3, io.SeekStart)
 	}
-	if _, err := f.Seek((at+3)&^3, io.SeekStart); err != nil {
+	return err
+}
+
+// appendFile adds an archive to what f holds.
+func appendFile(f *os.File, archive string) error {
+	if err := align(f); err != nil {
 		return err
 	}
 	from, err := os.Open(archive)
@@ -66,4 +72,13 @@ func appendFile(f *os.File, archive string) error {
 	defer from.Close()
 	_, err = io.Copy(f, from)
 	return err
+}
+
+// appendRecords adds an archive of records to what f holds.
+func appendRecords(f *os.File, records []cpio.Record) error {
+	if err := align(f); err != nil {
+		return err
+	}
+	w := cpio.Newc.Writer(f)
+	return errors.Join(cpio.WriteRecords(w, records), cpio.WriteTrailer(w))
 }

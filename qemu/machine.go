@@ -42,6 +42,12 @@ type Machine struct {
 	Accel       Accel
 	Filesystems []Filesystem
 	Programs    map[string]string // name in /bin → path of a static program on the host
+	// Tools are programs of the host that the guest has in PATH. With any of them it has the usual ones too, those that the
+	// host has: a shell, coreutils, mount, xfs_io…; all with their libraries.
+	Tools []string
+	// Files are copied into the guest: absolute path there → a file or a directory on the host. Programs among them get the
+	// libraries they take.
+	Files map[string]string
 }
 
 func (m Machine) withDefaults() Machine {
@@ -57,8 +63,8 @@ func (m Machine) withDefaults() Machine {
 	return m
 }
 
-// Key is a hash of the machine's content: the settings, the agent's source, the programs' bytes, the file systems and the
-// programs that make them, and QEMU's version. The order of programs and the paths they are at do not count.
+// Key is a hash of the machine's content: the settings, the agent's source, the programs' bytes, the host's tools, the files, the
+// file systems and the programs that make them, and QEMU's version. The order of programs and the paths they are at do not count.
 func (m Machine) Key() (string, error) {
 	m = m.withDefaults()
 	version, err := emulatorVersion(context.Background())
@@ -77,6 +83,24 @@ func (m Machine) Key() (string, error) {
 		if err := k.addFile(m.Programs[name]); err != nil {
 			return "", &InfraError{Op: "read program " + name, Err: err}
 		}
+	}
+	if len(m.Tools) > 0 {
+		found, err := findTools(m.Tools)
+		if err != nil {
+			return "", err
+		}
+		tools, err := toolsKey(found)
+		if err != nil {
+			return "", err
+		}
+		k.add("tools", tools)
+	}
+	for _, path := range sortedKeys(m.Files) {
+		files, err := FilesHash(m.Files[path])
+		if err != nil {
+			return "", err
+		}
+		k.add("files", path, files)
 	}
 	for _, f := range m.Filesystems {
 		d, err := diskKey(f)
@@ -110,8 +134,13 @@ func findEmulator() (string, error) {
 	return path, nil
 }
 
-// serial is the serial number of file system i's disk, by which the agent finds it.
-func serial(i int) string { return fmt.Sprintf("case-%d", i) }
+// serial is the serial number of the disk of file system i, by which the agent finds it; "" when it has none.
+func serial(i int, f Filesystem) string {
+	if !f.hasDisk() {
+		return ""
+	}
+	return fmt.Sprintf("case-%d", i)
+}
 
 // args is QEMU's command line; paths are relative to the VM's directory. The state disk comes first: savevm writes the
 // machine's state to the first disk that can hold it.
@@ -131,10 +160,13 @@ func (m Machine) args(kernel string) []string {
 	} else {
 		a = append(a, "-accel", "tcg,thread=multi")
 	}
-	for i := range m.Filesystems {
+	for i, f := range m.Filesystems {
+		if !f.hasDisk() {
+			continue
+		}
 		a = append(a,
 			"-drive", fmt.Sprintf("if=none,id=disk%d,file=disk%d.qcow2,format=qcow2,cache=unsafe,werror=stop,rerror=stop", i, i),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s", i, serial(i)))
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s", i, serial(i, f)))
 	}
 	return a
 }

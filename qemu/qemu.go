@@ -99,26 +99,31 @@ func (e *InfraError) Unwrap() error { return e.Err }
 
 // Case is one reproducer with its arguments on one file system, as the VM runs it.
 type Case struct {
-	Argv       []string // argv[0] is the reproducer's name in the VM's /bin
+	Argv       []string // argv[0] is the name of one of the VM's programs, or of one of Tools, in its /bin
 	Filesystem string   // name of the VM's file system to mount on /mnt; "" for none
 	Timeout    time.Duration
+	Tools      []string `json:",omitempty"` // those of the VM's tools that it needs
+	Output     int      `json:",omitempty"` // bytes of its output to keep, 0 for 64 KiB
 }
 
-// Filesystem is one disk of the VM, made once on the host and given to every run as copy-on-write.
+// Filesystem is one disk of the VM, made once on the host and given to every run as copy-on-write; or, like tmpfs, none.
 type Filesystem struct {
 	Name    string   // in the plan: "gfs2"
 	Type    string   // mount -t
-	Mkfs    []string // argv of the mkfs program; the image's path is appended
+	Mkfs    []string // argv of the mkfs program; the image's path is appended. Without it there is no disk
 	Options string   // mount -o
-	Size    int64    // bytes
+	Size    int64    // bytes of the disk
 }
+
+// hasDisk says whether the file system is on a disk.
+func (f Filesystem) hasDisk() bool { return len(f.Mkfs) > 0 }
 
 // Observation is what one run showed. It states facts; testplan judges them.
 type Observation struct {
 	Exited   bool          `json:"exited"`              // the case ended by itself
 	Status   int           `json:"status"`              // its exit status, when Exited
 	Signal   int           `json:"signal,omitempty"`    // the signal that ended it, 0 for none
-	Output   string        `json:"output"`              // what it wrote, at most 64 KiB
+	Output   string        `json:"output"`              // what it wrote; of more than Case.Output the beginning and the end
 	Mount    string        `json:"mount,omitempty"`     // errno name when mounting the file system failed
 	Unmount  string        `json:"unmount,omitempty"`   // errno name when unmounting it after the case failed
 	Hang     *Hang         `json:"hang,omitempty"`      // of the case, or of unmounting after it

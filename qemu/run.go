@@ -20,9 +20,8 @@ const (
 	silentAfter = 6 * time.Second
 	// overtime is how long past its timeout a case may go without the agent saying so.
 	overtime = 30 * time.Second
-	// outputHead and outputTail bound what is kept of a case's output, in bytes.
-	outputHead = 48 << 10
-	outputTail = 16 << 10
+	// outputSize is what is kept of a case's output, in bytes: three quarters of it the beginning, the rest the end.
+	outputSize = 64 << 10
 	outputNote = 64 // of it, for saying how much was cut
 )
 
@@ -323,22 +322,33 @@ func errnoName(n int) string {
 
 // output keeps the beginning and the end of what a case writes.
 type output struct {
+	size       int // in all, 0 for outputSize
 	head, tail []byte
 	cut        int
 }
 
+func (o *output) sizes() (head, tail int) {
+	size := o.size
+	if size == 0 {
+		size = outputSize
+	}
+	return size / 4 * 3, size / 4
+}
+
 func (o *output) Write(b []byte) {
-	n := min(len(b), outputHead-len(o.head))
+	head, tail := o.sizes()
+	n := min(len(b), head-len(o.head))
 	o.head = append(o.head, b[:n]...)
 	o.tail = append(o.tail, b[n:]...)
-	if drop := len(o.tail) - outputTail; drop > outputTail {
+	if drop := len(o.tail) - tail; drop > tail {
 		o.cut += drop
 		o.tail = append(o.tail[:0], o.tail[drop:]...)
 	}
 }
 
 func (o *output) String() string {
-	tail := o.tail[max(0, len(o.tail)-outputTail+outputNote):]
+	_, size := o.sizes()
+	tail := o.tail[max(0, len(o.tail)-size+outputNote):]
 	var b bytes.Buffer
 	b.Write(o.head)
 	if cut := o.cut + len(o.tail) - len(tail); cut > 0 {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,11 +64,11 @@ func (s *Shell) Run(ctx context.Context) (status int, err error) {
 	if err != nil {
 		return 0, &InfraError{Op: "find kernel", Err: err}
 	}
-	archive, program, err := toolArchive(ctx, s.Disks)
+	program, err := shellOf()
 	if err != nil {
 		return 0, err
 	}
-	x := extras{archive: archive}
+	var x extras
 	if s.GDB != NoGDB {
 		x.args = append(x.args, "-gdb", "unix:"+gdbSocket+",server=on,wait=off")
 		if s.GDB == GDBWait {
@@ -78,6 +79,7 @@ func (s *Shell) Run(ctx context.Context) (status int, err error) {
 		x.echo = s.Stdout
 	}
 	m := s.Machine.withDefaults()
+	m.Tools = append(slices.Clone(m.Tools), filepath.Base(program))
 	g, err := launch(ctx, kernel, m, s.Dir, s.Disks, x)
 	if err != nil {
 		return 0, err
@@ -124,7 +126,7 @@ func (s *Shell) command(program string) []byte {
 	}
 	words := []string{mode, fmt.Sprintf("%d %d", s.Rows, s.Cols), program, fmt.Sprint(len(s.Machine.Filesystems))}
 	for i, f := range s.Machine.Filesystems {
-		words = append(words, f.Name, serial(i), f.Type, f.Options)
+		words = append(words, f.Name, serial(i, f), f.Type, f.Options)
 	}
 	term := s.Term
 	if term == "" {

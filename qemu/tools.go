@@ -6,6 +6,8 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -20,56 +22,99 @@ import (
 // shells are what a person gets for a shell, best first: dash edits no lines.
 var shells = []string{"bash", "sh"}
 
-// tools are the host's programs that a shell in the guest has, those of them that the host has.
-var tools = strings.Fields(`sh bash awk basename cat chmod chown cmp cp cut date dd df diff dirname dmesg du echo env expr false
-	fallocate filefrag find findmnt free grep head hexdump hostname id kill less ln losetup ls lsof md5sum mkdir mknod mkfifo mktemp
-	mount mv nohup nproc od pgrep pkill printf ps pwd readlink rm rmdir sed seq setsid sleep sort stat strace stty sync sysctl tail
-	tee test timeout top touch tr true truncate tty umount uname uniq wc which xargs xfs_io`)
+// tools are the host's programs that a guest with tools always has, those of them that the host has.
+var tools = strings.Fields(`awk base64 basename bash blkid cat chmod chown cmp comm cp cut date dd df diff dirname dmesg du echo env expr factor
+	fallocate false filefrag find findmnt flock fold free getopt grep gzip head hexdump hostname id install join kill less ln
+	losetup ls lsof md5sum mkdir mkfifo mknod mktemp mount mv nl nohup nproc numfmt od paste pgrep pkill printf ps pwd readlink
+	realpath rm rmdir sed seq setsid sh sha256sum shuf sleep sort split stat strace stty sync sysctl tac tail tar tee test
+	timeout top touch tr true truncate tty umount uname uniq unlink uptime wc which xargs xfs_io`)
 
-// toolArchive makes an initramfs archive of the host's tools and the libraries they need, once for each state of the tools, and
-// returns its path in dir and the path in it of the best shell.
-func toolArchive(ctx context.Context, dir string) (archive, shell string, err error) {
-	found := map[string]string{} // name → the file it is in the end
-	k := newKey("tools")
-	for _, name := range tools {
+// IsTool says whether a name is that of a program which a guest with tools may have without being asked.
+func IsTool(name string) bool { return slices.Contains(tools, name) }
+
+// findTools finds those of the usual tools that the host has, and those needed: name → the file it is in the end. The error is an
+// *InfraError that names a needed one that the host lacks.
+func findTools(need []string) (map[string]string, error) {
+	found := map[string]string{}
+	for _, name := range append(slices.Clone(need), tools...) {
 		p, err := xec.Find(name)
+		if err == nil {
+			p, err = filepath.EvalSymlinks(p)
+		}
+		switch {
+		case err == nil:
+			found[name] = p
+		case slices.Contains(need, name):
+			return nil, &InfraError{Op: "find " + name, Err: errors.New("not installed, and a case needs it in the guest"), Hint: toolHint(name)}
+		}
+	}
+	return found, nil
+}
+
+func toolHint(name string) string {
+	if name == "xfs_io" {
+		return "install xfsprogs"
+	}
+	return "install the package that has " + name
+}
+
+// toolsKey is what the guest's tools are: where each comes from, its size and its age; and the same of the libraries of the
+// shell, which all of them take.
+func toolsKey(found map[string]string) (string, error) {
+	k := newKey("tools")
+	add := func(name, path string) error {
+		fi, err := os.Stat(path)
 		if err != nil {
-			continue
+			return &InfraError{Op: "find " + name, Err: err}
 		}
-		if p, err = filepath.EvalSymlinks(p); err != nil {
-			continue
+		k.add(name, path, fmt.Sprint(fi.Size(), fi.ModTime().UnixNano()))
+		return nil
+	}
+	for _, name := range sortedKeys(found) {
+		if err := add(name, found[name]); err != nil {
+			return "", err
 		}
-		fi, err := os.Stat(p)
-		if err != nil {
-			continue
+	}
+	libs, _ := libraries(context.Background(), found["sh"]) // a static shell, or none, has none
+	for _, l := range libs {
+		if err := add("library", l); err != nil {
+			return "", err
 		}
-		found[name] = p
-		k.add(name, p, fmt.Sprint(fi.Size(), fi.ModTime().UnixNano()))
 	}
-	i := slices.IndexFunc(shells, func(s string) bool { return found[s] != "" })
-	if i < 0 {
-		return "", "", &InfraError{Op: "make a shell for the guest", Err: errors.New("this host has neither bash nor sh"), Hint: "install bash"}
-	}
-	shell = "/bin/" + shells[i]
-	archive = filepath.Join(dir, "tools-"+k.sum()[:16]+".cpio")
-	if _, err := os.Stat(archive); err == nil {
-		return archive, shell, nil
-	}
-	records, err := toolRecords(ctx, found)
+	return k.sum(), nil
+}
+
+// toolArchive makes an initramfs archive of the host's tools, those needed among them, and the libraries they take, once for each
+// state of the tools, and returns its path in dir.
+func toolArchive(ctx context.Context, dir string, need []string) (string, error) {
+	found, err := findTools(need)
 	if err != nil {
-		return "", "", &InfraError{Op: "collect tools for the guest", Err: err}
+		return "", err
+	}
+	key, err := toolsKey(found)
+	if err != nil {
+		return "", err
+	}
+	archive := filepath.Join(dir, "tools-"+key[:16]+".cpio")
+	if _, err := os.Stat(archive); err == nil {
+		return archive, nil
+	}
+	const op = "collect tools for the guest"
+	records, err := toolRecords(ctx, found, need)
+	if err != nil {
+		return "", &InfraError{Op: op, Err: err}
 	}
 	var b bytes.Buffer
 	w := cpio.Newc.Writer(&b)
 	if err := errors.Join(cpio.WriteRecords(w, records), cpio.WriteTrailer(w)); err != nil {
-		return "", "", &InfraError{Op: "collect tools for the guest", Err: err}
+		return "", &InfraError{Op: op, Err: err}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", "", &InfraError{Op: "collect tools for the guest", Err: err}
+		return "", &InfraError{Op: op, Err: err}
 	}
 	part, err := os.CreateTemp(dir, "tools-*")
 	if err != nil {
-		return "", "", &InfraError{Op: "collect tools for the guest", Err: err, Hint: spaceHint(err)}
+		return "", &InfraError{Op: op, Err: err, Hint: spaceHint(err)}
 	}
 	defer os.Remove(part.Name())
 	_, err = part.Write(b.Bytes())
@@ -77,72 +122,132 @@ func toolArchive(ctx context.Context, dir string) (archive, shell string, err er
 		err = os.Rename(part.Name(), archive)
 	}
 	if err != nil {
-		return "", "", &InfraError{Op: "collect tools for the guest", Err: err, Hint: spaceHint(err)}
+		return "", &InfraError{Op: op, Err: err, Hint: spaceHint(err)}
 	}
-	return archive, shell, nil
+	return archive, nil
+}
+
+// shellOf is the path in the guest of the best shell that the host has.
+func shellOf() (string, error) {
+	for _, s := range shells {
+		if _, err := xec.Find(s); err == nil {
+			return "/bin/" + s, nil
+		}
+	}
+	return "", &InfraError{Op: "make a shell for the guest", Err: errors.New("this host has neither bash nor sh"), Hint: "install bash"}
+}
+
+// tree collects the records of an archive.
+type tree struct {
+	records []cpio.Record
+	have    map[string]bool // paths without the slash they begin with
+}
+
+// enter makes room for a file: the directories above it; false when it is there already.
+func (t *tree) enter(name string) (clean string, ok bool) {
+	name = strings.TrimPrefix(path.Clean("/"+name), "/")
+	if name == "" || t.have[name] {
+		return name, false
+	}
+	t.have[name] = true
+	var parents []string
+	for d := path.Dir(name); d != "." && !t.have[d]; d = path.Dir(d) {
+		parents = append(parents, d)
+		t.have[d] = true
+	}
+	for _, d := range slices.Backward(parents) {
+		t.records = append(t.records, cpio.Directory(d, 0o755))
+	}
+	return name, true
+}
+
+// add copies a file of the host; of the mode only that it can be executed counts.
+func (t *tree) add(name, source string, mode fs.FileMode) error {
+	name, ok := t.enter(name)
+	if !ok {
+		return nil
+	}
+	b, err := os.ReadFile(source)
+	if err != nil {
+		return err
+	}
+	t.records = append(t.records, cpio.StaticFile(name, string(b), 0o644|uint64(mode&0o111)))
+	return nil
+}
+
+// link makes a symbolic link.
+func (t *tree) link(name, target string) {
+	if name, ok := t.enter(name); ok {
+		t.records = append(t.records, cpio.Symlink(name, target))
+	}
+}
+
+// program copies a program of the host with the libraries it takes.
+func (t *tree) program(ctx context.Context, name, source string) error {
+	libs, err := libraries(ctx, source)
+	if err != nil {
+		return err
+	}
+	for _, l := range libs {
+		if err := t.add(l, l, 0o755); err != nil {
+			return err
+		}
+	}
+	return t.add(name, source, 0o755)
 }
 
 // toolRecords lists the archive's files: each program once in /bin, under its own name, the other names as links to it; libraries
-// where the host's loader found them.
-func toolRecords(ctx context.Context, found map[string]string) ([]cpio.Record, error) {
-	var records []cpio.Record
-	have := map[string]bool{"bin": true} // the first archive has it
-	add := func(name, source string) error {
-		name = strings.TrimPrefix(path.Clean(name), "/")
-		if have[name] {
-			return nil
-		}
-		b, err := os.ReadFile(source)
-		if err != nil {
-			return err
-		}
-		var parents []string
-		for d := path.Dir(name); d != "." && !have[d]; d = path.Dir(d) {
-			parents = append(parents, d)
-			have[d] = true
-		}
-		for _, d := range slices.Backward(parents) {
-			records = append(records, cpio.Directory(d, 0o755))
-		}
-		have[name] = true
-		records = append(records, cpio.StaticFile(name, string(b), 0o755))
-		return nil
+// where the host's loader found them. The other places where programs are looked for are links to /bin.
+func toolRecords(ctx context.Context, found map[string]string, need []string) ([]cpio.Record, error) {
+	t := &tree{have: map[string]bool{"bin": true}} // the first archive has it
+	for _, dir := range []string{"sbin", "usr/bin", "usr/sbin"} {
+		t.link(dir, "/bin")
 	}
 	for _, name := range sortedKeys(found) {
 		source := found[name]
 		base := filepath.Base(source)
-		if !have["bin/"+base] {
-			libs, err := libraries(ctx, source)
-			if err != nil {
+		if !t.have["bin/"+base] {
+			switch err := t.program(ctx, "bin/"+base, source); {
+			case err == nil:
+			case !slices.Contains(need, name):
 				continue // a script, or no program of this host's: the guest does without it
-			}
-			for _, l := range libs {
-				if err := add(l, l); err != nil {
+			case !isScript(source):
+				return nil, fmt.Errorf("%s: %w", name, err)
+			default:
+				if err := t.add("bin/"+base, source, 0o755); err != nil {
 					return nil, err
 				}
 			}
-			if err := add("bin/"+base, source); err != nil {
-				return nil, err
-			}
 		}
-		if base != name && !have["bin/"+name] {
-			have["bin/"+name] = true
-			records = append(records, cpio.Symlink("bin/"+name, base))
+		if base != name {
+			t.link("bin/"+name, base)
 		}
 	}
 	for _, dir := range []string{"/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"} {
-		for _, t := range []string{"ansi", "dumb", "linux", "screen", "screen-256color", "tmux", "tmux-256color", "vt100", "vt220", "xterm", "xterm-256color"} {
-			entry := filepath.Join(dir, t[:1], t)
+		for _, e := range []string{"ansi", "dumb", "linux", "screen", "screen-256color", "tmux", "tmux-256color", "vt100", "vt220", "xterm", "xterm-256color"} {
+			entry := filepath.Join(dir, e[:1], e)
 			if _, err := os.Stat(entry); err != nil {
 				continue
 			}
-			if err := add(entry, entry); err != nil {
+			if err := t.add(entry, entry, 0o644); err != nil {
 				return nil, err
 			}
 		}
 	}
-	cpio.MakeAllReproducible(records)
-	return records, nil
+	cpio.MakeAllReproducible(t.records)
+	return t.records, nil
+}
+
+// isScript says whether a file names the program that interprets it.
+func isScript(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b := make([]byte, 2)
+	_, err = io.ReadFull(f, b)
+	return err == nil && string(b) == "#!"
 }
 
 // libraries are the files a program needs to start, as its own loader names them: none for a static one.
@@ -164,6 +269,9 @@ func libraries(ctx context.Context, program string) ([]string, error) {
 	}
 	if interp == "" {
 		return nil, nil
+	}
+	if !strings.HasPrefix(filepath.Base(interp), "ld") {
+		return nil, fmt.Errorf("its loader is %q", interp) // it would be run
 	}
 	out, err := xec.Cmd{Name: interp, Args: []string{"--list", program}}.Output(ctx)
 	if err != nil {

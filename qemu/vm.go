@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,9 +148,8 @@ func (v *VM) NoSnapshot() string {
 
 // extras are what a guest for a person has beyond one for runs.
 type extras struct {
-	archive string    // put behind the initramfs
-	args    []string  // QEMU's
-	echo    io.Writer // gets what the console prints
+	args []string  // QEMU's
+	echo io.Writer // gets what the console prints
 }
 
 // launch prepares disks and starts QEMU; it returns when QEMU has connected.
@@ -161,7 +161,7 @@ func launch(ctx context.Context, kernel string, m Machine, dir, disks string, x 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, &InfraError{Op: "make vm directory", Err: err, Hint: spaceHint(err)}
 	}
-	if err := prepare(ctx, m, dir, disks, x.archive); err != nil {
+	if err := prepare(ctx, m, dir, disks); err != nil {
 		return nil, err
 	}
 	g := &guest{dir: dir}
@@ -273,9 +273,12 @@ func accept(ctx context.Context, l *net.UnixListener, p *xec.Process) (*net.Unix
 	return l.AcceptUnix()
 }
 
-// prepare makes the files that QEMU opens in dir. archive is put behind the initramfs, if not "".
-func prepare(ctx context.Context, m Machine, dir, disks, archive string) error {
+// prepare makes the files that QEMU opens in dir.
+func prepare(ctx context.Context, m Machine, dir, disks string) error {
 	for i, f := range m.Filesystems {
+		if !f.hasDisk() {
+			continue
+		}
 		image, err := makeDisk(ctx, f, disks)
 		if err != nil {
 			return err
@@ -291,6 +294,16 @@ func prepare(ctx context.Context, m Machine, dir, disks, archive string) error {
 	if err != nil {
 		return err
 	}
+	archive := ""
+	if len(m.Tools) > 0 {
+		if archive, err = toolArchive(ctx, disks, m.Tools); err != nil {
+			return err
+		}
+	}
+	files, err := fileRecords(ctx, m.Files)
+	if err != nil {
+		return err
+	}
 	f, err := os.Create(filepath.Join(dir, "initramfs.cpio"))
 	if err != nil {
 		return &InfraError{Op: "write initramfs", Err: err, Hint: spaceHint(err)}
@@ -298,6 +311,9 @@ func prepare(ctx context.Context, m Machine, dir, disks, archive string) error {
 	err = writeInitramfs(f, agent, m.Programs)
 	if err == nil && archive != "" {
 		err = appendFile(f, archive)
+	}
+	if err == nil && len(files) > 0 {
+		err = appendRecords(f, files)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -509,8 +525,13 @@ func (v *VM) check(c Case) error {
 	if len(c.Argv) == 0 {
 		return &InfraError{Op: "run case", Err: errors.New("no command")}
 	}
-	if _, ok := v.machine.Programs[c.Argv[0]]; !ok {
+	if _, ok := v.machine.Programs[c.Argv[0]]; !ok && !slices.Contains(c.Tools, c.Argv[0]) {
 		return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no program %q", c.Argv[0])}
+	}
+	for _, t := range c.Tools {
+		if !slices.Contains(v.machine.Tools, t) {
+			return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no tool %q", t)}
+		}
 	}
 	if _, _, ok := v.filesystem(c.Filesystem); !ok {
 		return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no file system %q", c.Filesystem)}
@@ -524,7 +545,7 @@ func (v *VM) filesystem(name string) (Filesystem, string, bool) {
 	}
 	for i, f := range v.machine.Filesystems {
 		if f.Name == name {
-			return f, serial(i), true
+			return f, serial(i, f), true
 		}
 	}
 	return Filesystem{}, "", false
@@ -558,7 +579,7 @@ func (v *VM) try(ctx context.Context, c Case, console string) (Observation, erro
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout
 	}
-	r := &run{guest: v.guest, kernel: v.kernel, c: c, nonce: nonce(), console: newConsole()}
+	r := &run{guest: v.guest, kernel: v.kernel, c: c, nonce: nonce(), console: newConsole(), out: output{size: c.Output}}
 	r.fs, r.disk, _ = v.filesystem(c.Filesystem)
 	o, err := r.do(ctx)
 	if err == nil {

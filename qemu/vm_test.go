@@ -216,6 +216,13 @@ func TestOutputIsBounded(t *testing.T) {
 	if len(s) > 64<<10 || !strings.HasPrefix(s, "line 0\n") || !strings.HasSuffix(s, "line 99999\n") || !strings.Contains(s, "bytes cut") {
 		t.Fatalf("%d bytes", len(s))
 	}
+	large := output{size: 1 << 20}
+	for i := range 200000 {
+		large.Write(fmt.Appendf(nil, "line %d\n", i))
+	}
+	if s := large.String(); len(s) > 1<<20 || len(s) < 1000<<10 || !strings.HasSuffix(s, "line 199999\n") {
+		t.Fatalf("%d bytes of a MiB", len(s))
+	}
 	var short output
 	short.Write([]byte("all"))
 	if short.String() != "all" {

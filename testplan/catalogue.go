@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/seriesctl/seriesctl/qemu"
 )
 
 //go:embed plans reproducers
@@ -15,16 +17,11 @@ var embedded embed.FS
 // header is included by every reproducer.
 const header = "repro.h"
 
-// Program is a reproducer's source: what is compiled, static, into one program of the VM.
-type Program struct {
-	Files map[string]string // name → content; the one *.c and the headers it includes
-}
-
 // Reproducer is an entry of the catalogue.
 type Reproducer struct {
 	Name string
 	Doc  string // the header comment: usage, locks and their order, where known from, what a correct kernel does
-	Program
+	qemu.Source
 }
 
 // Catalogue returns the embedded reproducers, by name. The caller must not change them.
@@ -41,9 +38,9 @@ var catalogue = sync.OnceValue(func() []Reproducer {
 		file := path.Base(s)
 		src := readEmbedded(s)
 		out = append(out, Reproducer{
-			Name:    strings.TrimSuffix(file, ".c"),
-			Doc:     headerComment(src),
-			Program: Program{Files: map[string]string{file: src, header: readEmbedded("reproducers/" + header)}},
+			Name:   strings.TrimSuffix(file, ".c"),
+			Doc:    headerComment(src),
+			Source: qemu.Source{Main: file, Files: map[string]string{file: src, header: readEmbedded("reproducers/" + header)}},
 		})
 	}
 	return out

@@ -8,6 +8,22 @@ import (
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
+// Skipped is the signature of a run that the case skipped: its Outcome is None.
+const Skipped = "skipped"
+
+// Judge says what one run of the case showed: as the function Judge does, but for what the case's kind makes of its end.
+func (c *Case) Judge(o qemu.Observation) Judgement {
+	switch {
+	case c.KTAP:
+		return c.JudgeKTAP(o, ParseKTAP(o.Output))
+	case c.Syz:
+		return judgeSyz(o)
+	case c.Kind == KindScript:
+		return judgeScript(o)
+	}
+	return Judge(o)
+}
+
 // Judge says what one run showed. What decides is, in this order:
 //
 //  1. a fatal crash on the console (a BUG kills the task that would have told more): Crash, its title; the reports of the

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,21 +41,36 @@ import (
 //	    mkfs: mkfs.gfs2 -O -q …      # words or a list; the image's path is appended
 //	    options: noatime             # mount -o, default none
 //	    size: 64M                    # 1M to 1T
+//	  tmpfs: {type: tmpfs}           # tmpfs and ramfs are in memory: no mkfs, and a size only for tmpfs, if at all
 //	checks: [checkpatch]             # the default; also W=1 and sparse, on the objects of each patch's files
 //	runs: 1                          # least number of runs of a cell, default 1
 //	confirm: 2                       # least number of runs of the cells on both sides of a change, default 2
 //	timeout: 10s                     # of one run, 100ms to 1h, default 10s
-//	cases:
+//	cases:                           # what is run is one of reproducer, c, script, kselftest
 //	  - reproducer: read-self        # a name of the catalogue
 //	    args: [private]              # words or a list, default none
-//	    name: read-self-private      # default: reproducer and arguments, joined by "-"
+//	    name: read-self-private      # default: reproducer (or the file's name) and arguments, joined by "-"
 //	    filesystems: [gfs2]          # default: all of the plan
+//	    except: [tmpfs]              # but not on these
 //	    timeout: 30s                 # default: the plan's
 //	    runs: 5                      # default: the plan's
 //	    flaky: true                  # a bad kernel may show it rarely: look longer before it is called good
 //	    expect: fail EFAULT          # default pass; see Expect
+//	  - c: my-test.c                 # a C file, relative to the plan, with what it includes from there; it may include "repro.h"
+//	    cflags: [-DROUNDS=3, -lm]    # -D -U -O -W -f -m -std -l, default none
+//	    syz: true                    # a reproducer of syzkaller: need not end; default for a file that says it is one
+//	    ktap: true                   # it prints KTAP
+//	    subtests: {a:b: fail exit 1} # what is expected of subtests, default pass; expect is that of the case itself
+//	  - script: run.sh               # a shell script, relative to the plan; exit status 0 is a pass, 4 and 77 say that it skips
+//	    tools: [xfs_io, dd]          # programs of this host that it needs in the VM, beside a shell, coreutils and the like
+//	    ktap: true
+//	  - kselftest: build/kselftest   # a directory of installed self-tests of a kernel, relative to the plan
+//	    args: [-c, mm]               # of its run_kselftest.sh
+//	    tools: [ip]
 //
-// Each entry of cases gives one Case for each of its file systems, named FILESYSTEM/NAME.
+// Each entry of cases gives one Case for each of its file systems, named FILESYSTEM/NAME. A case runs in the root of its file
+// system. The results in the output of one that prints KTAP (kselftest always does) are cases too, FILESYSTEM/NAME:SUBTEST, once
+// there are runs: see KTAP.
 type Plan struct {
 	Name        string
 	Description string
@@ -307,6 +323,11 @@ func (p *parser) filesystems(n *yaml.Node) []qemu.Filesystem {
 		if n := f["options"]; n != nil {
 			fs.Options = p.text(n, "options")
 		}
+		if slices.Contains(diskless, fs.Type) {
+			p.diskless(f, &fs)
+			out = append(out, fs)
+			continue
+		}
 		for _, key := range []string{"mkfs", "size"} {
 			if f[key] == nil {
 				p.failAt(kv.key, "", "file system %s: no %s", name, key)
@@ -325,6 +346,28 @@ func (p *parser) filesystems(n *yaml.Node) []qemu.Filesystem {
 	return out
 }
 
+// diskless are the types of file systems that are in memory.
+var diskless = []string{"tmpfs", "ramfs"}
+
+// diskless reads what a file system in memory may have: a size, where it knows one, which is a mount option then.
+func (p *parser) diskless(f map[string]*yaml.Node, fs *qemu.Filesystem) {
+	if n := f["mkfs"]; n != nil {
+		p.failAt(n, "", "mkfs: %s has no disk", fs.Type)
+	}
+	n := f["size"]
+	if n == nil {
+		return
+	}
+	if fs.Type != "tmpfs" {
+		p.failAt(n, "", "size: %s has none", fs.Type)
+	}
+	size := fmt.Sprintf("size=%dk", p.size(n, "size", 1<<20, 1<<40)>>10)
+	if fs.Options != "" {
+		size = "," + size
+	}
+	fs.Options += size
+}
+
 // cases returns the plan's cases, grouped by file system.
 func (p *parser) cases(n *yaml.Node, plan *Plan, timeout time.Duration) []Case {
 	items := p.list(n, "cases")
@@ -333,13 +376,36 @@ func (p *parser) cases(n *yaml.Node, plan *Plan, timeout time.Duration) []Case {
 	}
 	byFS := make(map[string][]Case)
 	seen := make(map[string]bool)
+	programs, files := make(map[string]qemu.Source), make(map[string]string) // by name in the VM
 	for _, item := range items {
 		for _, c := range p.entry(item, plan, timeout) {
+			if len(c.Program.Files) > 0 {
+				name := c.Run.Argv[0]
+				if other, ok := programs[name]; ok && !reflect.DeepEqual(other, c.Program) {
+					p.failAt(item, "give the case another name", "two programs are called %s in the VM", name)
+				}
+				programs[name] = c.Program
+			}
+			for to, from := range c.Files {
+				if other, ok := files[to]; ok && other != from {
+					p.failAt(item, "rename one of them", "%s and %s are both %s in the VM", other, from, to)
+				}
+				files[to] = from
+			}
 			if seen[c.Name] {
 				p.failAt(item, "give one of them another name", "case %s twice", c.Name)
 			}
 			seen[c.Name] = true
 			byFS[c.Filesystem] = append(byFS[c.Filesystem], c)
+		}
+	}
+	for _, fs := range plan.Filesystems {
+		for _, c := range byFS[fs.Name] {
+			for _, t := range c.Run.Tools {
+				if _, ok := programs[t]; ok {
+					p.failAt(n, "give that case another name", "the tool %s and a program of a case have one name in the VM", t)
+				}
+			}
 		}
 	}
 	var out []Case
@@ -370,29 +436,27 @@ func (p *Plan) Of(k Kernel) *Plan {
 
 // entry returns the cases of one entry of the list, one for each file system.
 func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Case {
-	f := p.fields(item, "case", "reproducer", "args", "name", "filesystems", "timeout", "runs", "flaky", "expect")
-	if f["reproducer"] == nil {
-		p.failAt(item, "", "case: no reproducer")
+	k := p.kindOf(item)
+	f := p.fields(item, "case", append(append([]string{k.key}, k.keys...), caseKeys...)...)
+	c := Case{Kind: k.kind, Reproducer: p.text(f[k.key], k.key), Runs: plan.Runs}
+	c.Run.Timeout = timeout
+	if n := f["timeout"]; n != nil {
+		c.Run.Timeout = p.timeout(n)
 	}
-	c := Case{Reproducer: p.text(f["reproducer"], "reproducer"), Runs: plan.Runs}
-	r, ok := reproducer(c.Reproducer)
-	if !ok {
-		p.failAt(f["reproducer"], didYouMean(c.Reproducer, reproducerNames()), "unknown reproducer %q", c.Reproducer)
-	}
-	c.Run.Argv, c.Run.Timeout = []string{c.Reproducer}, timeout
+	var args []string
 	if n := f["args"]; n != nil {
-		c.Run.Argv = append(c.Run.Argv, p.words(n, "args")...)
+		args = p.words(n, "args")
 	}
-	name := strings.Join(c.Run.Argv, "-")
+	name := strings.Join(append([]string{k.read(p, f, &c, args)}, args...), "-")
+	if c.KTAP {
+		c.Run.Output = ktapOutput
+	}
 	at := item
 	if n := f["name"]; n != nil {
 		name, at = p.text(n, "name"), n
 	}
 	if !namePattern.MatchString(name) {
 		p.failAt(at, "", "case name %q: want %s", name, nameShape)
-	}
-	if n := f["timeout"]; n != nil {
-		c.Run.Timeout = p.timeout(n)
 	}
 	if n := f["runs"]; n != nil {
 		c.Runs = p.integer(n, "runs", 1000)
@@ -401,43 +465,71 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 		c.Flaky = p.boolean(n, "flaky")
 	}
 	if n := f["expect"]; n != nil {
-		e, err := ParseExpect(p.text(n, "expect"))
-		if err != nil {
-			p.failAt(n, "want an outcome and words of its signature, like: fail EFAULT", "%v", err)
+		c.Expect = p.expect(n, "expect")
+	}
+	if n := f["subtests"]; n != nil {
+		if !c.KTAP {
+			p.failAt(n, "ktap: true says that it does", "subtests: the case prints no KTAP")
 		}
-		c.Expect = e
+		c.Subexpect = make(map[string]Expect)
+		for _, kv := range p.pairs(n, "subtests") {
+			c.Subexpect[kv.key.Value] = p.expect(kv.value, "subtests")
+		}
 	}
 	var out []Case
-	for _, fs := range p.caseFilesystems(f["filesystems"], plan.Filesystems) {
+	for _, fs := range p.caseFilesystems(item, f["filesystems"], f["except"], plan.Filesystems) {
 		c := c
 		c.Name = fs.Name + "/" + name
 		c.Filesystem, c.Run.Filesystem = fs.Name, fs.Name
 		c.Run.Argv = slices.Clone(c.Run.Argv)
-		c.Hash = caseHash(c.Run, r.Program, fs)
+		c.Hash = p.caseHash(item, c, fs)
 		out = append(out, c)
 	}
 	return out
 }
 
-func (p *parser) caseFilesystems(n *yaml.Node, all []qemu.Filesystem) []qemu.Filesystem {
-	if n == nil {
-		return all
+func (p *parser) expect(n *yaml.Node, what string) Expect {
+	e, err := ParseExpect(p.text(n, what))
+	if err != nil {
+		p.failAt(n, "want an outcome and words of its signature, like: fail EFAULT", "%v", err)
 	}
-	var names []string
-	for _, fs := range all {
-		names = append(names, fs.Name)
-	}
-	var out []qemu.Filesystem
-	for _, item := range p.list(n, "filesystems") {
-		name := p.text(item, "filesystems")
-		i := slices.Index(names, name)
-		if i < 0 {
-			p.failAt(item, didYouMean(name, names), "the plan has no file system %q", name)
+	return e
+}
+
+// caseFilesystems are those that an entry names, all of the plan's by default, without those it excepts.
+func (p *parser) caseFilesystems(item, only, except *yaml.Node, all []qemu.Filesystem) []qemu.Filesystem {
+	named := func(n *yaml.Node, what string) []qemu.Filesystem {
+		var names []string
+		for _, fs := range all {
+			names = append(names, fs.Name)
 		}
-		out = append(out, all[i])
+		var out []qemu.Filesystem
+		for _, item := range p.list(n, what) {
+			name := p.text(item, what)
+			i := slices.Index(names, name)
+			if i < 0 {
+				p.failAt(item, didYouMean(name, names), "the plan has no file system %q", name)
+			}
+			out = append(out, all[i])
+		}
+		if len(out) == 0 {
+			p.failAt(n, "", "%s: want at least one", what)
+		}
+		return out
 	}
+	out := all
+	if only != nil {
+		out = named(only, "filesystems")
+	}
+	if except == nil {
+		return out
+	}
+	not := named(except, "except")
+	out = slices.DeleteFunc(slices.Clone(out), func(fs qemu.Filesystem) bool {
+		return slices.ContainsFunc(not, func(n qemu.Filesystem) bool { return n.Name == fs.Name })
+	})
 	if len(out) == 0 {
-		p.failAt(n, "", "filesystems: want at least one")
+		p.failAt(item, "", "case: it is on no file system")
 	}
 	return out
 }

@@ -80,10 +80,11 @@ func TestPlanDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sanity, _ := reproducer("sanity")
 	want := &Plan{
 		Name: "p", Kernel: Kernel{Arch: "x86_64", Config: "tinyconfig"}, VM: VM{CPUs: 2, MemoryMB: 256}, Checks: []string{qemu.CheckPatch}, Runs: 1, Confirm: 2,
 		Filesystems: []qemu.Filesystem{{Name: "ext4", Type: "ext4", Mkfs: []string{"mkfs.ext4", "-q"}, Size: 64 << 20}},
-		Cases: []Case{{Name: "ext4/sanity", Reproducer: "sanity", Filesystem: "ext4", Runs: 1, Hash: p.Cases[0].Hash,
+		Cases: []Case{{Name: "ext4/sanity", Reproducer: "sanity", Filesystem: "ext4", Runs: 1, Hash: p.Cases[0].Hash, Program: sanity.Source,
 			Run: qemu.Case{Argv: []string{"sanity"}, Filesystem: "ext4", Timeout: 10 * time.Second}}},
 	}
 	if !reflect.DeepEqual(p, want) {
@@ -122,6 +123,7 @@ filesystems:
 cases:
   - {reproducer: read-self, args: private, name: rsp, filesystems: [gfs2], timeout: 500ms, runs: 7, expect: fail EFAULT}
   - reproducer: sanity
+  - {reproducer: write-self, except: [gfs2]}
 `
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -144,10 +146,10 @@ cases:
 	for _, c := range p.Cases {
 		names = append(names, c.Name)
 	}
-	if got := strings.Join(names, " "); got != "big/sanity gfs2/rsp gfs2/sanity" {
+	if got := strings.Join(names, " "); got != "big/sanity big/write-self gfs2/rsp gfs2/sanity" {
 		t.Errorf("got %s", got)
 	}
-	c := p.Cases[1]
+	c := p.Cases[2]
 	if c.Run.Timeout != 500*time.Millisecond || c.Runs != 7 || c.Expect.String() != "fail EFAULT" || c.Run.Argv[1] != "private" {
 		t.Errorf("got %+v", c)
 	}
@@ -196,6 +198,8 @@ func TestPlanErrors(t *testing.T) {
 		"same file system twice": {fs + "cases: [{reproducer: sanity, filesystems: [ext4, ext4]}]\n", 2, 9, "twice", ""},
 		"unknown file system":    {fs + "cases: [{reproducer: sanity, filesystems: [ext3]}]\n", 2, 44, `no file system "ext3"`, "ext4"},
 		"no file system":         {fs + "cases: [{reproducer: sanity, filesystems: []}]\n", 2, 43, "at least one", ""},
+		"unknown exception":      {fs + "cases: [{reproducer: sanity, except: [ext3]}]\n", 2, 39, `no file system "ext3"`, "ext4"},
+		"all excepted":           {fs + "cases: [{reproducer: sanity, except: [ext4]}]\n", 2, 9, "on no file system", ""},
 		"bad case name":          {fs + "cases: [{reproducer: sanity, name: a/b}]\n", 2, 36, `case name "a/b"`, ""},
 		"bad name from args":     {fs + "cases: [{reproducer: sanity, args: [../x]}]\n", 2, 9, `case name "sanity-../x"`, ""},
 		"bad timeout":            {fs + cases + "timeout: 10\n", 3, 10, "100ms to 1h", ""},

@@ -5,9 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/seriesctl/seriesctl/qemu"
 )
@@ -97,26 +100,60 @@ func (p *Plan) names(full bool) []string {
 	return out
 }
 
-// Programs returns the source of every reproducer that a case of the plan uses, by the name it has in the VM.
-func (p *Plan) Programs() map[string]Program {
-	out := make(map[string]Program)
+// Programs returns the source of every program that a case of the plan needs compiled, by the name it has in the VM.
+func (p *Plan) Programs() map[string]qemu.Source {
+	out := make(map[string]qemu.Source)
 	for _, c := range p.Cases {
-		if r, ok := reproducer(c.Reproducer); ok {
-			out[c.Reproducer] = r.Program
+		if len(c.Program.Files) > 0 {
+			out[c.Run.Argv[0]] = c.Program
 		}
 	}
 	return out
 }
 
+// Files returns the files and directories that a case of the plan needs in the VM, by their path there.
+func (p *Plan) Files() map[string]string {
+	out := make(map[string]string)
+	for _, c := range p.Cases {
+		maps.Copy(out, c.Files)
+	}
+	return out
+}
+
+// Tools returns the host's programs that a case of the plan needs in the VM, each once, in the alphabet's order.
+func (p *Plan) Tools() []string {
+	var out []string
+	for _, c := range p.Cases {
+		out = append(out, c.Run.Tools...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // caseHash is the content key of a case: what is run, on what, and for how long. Its name and what is expected of
 // it are no part of it.
-func caseHash(run qemu.Case, prog Program, fs qemu.Filesystem) string {
+func (p *parser) caseHash(at *yaml.Node, c Case, fs qemu.Filesystem) string {
+	run := c.Run
 	fs.Name, run.Filesystem = "", ""
+	if c.Kind == KindC {
+		run.Argv = slices.Clone(run.Argv)
+		run.Argv[0] = c.Program.Main // its name in the VM may be the case's
+	}
+	content := make(map[string]string)
+	for to, from := range c.Files {
+		hash, err := qemu.FilesHash(from)
+		if err != nil {
+			p.failAt(at, "", "%s: %v", c.Reproducer, err)
+		}
+		content[to] = hash
+	}
 	b, err := json.Marshal(struct {
-		Run   qemu.Case
-		Files map[string]string
-		FS    qemu.Filesystem
-	}{run, prog.Files, fs})
+		Run     qemu.Case
+		Files   map[string]string
+		FS      qemu.Filesystem
+		Content map[string]string `json:",omitempty"`
+		Flags   []string          `json:",omitempty"`
+	}{run, c.Program.Files, fs, content, c.Program.Flags})
 	if err != nil {
 		panic(err) // strings and numbers only
 	}

@@ -19,6 +19,8 @@ const (
 	Warn     Outcome = "warn"     // WARN, lockdep, KASAN…
 	Timeout  Outcome = "timeout"  // still moving when its time was up
 	Infra    Outcome = "infra"    // the lab's own failure: never evidence about a patch
+	// None is no outcome: the run says nothing of the kernel, as the case skipped itself. It is no evidence.
+	None Outcome = ""
 )
 
 // Judgement is one run's outcome and what makes two of them the same.
@@ -31,18 +33,39 @@ type Judgement struct {
 	Evidence string `json:"evidence"`
 }
 
+// Kind is what a case runs, by the key that names it in a plan.
+type Kind string
+
+// All kinds.
+const (
+	KindReproducer Kind = ""          // one of the catalogue
+	KindC          Kind = "c"         // a C file
+	KindScript     Kind = "script"    // a shell script
+	KindKselftest  Kind = "kselftest" // a directory of the kernel's self-tests, built and installed
+)
+
 // Case is one cell's row in the plan: a reproducer with its arguments on one file system.
 type Case struct {
-	Name       string    `json:"name"`             // "gfs2/read-self", "debug:gfs2/read-self", unique in the plan
-	Kernel     string    `json:"kernel,omitempty"` // the name of the plan's kernel it runs on
-	Reproducer string    `json:"reproducer"`       // "read-self"
-	Filesystem string    `json:"filesystem"`       // "gfs2"
+	Name       string    `json:"name"`              // "gfs2/read-self", "debug:gfs2/read-self", unique in the plan
+	Kind       Kind      `json:"kind,omitempty"`    // how its runs are judged
+	Syz        bool      `json:"syz,omitempty"`     // made by syzkaller: it need not end, and has no result
+	KTAP       bool      `json:"ktap,omitempty"`    // it prints KTAP, and its subtests are cases
+	Subtest    string    `json:"subtest,omitempty"` // which of the results in the output of a KTAP case it is; its name ends in it
+	Kernel     string    `json:"kernel,omitempty"`  // the name of the plan's kernel it runs on
+	Reproducer string    `json:"reproducer"`        // "read-self", or the file as the plan names it
+	Filesystem string    `json:"filesystem"`        // "gfs2"
 	Run        qemu.Case `json:"-"`
-	Runs       int       `json:"-"` // how often to repeat at least
-	Flaky      bool      `json:"-"` // a bad kernel may show it in a few runs of a hundred only
-	Hash       string    `json:"-"` // content key: reproducer source, arguments, file system, timeout
+	// Program is what is compiled for Run.Argv[0]; without files there is nothing to compile. Files go into the VM: path there →
+	// file or directory here.
+	Program qemu.Source       `json:"-"`
+	Files   map[string]string `json:"-"`
+	Runs    int               `json:"-"` // how often to repeat at least
+	Flaky   bool              `json:"-"` // a bad kernel may show it in a few runs of a hundred only
+	Hash    string            `json:"-"` // content key: what is run with its sources and files, arguments, file system, timeout
 	// Expect is the outcome that counts as good on this case; the zero value is a pass.
 	Expect Expect `json:"expect,omitzero"`
+	// Subexpect is that of subtests, by their name; of those that are not in it a pass.
+	Subexpect map[string]Expect `json:"subexpect,omitempty"`
 }
 
 // Group is what a case has in common with those beside it in a matrix: "gfs2", "debug:gfs2". Its name begins with it and

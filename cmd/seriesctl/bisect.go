@@ -53,9 +53,10 @@ say good, bad or skip. It can be left and gone on with at any time. The same wit
 				return &userError{"bisect: no case given", "like `seriesctl bisect --case gfs2/read-self`"}
 			}
 			id, _ := seriesAnd(args, 0)
-			r.cases = []string{name}
+			of, subtest := splitSubtest(name)
+			r.cases = []string{of}
 			return a.with(id, func(st *store.Store, s *series.Series) error {
-				return a.bisect(cmd.Context(), st, s, &f, &r)
+				return a.bisect(cmd.Context(), st, s, &f, &r, subtest)
 			})
 		},
 	}
@@ -69,7 +70,17 @@ say good, bad or skip. It can be left and gone on with at any time. The same wit
 	return cmd
 }
 
-func (a *app) bisect(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags) error {
+// splitSubtest splits the name of a subtest, gfs2/mm:mkdirty, into that of its case and the rest; a kernel's name has its colon
+// before the slash.
+func splitSubtest(name string) (of, subtest string) {
+	at := strings.LastIndexByte(name, '/') + 1
+	if i := strings.IndexByte(name[at:], ':'); i >= 0 {
+		return name[:at+i], name[at+i:]
+	}
+	return name, ""
+}
+
+func (a *app) bisect(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags, subtest string) error {
 	return a.inLab(ctx, st, s, f, r, func(j *labJob) error {
 		if err := one(j.specs[0]); err != nil {
 			return err
@@ -78,11 +89,19 @@ func (a *app) bisect(ctx context.Context, st *store.Store, s *series.Series, f *
 			return err
 		}
 		spec := j.specs[0]
-		totals, err := j.run(ctx, lab.Bisecting(spec, 0))
+		name, strategy := spec.Cases[0].Name+subtest, lab.Strategy(lab.Bisecting(spec, 0))
+		if subtest != "" {
+			strategy = lab.BisectSubtest{Limits: lab.Bisecting(spec, 0).Limits, Name: name}
+		}
+		totals, err := j.run(ctx, strategy)
 		if err != nil {
 			return err
 		}
-		b, err := lab.Bisected(st, spec, 0)
+		at, err := lab.PlaceOf(st, spec, name)
+		if err != nil {
+			return err
+		}
+		b, err := lab.Bisected(st, spec, at)
 		if err != nil {
 			return err
 		}

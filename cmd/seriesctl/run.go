@@ -228,6 +228,9 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	if err != nil {
 		return nil, err
 	}
+	for _, line := range report.Warnings(host.Warnings) {
+		p.Finished(line)
+	}
 	if host.Machine.Accel, err = accel(ctx, st, r.accel, p); err != nil {
 		return nil, err
 	}
@@ -342,6 +345,9 @@ func preflight(st *store.Store, plan *testplan.Plan, sandbox bool) error {
 		if len(fs.Mkfs) > 0 {
 			needs = append(needs, need{fs.Mkfs[0], ""})
 		}
+	}
+	for _, t := range plan.Tools() {
+		needs = append(needs, need{t, ""})
 	}
 	if sandbox {
 		needs = append(needs, need{"bwrap", "bubblewrap"})

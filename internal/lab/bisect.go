@@ -15,7 +15,7 @@ import (
 // Prefixes without an image are passed over, and the answer may then be a range.
 type Bisect struct {
 	Limits
-	Case int // its place in the Spec
+	Case int // its place in the State
 }
 
 // Bisecting is the Bisect of a case of spec.
@@ -164,13 +164,13 @@ type Bisection struct {
 	Manual *Manual                `json:"manual,omitempty"` // of a bisection by hand
 }
 
-// Bisected says what the stored runs tell about the one patch that changes a case.
+// Bisected says what the stored runs tell about the one patch that changes a case, the c-th of the State.
 func Bisected(st *store.Store, spec *Spec, c int) (*Bisection, error) {
 	r, state, err := load(st, spec)
 	if err != nil {
 		return nil, err
 	}
-	strategy, name := Bisecting(spec, c), spec.Cases[c].Name
+	strategy, name := Bisecting(spec, c), state.Cases[c].Name
 	in := strategy.inquire(state)
 	b := &Bisection{Series: spec.Series, Case: name, Skipped: []int{}, Cells: []Cell{}}
 	for _, cell := range r.Cells {

@@ -105,7 +105,7 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 			break
 		}
 		before := e.totals
-		if err := e.round(ctx, cancel, e.jobs(r, wants)); err != nil {
+		if err := e.round(ctx, cancel, e.jobs(r, state, wants)); err != nil {
 			return nil, err
 		}
 		if e.totals == before {
@@ -127,10 +127,17 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 }
 
 // jobs groups what is wanted by variant, in the order of the variants: builds go from one to the next.
-func (e *Engine) jobs(r *Result, wants []Want) []job {
+func (e *Engine) jobs(r *Result, state *State, wants []Want) []job {
 	cells := map[int][]wanted{}
 	for _, w := range wants {
-		cells[w.Variant] = append(cells[w.Variant], wanted{e.Spec.Cases[w.Case], w.Runs})
+		want := wanted{state.Cases[w.Case], w.Runs + state.blank[w.CellID]}
+		list := cells[w.Variant]
+		// Subtests share the runs of the case that they are in.
+		if i := slices.IndexFunc(list, func(o wanted) bool { return o.c.Key == want.c.Key }); i >= 0 {
+			list[i].want = max(list[i].want, want.want)
+			continue
+		}
+		cells[w.Variant] = append(list, want)
 	}
 	var jobs []job
 	for _, i := range slices.Sorted(maps.Keys(cells)) {
@@ -243,8 +250,8 @@ func (e *Engine) build(ctx context.Context, j job) (job, error) {
 	return j, nil
 }
 
-// evidence counts the runs that say something about the kernel.
-func evidence(runs []store.Run) int {
+// done counts the runs that the lab did not fail.
+func done(runs []store.Run) int {
 	n := 0
 	for _, r := range runs {
 		if r.Infra == "" {
@@ -268,7 +275,7 @@ func (e *Engine) test(ctx context.Context, j job) (err error) {
 		if err != nil {
 			return err
 		}
-		for have, infra := evidence(runs), 0; have < w.want && infra < infraTries; {
+		for have, infra := done(runs), 0; have < w.want && infra < infraTries; {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -362,12 +369,16 @@ func (e *Engine) keep(j job, w wanted, o qemu.Observation, infra string) error {
 	e.mu.Lock()
 	e.totals.Runs++
 	e.mu.Unlock()
-	judged := judge(store.Run{Observation: o, Infra: infra})
+	judged := judge(w.c, newRecord(w.c, store.Run{Observation: o, Infra: infra}))
 	text := string(judged.Outcome)
-	if judged.Signature != "" {
+	switch {
+	case judged.Outcome == testplan.None:
+		text = judged.Signature
+	case judged.Signature != "":
 		text += " (" + judged.Signature + ")"
 	}
-	e.notify(Event{Prefix: j.variant.Index, Case: w.c.Name, Text: text, Bad: judged.Outcome != testplan.Infra && !w.c.Expect.Met(judged)})
+	bad := judged.Outcome != testplan.Infra && judged.Outcome != testplan.None && !w.c.Expect.Met(judged)
+	e.notify(Event{Prefix: j.variant.Index, Case: w.c.Name, Text: text, Bad: bad})
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ type fakeLab struct {
 	unbuilt  map[string]bool                           // keys that do not build
 	unbooted map[string]bool                           // keys whose image does not boot
 	image    map[string]string                         // key → image, the key itself when absent
-	outcome  func(key, program string, nth int) string // "pass", "EFAULT", "hang", "infra"
+	outcome  func(key, program string, nth int) string // "pass", "EFAULT", "hang", "infra", "exit 77", "says …"
 	said     func(key, check string) []qemu.Diagnostic
 	checks   []string
 	builds   []string
@@ -99,7 +100,13 @@ func (m *fakeVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error)
 	id := f.imageOf(m.key) + " " + c.Argv[0]
 	f.nth[id]++
 	f.runs = append(f.runs, id)
-	switch o := f.outcome(m.key, c.Argv[0], f.nth[id]); o {
+	o := f.outcome(m.key, c.Argv[0], f.nth[id])
+	if text, ok := strings.CutPrefix(o, "says "); ok {
+		return qemu.Observation{Exited: true, Output: text}, nil
+	}
+	switch o {
+	case "exit 77":
+		return qemu.Observation{Exited: true, Status: 77}, nil
 	case "pass":
 		return qemu.Observation{Exited: true, Output: "result: pass\n"}, nil
 	case "hang":

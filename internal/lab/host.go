@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -25,6 +27,8 @@ type Host struct {
 	Builder *qemu.Builder
 	Config  qemu.Config
 	Machine qemu.Machine
+	// Warnings are the compiler's about the plan's C files, those of them that it compiled now.
+	Warnings []qemu.Diagnostic
 
 	// Foresee is told, before the first kernel is compiled, what its config makes of the patches' files, in their order;
 	// those that were built before are left out. nil for nothing.
@@ -40,7 +44,7 @@ func NewHost(ctx context.Context, st *store.Store, src *series.Source, p *testpl
 	h := &Host{Store: st, Source: src,
 		Builder: &qemu.Builder{Dir: st.Worker(0), Images: st.Images(), Jobs: jobs, Sandbox: sandbox},
 		Config:  configOf(p.Kernel),
-		Machine: qemu.Machine{CPUs: p.VM.CPUs, MemoryMB: p.VM.MemoryMB, Programs: map[string]string{}},
+		Machine: qemu.Machine{CPUs: p.VM.CPUs, MemoryMB: p.VM.MemoryMB, Programs: map[string]string{}, Tools: p.Tools(), Files: p.Files()},
 	}
 	used := map[string]bool{}
 	for _, c := range p.Cases {
@@ -51,12 +55,15 @@ func NewHost(ctx context.Context, st *store.Store, src *series.Source, p *testpl
 			h.Machine.Filesystems = append(h.Machine.Filesystems, fs)
 		}
 	}
-	for name, prog := range p.Programs() {
-		path, err := qemu.CompileStatic(ctx, name, prog.Files, st.Programs())
+	programs := p.Programs()
+	for _, name := range slices.Sorted(maps.Keys(programs)) {
+		prog := programs[name]
+		path, warnings, err := qemu.Compile(ctx, name, prog, st.Programs())
 		if err != nil {
 			return nil, err
 		}
 		h.Machine.Programs[name] = path
+		h.Warnings = append(h.Warnings, warnings...)
 	}
 	return h, nil
 }
@@ -109,14 +116,15 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 		}
 	}
 	spec.Checks = p.Checks
-	with := map[string]string{} // file system → the machine's key with that one only
+	with := map[string]string{} // what cases need of the machine → its key with that only
 	for _, c := range p.Cases {
-		if _, ok := with[c.Filesystem]; !ok {
-			if with[c.Filesystem], err = h.machineFor(c.Filesystem).Key(); err != nil {
+		needs := strings.Join(append([]string{c.Filesystem}, c.Run.Tools...), " ")
+		if _, ok := with[needs]; !ok {
+			if with[needs], err = h.machineFor(c).Key(); err != nil {
 				return nil, err
 			}
 		}
-		key, err := cellKey(c, with[c.Filesystem])
+		key, err := cellKey(c, with[needs])
 		if err != nil {
 			return nil, err
 		}
@@ -125,13 +133,13 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 	return spec, nil
 }
 
-// machineFor is the machine as a case on one file system sees it. The other programs and disks are left out: adding
-// a case must not make the others run again.
-func (h *Host) machineFor(filesystem string) qemu.Machine {
+// machineFor is the machine as a case sees it. The other programs, tools and disks are left out: adding a case must not make
+// the others run again. What the case brings itself is in its own hash.
+func (h *Host) machineFor(c testplan.Case) qemu.Machine {
 	m := h.Machine
-	m.Programs, m.Filesystems = nil, nil
+	m.Programs, m.Files, m.Tools, m.Filesystems = nil, nil, c.Run.Tools, nil
 	for _, fs := range h.Machine.Filesystems {
-		if fs.Name == filesystem {
+		if fs.Name == c.Filesystem {
 			m.Filesystems = []qemu.Filesystem{fs}
 		}
 	}

@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/series"
@@ -47,13 +48,10 @@ func Load(st *store.Store, spec *Spec) (*Result, error) {
 func load(st *store.Store, spec *Spec) (*Result, *State, error) {
 	r := &Result{Series: spec.Series, Subject: spec.Subject, Base: spec.Base, Config: spec.Config, Accel: spec.Accel,
 		Prefixes: []Prefix{}, Cases: []testplan.Case{}, Cells: []Cell{}, Attributions: []testplan.Attribution{}, Undecided: []Undecided{}}
-	state := &State{Cases: spec.Cases, Lost: map[CellID]bool{}, Cost: defaultCost}
-	for _, c := range spec.Cases {
-		r.Cases = append(r.Cases, c.Case)
-	}
+	state := &State{Lost: map[CellID]bool{}, Cost: defaultCost, blank: map[CellID]int{}}
 	first := map[string]int{} // image → lowest prefix that has it
 	var seconds []float64
-	for i, v := range spec.Variants {
+	for _, v := range spec.Variants {
 		p, err := prefix(st, spec, v)
 		if err != nil {
 			return nil, nil, err
@@ -65,24 +63,33 @@ func load(st *store.Store, spec *Spec) (*Result, *State, error) {
 				first[p.Image] = p.Index
 			}
 		}
+		if p.BuildSeconds > 0 {
+			seconds = append(seconds, p.BuildSeconds)
+		}
+		r.Prefixes = append(r.Prefixes, p)
+	}
+	records, err := readRecords(st, spec, r.Prefixes)
+	if err != nil {
+		return nil, nil, err
+	}
+	state.Cases = records.cases
+	for _, c := range state.Cases {
+		r.Cases = append(r.Cases, c.Case)
+	}
+	for i, v := range spec.Variants {
+		p := r.Prefixes[i]
 		column := testplan.Column{Prefix: v.Index, Pending: p.Status == PrefixPending, Runs: map[string][]testplan.Judgement{}}
 		if p.Status == PrefixOK {
 			column.Image = p.Image
 		}
-		if p.BuildSeconds > 0 {
-			seconds = append(seconds, p.BuildSeconds)
-		}
-		for k, c := range spec.Cases {
-			cell, runs, err := cell(st, p, c)
-			if err != nil {
-				return nil, nil, err
-			}
+		for k, c := range state.Cases {
+			cell, runs := cell(p, c, records.runs[i][c.Key])
 			column.Runs[c.Name] = runs
-			state.Lost[CellID{i, k}] = cell.infra >= infraTries
+			state.Lost[CellID{i, k}] = cell.infra >= infraTries || cell.blank >= infraTries || cell.blank > 0 && cell.Runs == 0
+			state.blank[CellID{i, k}] = cell.blank
 			r.Cells = append(r.Cells, cell)
 		}
 		state.Columns = append(state.Columns, column)
-		r.Prefixes = append(r.Prefixes, p)
 	}
 	if err := addChecks(st, spec, r.Prefixes); err != nil {
 		return nil, nil, err
@@ -90,7 +97,7 @@ func load(st *store.Store, spec *Spec) (*Result, *State, error) {
 	if slices.Sort(seconds); len(seconds) > 0 {
 		state.Cost.Build = seconds[len(seconds)/2]
 	}
-	for c := range spec.Cases {
+	for c := range state.Cases {
 		in := state.inquire(c, testplan.Question{Confidence: spec.limits().Confidence}, spec.limits())
 		for _, a := range in.Attributions {
 			// Columns are known by their prefix; with a subset of the patches that is not the patch's number.
@@ -145,29 +152,32 @@ func prefix(st *store.Store, spec *Spec, v Variant) (Prefix, error) {
 	return p, nil
 }
 
-// cell reads one cell and the judgements of its runs.
-func cell(st *store.Store, p Prefix, c Case) (Cell, []testplan.Judgement, error) {
+// cell draws one cell and the judgements of its runs that have an outcome.
+func cell(p Prefix, c Case, stored []record) (Cell, []testplan.Judgement) {
 	cell := Cell{Prefix: p.Index, Case: c.Name, State: CellNone, InheritedFrom: p.SameImageAs}
 	switch p.Status {
 	case PrefixPending:
 		cell.State = CellQueued
-		return cell, nil, nil
+		return cell, nil
 	case PrefixOK:
 	default:
-		return cell, nil, nil
-	}
-	stored, err := st.Runs(p.Image, c.Key)
-	if err != nil {
-		return cell, nil, err
+		return cell, nil
 	}
 	var runs []testplan.Judgement
+	why := ""
 	for _, s := range stored {
 		if s.Infra != "" {
 			cell.infra++
 			continue
 		}
 		cell.infra = 0
-		runs = append(runs, judge(s))
+		j := judge(c, s)
+		if j.Outcome == testplan.None {
+			cell.blank++
+			why = j.Signature
+			continue
+		}
+		runs = append(runs, j)
 	}
 	cell.State = CellDone
 	cell.Runs = len(runs)
@@ -175,26 +185,23 @@ func cell(st *store.Store, p Prefix, c Case) (Cell, []testplan.Judgement, error)
 	case len(runs) > 0:
 		cell.Outcome, cell.Signature, cell.Agree, cell.Confidence = testplan.Verdict(runs)
 		cell.Flaky = slices.ContainsFunc(runs, func(j testplan.Judgement) bool { return j.Outcome != cell.Outcome })
+	case cell.blank > 0:
+		cell.State, cell.Signature = CellSkipped, why
+		if why != testplan.Skipped {
+			cell.State = CellAbsent
+		}
 	case cell.infra > 0:
 		cell.Outcome, cell.Signature = testplan.Infra, stored[len(stored)-1].Infra
 	default:
 		cell.State = CellQueued
 	}
-	return cell, runs, nil
-}
-
-// judge judges a stored run: judging is a pure function, so a better judge applies to old runs too.
-func judge(r store.Run) testplan.Judgement {
-	if r.Infra != "" {
-		return testplan.Judgement{Outcome: testplan.Infra, Signature: r.Infra, Evidence: r.Infra}
-	}
-	return testplan.Judge(r.Observation)
+	return cell, runs
 }
 
 // Runs reads the runs of one cell, oldest first.
 func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run, error) {
 	for _, other := range spec.More {
-		if slices.ContainsFunc(other.Cases, func(c Case) bool { return c.Name == caseName }) {
+		if slices.ContainsFunc(other.Cases, func(c Case) bool { _, ok := subtestOf(c, caseName); return ok }) {
 			return Runs(st, other, prefixIndex, caseName)
 		}
 	}
@@ -210,7 +217,8 @@ func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run,
 			return nil, err
 		}
 		for _, c := range spec.Cases {
-			if c.Name != caseName {
+			sub, ok := subtestOf(c, caseName)
+			if !ok {
 				continue
 			}
 			stored, err := st.Runs(b.Image, c.Key)
@@ -218,7 +226,7 @@ func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run,
 				return nil, err
 			}
 			for _, s := range stored {
-				runs = append(runs, Run{ID: s.ID, Judgement: judge(s), Observation: s.Observation, Command: c.Command, Disk: c.Disk})
+				runs = append(runs, Run{ID: s.ID, Judgement: judge(sub, newRecord(c, s)), Observation: s.Observation, Command: c.Command, Disk: c.Disk})
 			}
 		}
 	}
@@ -260,8 +268,10 @@ func Overlay(r *Result, s Status) {
 		}
 	}
 	for _, a := range s.Running {
-		if c := cells[id{a.Prefix, a.Case}]; c != nil {
-			c.State, c.Started = CellRunning, a.Started
+		for at, c := range cells {
+			if at.prefix == a.Prefix && (at.name == a.Case || strings.HasPrefix(at.name, a.Case+":")) {
+				c.State, c.Started = CellRunning, a.Started
+			}
 		}
 	}
 }

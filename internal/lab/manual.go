@@ -487,7 +487,9 @@ func (s *Session) Refresh(st *store.Store) error {
 	if err != nil {
 		return err
 	}
-	s.points, s.cells, s.cost, s.cold = nil, r.Cells, state.Cost, true
+	// Subtests have cells of their own; the question is of the case.
+	own := slices.DeleteFunc(slices.Clone(r.Cells), func(c Cell) bool { return c.Case != r.Cases[0].Name })
+	s.points, s.cells, s.cost, s.cold = nil, own, state.Cost, true
 	for i, p := range r.Prefixes {
 		v := spec.Variants[i]
 		pt := point{Prefix: p, subst: p.Image}

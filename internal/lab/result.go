@@ -76,6 +76,9 @@ const (
 	CellRunning CellState = "running"
 	CellDone    CellState = "done"
 	CellNone    CellState = "none" // its prefix has no image
+	// The states of a cell whose runs say nothing of the kernel: no evidence, and no outcome.
+	CellSkipped CellState = "skipped" // every run skipped itself
+	CellAbsent  CellState = "absent"  // a subtest that no run has shown; the signature tells absent from not reached
 )
 
 // Cell is one (prefix, case): its runs and the verdict drawn from them.
@@ -83,9 +86,9 @@ type Cell struct {
 	Prefix        int              `json:"prefix"`
 	Case          string           `json:"case"`
 	State         CellState        `json:"state"`
-	Outcome       testplan.Outcome `json:"outcome"`   // of most runs; "" until one is done
-	Signature     string           `json:"signature"` // of the runs with that outcome
-	Runs          int              `json:"runs"`
+	Outcome       testplan.Outcome `json:"outcome"`    // of most runs; "" until one is done
+	Signature     string           `json:"signature"`  // of the runs with that outcome
+	Runs          int              `json:"runs"`       // that say something of the kernel
 	Agree         int              `json:"agree"`      // runs with that outcome and signature
 	Flaky         bool             `json:"flaky"`      // runs differ in outcome; a race may give one outcome several signatures
 	Confidence    float64          `json:"confidence"` // 0..1
@@ -94,6 +97,7 @@ type Cell struct {
 	Started       time.Time        `json:"started,omitzero"` // of the run that goes on, while State is running
 
 	infra int // runs that failed in the lab since the last that did not
+	blank int // runs without an outcome
 }
 
 // Totals counts what this invocation did, not what it found done.

@@ -18,8 +18,10 @@ type Strategy interface {
 type State struct {
 	Columns []testplan.Column // one a variant
 	Cases   []Case
-	Lost    map[CellID]bool // cells that the lab fails to run
+	Lost    map[CellID]bool // cells that the lab fails to run, and those that skip themselves
 	Cost    Cost
+
+	blank map[CellID]int // runs that are no evidence; they count for none of those that are wanted
 }
 
 // CellID is a cell by the places of its variant and its case in the Spec.

@@ -193,3 +193,19 @@ func (p markdownPrinter) checks(b *bytes.Buffer, m *Matrix) {
 		b.WriteByte('\n')
 	}
 }
+
+// mostWarnings is how many warnings of the plan's C files are shown.
+const mostWarnings = 20
+
+// Warnings writes what the compiler says of a plan's C files, a line each: "my-test.c:12: warning: unused variable 'x'".
+func Warnings(list []qemu.Diagnostic) []string {
+	var lines []string
+	for i, d := range list {
+		if i == mostWarnings {
+			lines = append(lines, fmt.Sprintf("and %s more", count(len(list)-i, "warning")))
+			break
+		}
+		lines = append(lines, plain.Line(fmt.Sprintf("%s:%d: warning: %s", d.File, d.Line, d.Text)))
+	}
+	return lines
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/qemu"
+	"github.com/seriesctl/seriesctl/testplan"
 )
 
 // maxLogLine is the longest console line written whole, in bytes; a longer one is broken.
@@ -22,10 +23,14 @@ const maxLogLine = 16 << 10
 func Log(w io.Writer, cell lab.Cell, runs []lab.Run, open func(path string) (io.ReadCloser, error), o Options) error {
 	p := newPen(o)
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "%s on prefix %d: %s (%s)\n", p.text(cell.Case), cell.Prefix, p.text(cellOutcome(&cell)), cellEvidence(&cell))
+	evidence := " (" + cellEvidence(&cell) + ")"
+	if blank(&cell) != "" {
+		evidence = ": no evidence" // in however many runs
+	}
+	fmt.Fprintf(out, "%s on prefix %d: %s%s\n", p.text(cell.Case), cell.Prefix, p.text(cellOutcome(&cell)), evidence)
 	for i, run := range runs {
 		var b bytes.Buffer
-		title := fmt.Sprintf("run %d of %d: %s", i+1, len(runs), p.text(outcomeText(strings.TrimSpace(string(run.Judgement.Outcome)+" "+run.Judgement.Signature))))
+		title := fmt.Sprintf("run %d of %d: %s", i+1, len(runs), p.text(judged(run.Judgement)))
 		b.WriteString("\n" + p.paint(bold, title) + "\n")
 		for _, line := range Facts(run) {
 			p.wrap(&b, "  ", "    ", line)
@@ -52,6 +57,14 @@ func Log(w io.Writer, cell lab.Cell, runs []lab.Run, open func(path string) (io.
 		return fmt.Errorf("write log: %w", err)
 	}
 	return nil
+}
+
+// judged is a run's outcome and signature; of one without an outcome why.
+func judged(j testplan.Judgement) string {
+	if j.Outcome == testplan.None {
+		return j.Signature
+	}
+	return outcomeText(strings.TrimSpace(string(j.Outcome) + " " + j.Signature))
 }
 
 func (p pen) section(b *bytes.Buffer, name, text string) {

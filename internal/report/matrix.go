@@ -97,7 +97,7 @@ func (m *Matrix) Cell(row, col int) *lab.Cell { return m.cells[row*len(m.cols)+c
 func (m *Matrix) Effect(row, col int) *testplan.Attribution { return m.effects[row*len(m.cols)+col] }
 
 // Word is a cell in at most four ASCII letters: "ok", "FAIL", "HANG", "LIVE", "BUG", "WARN", "TIME", "infr"
-// for what a run showed, "flky" where runs differ in outcome, "run" and "." (queued) while a run goes on, "bld",
+// for what a run showed, "flky" where runs differ in outcome, "skip" and "abs" where they show nothing, "run" and "." (queued) while a run goes on, "bld",
 // "boot", "conf", "blkd" where the prefix has no image.
 func (m *Matrix) Word(row, col int) string {
 	c := m.Cell(row, col)
@@ -109,6 +109,10 @@ func (m *Matrix) Word(row, col int) string {
 		return "."
 	case lab.CellRunning:
 		return "run"
+	case lab.CellSkipped:
+		return "skip"
+	case lab.CellAbsent:
+		return "abs"
 	}
 	if c.Flaky {
 		return "flky"
@@ -236,6 +240,8 @@ var wordMeaning = []struct{ word, meaning string }{
 	{"TIME", "still moving at its time limit"},
 	{"flky", "runs disagree"},
 	{"infr", "the lab failed, no evidence"},
+	{"skip", "skipped itself, no evidence"},
+	{"abs", "no such subtest, or not reached: no evidence"},
 	{"bld", "does not build"},
 	{"boot", "does not boot"},
 	{"conf", "does not apply"},

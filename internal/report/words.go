@@ -41,6 +41,9 @@ func (m *Matrix) Sentence(row, col int) string {
 		}
 		return s
 	}
+	if said := blank(c); said != "" {
+		return fmt.Sprintf("%s on prefix %d: %s, which says nothing about the patch", name, p.Index, said)
+	}
 	evidence := " (" + cellEvidence(c) + ")"
 	if p.Index == 0 {
 		return fmt.Sprintf("the base: %s: %s%s", name, cellOutcome(c), evidence)
@@ -70,6 +73,17 @@ func (m *Matrix) Sentence(row, col int) string {
 		return fmt.Sprintf("patch %d was not compiled: %s; %s: %s%s", p.Patch, leftOut(p), name, cellOutcome(c), evidence)
 	}
 	return fmt.Sprintf("patch %d has no effect on %s: %s%s", p.Patch, name, cellOutcome(c), evidence)
+}
+
+// blank says why a cell that was run has no outcome; "" when it has one.
+func blank(c *lab.Cell) string {
+	switch c.State {
+	case lab.CellSkipped:
+		return "skipped"
+	case lab.CellAbsent:
+		return plain.Line(c.Signature)
+	}
+	return ""
 }
 
 // statusSentence says why a prefix has no image; "" when it has one or may still get one.
@@ -323,6 +337,9 @@ func (m *Matrix) undecided() []string {
 }
 
 func cellOutcome(c *lab.Cell) string {
+	if said := blank(c); said != "" {
+		return said
+	}
 	return outcomeText(strings.TrimSpace(string(c.Outcome) + " " + c.Signature))
 }
 

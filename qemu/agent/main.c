@@ -34,6 +34,12 @@ void node(const char *path, unsigned maj, unsigned min)
 		die(path);
 }
 
+static void link_to(const char *path, const char *target)
+{
+	if (symlink(target, path) < 0 && errno != EEXIST)
+		die(path);
+}
+
 static void setup(void)
 {
 	umask(0);
@@ -55,6 +61,10 @@ static void setup(void)
 	node("/dev/full", 1, 7);
 	node("/dev/random", 1, 8);
 	node("/dev/urandom", 1, 9);
+	link_to("/dev/fd", "/proc/self/fd");
+	link_to("/dev/stdin", "fd/0");
+	link_to("/dev/stdout", "fd/1");
+	link_to("/dev/stderr", "fd/2");
 	signal(SIGPIPE, SIG_IGN);
 	/* However many threads the case has, the agent gets its turn. Its children do not inherit this. */
 	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &(struct sched_param){ .sched_priority = 1 });
@@ -113,9 +123,10 @@ static void become(struct command *c, int out, int status)
 	signal(SIGPIPE, SIG_DFL);
 	memset(&all, 0xff, sizeof all);
 	sched_setaffinity(0, sizeof all, &all);
-	if (*c->disk) {
-		int err = find_disk(c->disk, "/dev/case-disk");
-		if (!err && mount("/dev/case-disk", "/mnt", c->fstype, 0, c->options) < 0)
+	if (*c->fstype) {
+		const char *dev = *c->disk ? "/dev/case-disk" : c->fstype;
+		int err = *c->disk ? find_disk(c->disk, dev) : 0;
+		if (!err && mount(dev, "/mnt", c->fstype, 0, c->options) < 0)
 			err = errno;
 		if (!err && chdir("/mnt") < 0)
 			err = errno;
@@ -232,7 +243,7 @@ static void run(struct command *c)
 			int n = snprintf(buf, sizeof buf, "%d %d", WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : 0,
 					 WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0);
 			send_msg("exit", buf, n);
-			if (!*c->disk || !mounted)
+			if (!*c->fstype || !mounted)
 				break;
 			unmounting = 1;
 			child = start_umount();

@@ -53,9 +53,9 @@ static void mount_all(char **p, char *end, int n)
 			char *type = next_string(&fs, end), *options = next_string(&fs, end);
 			char dir[300], dev[300];
 			snprintf(dir, sizeof dir, "/fs/%.200s", name);
-			snprintf(dev, sizeof dev, "/dev/fs-%.200s", name);
+			snprintf(dev, sizeof dev, "%s%.200s", *disk ? "/dev/fs-" : "", *disk ? name : type);
 			mkdir(dir, 0755);
-			int err = find_disk(disk, dev);
+			int err = *disk ? find_disk(disk, dev) : 0;
 			if (!err && mount(dev, dir, type, 0, options) < 0)
 				err = errno;
 			if (err)

@@ -34,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define HELPER static __attribute__((unused))
@@ -243,14 +244,30 @@ HELPER long resident(void *p, long pages)
 	return n;
 }
 
+/* in_memory says whether a file is on tmpfs, whose pages have no disk to go to: its page cache is the file. */
+HELPER int in_memory(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs))
+		fail("setup", errno, "fstatfs");
+	return fs.f_type == 0x01021994; /* TMPFS_MAGIC in linux/magic.h */
+}
+
 /*
  * evict writes all of a file to disk and takes it out of the page cache, and proves it on the mapping p of pages
- * pages, which it also takes out of the page tables. Without that proof there is nothing to test: fail setup.
+ * pages, which it also takes out of the page tables. Without that proof there is nothing to test: fail setup. A file in memory
+ * goes out of the page tables only: what touches the mapping then faults too, and finds the page.
  */
 HELPER void evict(int fd, void *p, long pages)
 {
 	long left = pages;
 
+	if (in_memory(fd)) {
+		if (madvise(p, pages * PAGE, MADV_DONTNEED))
+			fail("setup", errno, "madvise");
+		return;
+	}
 	for (int try = 0; try < 20 && left; try++) {
 		if (try)
 			usleep(5000);

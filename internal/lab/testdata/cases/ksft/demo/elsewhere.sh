@@ -1,0 +1,2 @@
+#!/usr/bin/env sh
+exit 4

@@ -1,0 +1,1 @@
+static int pages(void) { return PAGES; }

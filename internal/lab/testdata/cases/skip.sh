@@ -1,0 +1,2 @@
+echo no such device >&2
+exit 77
