@@ -5,7 +5,7 @@ BUILD  := build
 LINUX_6_1  ?= $(BUILD)/linux-6.1
 LINUX_5_10 ?= $(BUILD)/linux-5.10
 
-.PHONY: all setup build demo test unit lint bench clean
+.PHONY: all setup build demo test unit lint bench screenshots clean
 
 all: build
 
@@ -50,6 +50,10 @@ bench: setup
 	$(GO) test -run '^$$' -bench Measures -benchtime 3s -timeout 30m -v ./cmd/seriesctl
 	SERIESCTL_REAL=$(abspath $(BUILD)/bench) $(GO) test -run '^$$' -bench Matrix -benchtime 1x -timeout 3h -v ./cmd/seriesctl
 bench: export SERIESCTL_LINUX_5_10 := $(if $(wildcard $(LINUX_5_10)/Makefile),$(abspath $(LINUX_5_10)))
+
+# The pictures in docs/screens, of the workspace that make test leaves of the RFC. Needs tmux.
+screenshots: build
+	sh .ci/screenshots.sh $(abspath bin/seriesctl) $(abspath $(BUILD)/real/TestRealRFC/.seriesctl) docs/screens
 
 clean:
 	rm -rf bin $(BUILD)

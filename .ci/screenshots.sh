@@ -7,6 +7,7 @@ socket=seriesctl-screens
 picture=$(mktemp -d)/screenshot
 go build -o "$picture" ./internal/screenshot
 mkdir -p "$dir"
+tmux -L $socket new-session -d -s keep # or the server ends with each picture's session
 trap 'tmux -L $socket kill-server 2>/dev/null || true; rm -rf "$(dirname "$picture")"' EXIT
 
 # take NAME COLUMNS ROWS TEXT KEY...: the screen once TEXT is on it, after the keys. A key "~" waits a second.
@@ -35,9 +36,9 @@ take() {
     tmux -L $socket kill-session -t "$name"
 }
 
-take matrix 110 26 'changes the symptom' j j j j l
-take cell 110 34 'stack' G '$' '~' /  c r o s s Enter Enter '~'
+take matrix 120 26 'changes the symptom' j j j j l
+take cell 120 44 'deadlock' / c r o s s - r e a d Enter Enter '~'
 take patch 180 40 'Andreas' j j j j p '~'
 take subset 110 30 'apply to the base' j j j j t '~' '~'
-take bisect 100 20 'bisect' l b '~'
-take help 80 40 'Matrix' '?'
+take bisect 110 18 'bisect' l b '~'
+take series 100 12 'cells run' W '~'

@@ -19,7 +19,7 @@ var agentFiles embed.FS
 // What the agent is told to wait before it calls a case stuck, in the guest's looks at it (see agent/watch.c).
 const (
 	deadlockAfter = 1800 * time.Millisecond
-	livelockAfter = 5 * time.Second
+	livelockAfter = 3 * time.Second // and then, for some, two more until it is proved
 )
 
 // What the agent calls two of its kinds of hang: system time and nothing else goes by; the same pages are faulted in again and again.
@@ -118,9 +118,16 @@ func parseHeader(line string) (message, int, bool) {
 // without a file system has none with a type.
 func runCommand(nonce string, c Case, disk string, f Filesystem) []byte {
 	var p bytes.Buffer
+	system, scratch := "", ""
+	if c.System {
+		system = systemSerial
+		if c.Scratch {
+			scratch = "scratch-" + disk
+		}
+	}
 	for _, s := range append([]string{
 		fmt.Sprint(c.Timeout.Milliseconds()), fmt.Sprint(deadlockAfter.Milliseconds()), fmt.Sprint(livelockAfter.Milliseconds()),
-		disk, f.Type, f.Options,
+		disk, f.Type, f.Options, system, scratch,
 	}, c.Argv...) {
 		p.WriteString(strings.ReplaceAll(s, "\x00", ""))
 		p.WriteByte(0)

@@ -11,7 +11,8 @@ var (
 	backtraceStart = regexp.MustCompile(`NMI backtrace for cpu \d+`)
 	backtracePID   = regexp.MustCompile(`\bPID: (\d+) Comm: `)
 	kernelFrame    = regexp.MustCompile(`^(RIP: 0010:)?([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[\w+\])?$`)
-	linePrefix     = regexp.MustCompile(`^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? *`)
+	// linePrefix is the time and the caller, where the config has them, and what the console's recorder puts before.
+	linePrefix = regexp.MustCompile(`^(?:\[host \+[0-9.]+\] )?(?:\[ *\d+\.\d+\])?(?:\[ *[TC]\d+\])? *`)
 )
 
 // cpuBacktraces reads what sysrq-l prints: the stack of the task on each CPU, innermost first, by process id. Frames of the

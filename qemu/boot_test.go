@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,9 +55,12 @@ func testMachine(t *testing.T, cache string) Machine {
 	return m
 }
 
+// startVM boots a machine; that nothing of it is left is checked when it is closed, at the test's end.
 func startVM(t *testing.T) (*VM, string) {
 	t.Helper()
 	kernel := bootKernel(t)
+	before := surroundings(t)
+	t.Cleanup(func() { before.check(t) })
 	// A directory whose sockets have longer paths than a socket address can hold.
 	base := filepath.Join(t.TempDir(), strings.Repeat("a-long-directory-name/", 6))
 	cache := filepath.Join(base, "cache")
@@ -71,6 +75,22 @@ func startVM(t *testing.T) (*VM, string) {
 	})
 	t.Logf("boot %v, save %v", v.guest.booted, v.guest.saved)
 	return v, filepath.Join(base, "console")
+}
+
+// hostIsIdle says whether times mean anything: not more processes than CPUs have run in the last minute.
+func hostIsIdle() bool {
+	load, err := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(load), " ")
+	n, perr := strconv.ParseFloat(first, 64)
+	return err == nil && perr == nil && n <= float64(runtime.NumCPU())+1
+}
+
+// skipIfStarved ends a test that wants a case to run into its time, where the machine had no CPU for that.
+func skipIfStarved(t *testing.T, err error) {
+	t.Helper()
+	if err != nil && strings.Contains(err.Error(), "the host was too busy") && !hostIsIdle() {
+		t.Skip(err)
+	}
 }
 
 func TestRunObserves(t *testing.T) {
@@ -158,7 +178,12 @@ func TestRunObserves(t *testing.T) {
 			}
 		}},
 		{"livelock", []string{"spin", "kernel"}, "", 0, func(t *testing.T, o Observation) {
-			if o.Hang == nil || !o.Hang.Livelock || !strings.Contains(functions(o.Hang), "read") {
+			if o.Hang == nil || !o.Hang.Livelock || !strings.Contains(functions(o.Hang), "populate") || o.Duration > 10*time.Second && hostIsIdle() {
+				t.Fatalf("got %+v", o)
+			}
+		}},
+		{"busy with system calls", []string{"spin", "calls"}, "", 8 * time.Second, func(t *testing.T, o Observation) {
+			if !o.TimedOut || o.Hang != nil {
 				t.Fatalf("got %+v", o)
 			}
 		}},
@@ -183,11 +208,8 @@ func TestRunObserves(t *testing.T) {
 				t.Fatalf("got %+v", o)
 			}
 		}},
-		{"agent killed", []string{"kill1"}, "", 0, func(t *testing.T, o Observation) {
-			if o.Crash == nil || !o.Crash.Fatal {
-				t.Fatalf("got %+v", o)
-			}
-		}},
+		{"fills the disk", []string{"fill", "32"}, "ext4", 0, exits(0)},
+		{"pass after a full disk", []string{"exit"}, "ext4", 0, exits(0)},
 		{"pass at last", []string{"exit"}, "ext4", 0, exits(0)},
 	}
 	for _, tt := range tests {
@@ -197,6 +219,7 @@ func TestRunObserves(t *testing.T) {
 			}
 			start := time.Now()
 			o, err := v.Run(t.Context(), Case{Argv: tt.argv, Filesystem: tt.fs, Timeout: tt.timeout}, log)
+			skipIfStarved(t, err)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -204,7 +227,7 @@ func TestRunObserves(t *testing.T) {
 			tt.check(t, o)
 		})
 	}
-	if v.guest.process.PID() != pid {
+	if v.guest.process.PID() != pid && hostIsIdle() {
 		t.Error("the machine had to boot again")
 	}
 }
@@ -278,6 +301,7 @@ func TestRunSurvivesQEMU(t *testing.T) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}()
 	o, err := v.Run(t.Context(), Case{Argv: []string{"spin", "sleep"}, Timeout: 3 * time.Second}, log)
+	skipIfStarved(t, err)
 	if err != nil || !o.TimedOut || o.Crash != nil {
 		t.Fatalf("got %+v %v", o, err)
 	}
@@ -293,6 +317,7 @@ func TestRunSurvivesStoppedQEMU(t *testing.T) {
 	}()
 	start := time.Now()
 	o, err := v.Run(t.Context(), Case{Argv: []string{"spin", "sleep"}, Timeout: 3 * time.Second}, log)
+	skipIfStarved(t, err)
 	if err != nil || !o.TimedOut || o.Crash != nil || o.Silent {
 		t.Fatalf("got %+v %v", o, err)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -215,6 +217,41 @@ func TestBootFullDisk(t *testing.T) {
 	before.check(t)
 }
 
+// A host's disk that gets full while a case writes is the lab's failure, and with room again the same machine runs cases.
+func TestRunHostDiskFull(t *testing.T) {
+	kernel := bootKernel(t)
+	dir, cache := t.TempDir(), t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=150m"); err != nil {
+		t.Skipf("a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	m := testMachine(t, cache)
+	before := surroundings(t)
+	v, err := Start(t.Context(), kernel, m, filepath.Join(dir, "vm"), cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill, log := filepath.Join(dir, "fill"), filepath.Join(cache, "log")
+	_ = xec.Cmd{Name: "dd", Args: []string{"if=/dev/zero", "of=" + fill, "bs=64k"}}.Run(t.Context()) // until there is no room
+	start := time.Now()
+	o, err := v.Run(t.Context(), Case{Argv: []string{"fill", "32"}, Filesystem: "ext4", Timeout: 30 * time.Second}, log)
+	var infra *InfraError
+	if !errors.As(err, &infra) || infra.Hint == "" || !errors.Is(err, syscall.ENOSPC) || !reflect.DeepEqual(o, Observation{}) {
+		t.Errorf("got %+v %v", o, err)
+	}
+	t.Logf("%v; hint %q; after %.1f s", err, infra.Hint, time.Since(start).Seconds())
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := v.Run(t.Context(), Case{Argv: []string{"fill", "32"}, Filesystem: "ext4", Timeout: 30 * time.Second}, log); err != nil || !o.Exited || o.Status != 0 {
+		t.Errorf("with room again: %+v %v", o, err)
+	}
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+	before.check(t)
+}
+
 // The accelerator that is gone when the machine has to boot again is the lab's failure.
 func TestRunKVMGone(t *testing.T) {
 	gone := filepath.Join(t.TempDir(), "gone")
@@ -231,4 +268,180 @@ func TestRunKVMGone(t *testing.T) {
 	if !errors.As(err, &infra) || !strings.Contains(err.Error(), "KVM") || o.Exited || o.Crash != nil {
 		t.Fatalf("got %+v %v", o, err)
 	}
+}
+
+// An agent that is killed is the lab's trouble, whoever did it; so is one that gives up itself.
+func TestRunAgentKilled(t *testing.T) {
+	v, log := startVM(t)
+	start := time.Now()
+	o, err := v.Run(t.Context(), Case{Argv: []string{"kill1"}, Timeout: 30 * time.Second}, log)
+	t.Logf("%v after %.1f s", err, time.Since(start).Seconds())
+	var infra *InfraError
+	if !errors.As(err, &infra) || !strings.Contains(err.Error(), "the agent in the guest ended by SIGSEGV") || !reflect.DeepEqual(o, Observation{}) {
+		t.Fatalf("got %+v %v", o, err)
+	}
+	if o, err = v.Run(t.Context(), Case{Argv: []string{"exit"}, Timeout: 30 * time.Second}, log); err != nil || !o.Exited {
+		t.Fatalf("the next case: %+v %v", o, err)
+	}
+}
+
+func TestAgentDied(t *testing.T) {
+	panicked := "[ 1.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x"
+	for console, want := range map[string]string{
+		panicked + "0000000b\n":                            "by SIGSEGV",
+		panicked + "00000100\n":                            "with status 1",
+		"[ 1.0][    T1] " + panicked[7:] + "00000009\n":    "by SIGKILL",
+		"[ 1.0] kernel BUG at fs/x.c:1!\n" + panicked:      "",
+		"[ 1.0] Kernel panic - not syncing: No init found": "",
+		"nothing": "",
+	} {
+		if got := agentDied(FirstCrash([]byte(console))); got != want {
+			t.Errorf("%q: got %q, want %q", console, got, want)
+		}
+	}
+}
+
+// A case that fills its file system is a case like any other: the lab goes on, the next starts with an empty one, and the host's
+// file that takes what it wrote does not grow from run to run.
+func TestRunGuestDiskFull(t *testing.T) {
+	v, log := startVM(t)
+	overlay := filepath.Join(v.dir, "disk0.qcow2")
+	var first int64
+	for i := range 6 {
+		start := time.Now()
+		argv := [][]string{{"fill", "32"}, {"exit"}}[i%2]
+		o, err := v.Run(t.Context(), Case{Argv: argv, Filesystem: "ext4", Timeout: 60 * time.Second}, log)
+		if err != nil || !o.Exited || o.Status != 0 || o.Output != "written\n" || o.Unmount != "" || o.Crash != nil || o.Hang != nil {
+			t.Fatalf("run %d, %v: %+v %v", i, argv, o, err)
+		}
+		fi, err := os.Stat(overlay)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%v: %.1f s, the host's file has %d KiB", argv, time.Since(start).Seconds(), fi.Size()>>10)
+		if i == 0 {
+			first = fi.Size()
+		}
+		if fi.Size() > first+first/8 {
+			t.Errorf("it grows: %d bytes, then %d", first, fi.Size())
+		}
+	}
+}
+
+// A guest whose memory is gone: the kernel kills the case, which says so; or it gives up, and that is no hang.
+func TestRunOutOfMemory(t *testing.T) {
+	v, log := startVM(t)
+	for _, how := range []string{"user", "kernel"} {
+		start := time.Now()
+		o, err := v.Run(t.Context(), Case{Argv: []string{"oom", how}, Timeout: 2 * time.Minute}, log)
+		t.Logf("oom %s: %.1f s, %v, %+v", how, time.Since(start).Seconds(), err, summary(o))
+		if err != nil || o.Hang != nil || o.TimedOut || o.Silent || o.Output != "taking it\n" {
+			t.Errorf("oom %s: got %+v %v", how, o, err)
+		}
+		if killed := o.Exited && o.Signal == int(syscall.SIGKILL); how == "user" && !killed || !killed && (o.Crash == nil || !o.Crash.Fatal) {
+			t.Errorf("oom %s: got %+v", how, o)
+		}
+		if o, err = v.Run(t.Context(), Case{Argv: []string{"exit"}, Filesystem: "ext4", Timeout: 30 * time.Second}, log); err != nil || !o.Exited || o.Status != 0 {
+			t.Errorf("the next case: %+v %v", o, err)
+		}
+	}
+}
+
+// summary is an observation without its long texts.
+func summary(o Observation) string {
+	crash := ""
+	if o.Crash != nil {
+		crash = o.Crash.Title
+	}
+	return fmt.Sprintf("exited %v status %d signal %d timed out %v silent %v hang %v crash %q", o.Exited, o.Status, o.Signal, o.TimedOut, o.Silent, o.Hang != nil, crash)
+}
+
+// heapInUse is this process's heap after a collection, in bytes.
+func heapInUse() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// A case that floods the console ends as it would without that, and an incident in the flood is found. The emulated serial port is
+// the bottleneck, so a gigabyte goes through the reader in TestConsoleTakesAGigabyte.
+func TestRunConsoleFlood(t *testing.T) {
+	v, log := startVM(t)
+	before := heapInUse()
+	for _, tt := range []struct {
+		argv    []string
+		timeout time.Duration
+		ok      func(Observation) bool
+	}{
+		{[]string{"kmsg", "1"}, 2 * time.Minute, func(o Observation) bool {
+			return o.Exited && o.Status == 0 && o.Crash == nil && o.Output == "written\n"
+		}},
+		{[]string{"kmsg", "1", "bug"}, 2 * time.Minute, func(o Observation) bool { return o.Crash != nil && strings.HasPrefix(o.Crash.Title, "kernel BUG") }},
+		{[]string{"kmsg", "1024"}, 10 * time.Second, func(o Observation) bool { return o.TimedOut && o.Crash == nil }},
+		{[]string{"exit"}, 10 * time.Second, func(o Observation) bool { return o.Exited && o.Status == 0 }},
+	} {
+		start := time.Now()
+		o, err := v.Run(t.Context(), Case{Argv: tt.argv, Timeout: tt.timeout}, log)
+		if err != nil {
+			t.Fatalf("%v: %v", tt.argv, err)
+		}
+		printed := v.guest.console.Load().printed()
+		t.Logf("%v: %.1f s, %d KiB/s on the console; %s", tt.argv, time.Since(start).Seconds(), int(float64(printed>>10)/o.Duration.Seconds()), summary(o))
+		if o.Hang != nil || o.Silent || !tt.ok(o) {
+			t.Errorf("%v: got %s", tt.argv, summary(o))
+		}
+		if fi, err := os.Stat(log); err != nil || fi.Size() > 1200<<10 {
+			t.Errorf("%v: the log has %d bytes, %v", tt.argv, fi.Size(), err)
+		}
+	}
+	if grown := heapInUse() - before; grown > 16<<20 {
+		t.Errorf("the heap grew by %d KiB", grown>>10)
+	}
+}
+
+// A gigabyte through the socket that QEMU's serial port is connected to, into the log of a run.
+func TestConsoleTakesAGigabyte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	ours, qemus := socketPair(t)
+	c := newConsole()
+	before := heapInUse()
+	s := newStream(ours, func(b []byte) { _, _ = c.Write(b) })
+	const size, mark = 1 << 30, "[   77.000000] kernel BUG at fs/flood.c:7!\n"
+	block := []byte(strings.Repeat("[    1.234567] "+strings.Repeat("y", 70)+"\r\n", 1000))
+	start, sent := time.Now(), 0
+	for sent < size {
+		n, err := qemus.Write(block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sent < size/2 && sent+n >= size/2 {
+			_, _ = qemus.Write([]byte(mark))
+		}
+		sent += n
+	}
+	s.flush()
+	took := time.Since(start)
+	if got := c.printed(); got != sent+len(mark) {
+		t.Errorf("sent %d, printed %d", sent, got)
+	}
+	path := filepath.Join(t.TempDir(), "log")
+	if err := c.save(path); err != nil {
+		t.Fatal(err)
+	}
+	fi, err := os.Stat(path)
+	if err != nil || fi.Size() > 1200<<10 {
+		t.Errorf("the log has %d bytes, %v", fi.Size(), err)
+	}
+	if crash := c.crash(); crash == nil || !strings.HasPrefix(crash.Title, "kernel BUG") {
+		t.Errorf("the incident in the middle is lost: %+v", crash)
+	}
+	if grown := heapInUse() - before; grown > 8<<20 {
+		t.Errorf("the heap grew by %d KiB", grown>>10)
+	}
+	t.Logf("%d MiB in %.1f s", sent>>20, took.Seconds())
+	_ = qemus.Close()
+	s.close()
 }

@@ -60,6 +60,15 @@ func (c Config) Hash() (string, error) {
 	return r.hash(), nil
 }
 
+// Asked is what the fragments and options ask for, as lines of a .config: what make olddefconfig adds is not in it.
+func (c Config) Asked() (string, error) {
+	r, err := c.resolve()
+	if err != nil {
+		return "", err
+	}
+	return r.fragment(), nil
+}
+
 // request is a Config with its files read.
 type request struct {
 	base     string // "tinyconfig", "defconfig" or "file"

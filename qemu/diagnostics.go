@@ -26,6 +26,7 @@ type diagnostics struct {
 	failed  []Diagnostic // targets make gave up on: the errors when nothing said why
 	trouble string       // the first line that shows the host's failure, not the tree's
 	missing string       // a program or header of the host that the build did not find
+	future  []string     // files that are newer than the clock says
 }
 
 var (
@@ -47,19 +48,33 @@ var (
 	// make: "make[3]: *** [../scripts/Makefile.build:250: fs/gfs2/file.o] Error 1"
 	failedLine = regexp.MustCompile(`^make(?:\[\d+\])?: \*\*\* \[(?:[^\]]*: )?([^\]:]+)\] (.*)$`)
 
-	// The host's own failures: a full disk, a compiler or make that got a signal.
-	troubleLine = regexp.MustCompile(`(?:: No space left on device|: Disk quota exceeded|: Cannot allocate memory|` +
-		`: Read-only file system|: Input/output error)$|` +
+	// The host's own failures: a full disk, no processes, a compiler or make that got a signal. Of the sentences of errno the end
+	// of the line, or where perl and gas go on; a line of source that has one ends in a quote.
+	troubleLine = regexp.MustCompile(`[:\]] '?(?:No space left on device|Disk quota exceeded|Cannot allocate memory|` +
+		`Input/output error|Resource temporarily unavailable|Too many open files(?: in system)?|Stale file handle|Structure needs cleaning|` +
+		`Transport endpoint is not connected)(?:'?$| at \S+ line \d+\.?$)|` +
+		`^[^\s:]*sh: (?:\S+ )?\d+: Cannot fork$|` +
 		`^[\w+-]+: fatal error: .*signal terminated program|^[\w+-]+: internal compiler error: .*signal terminated|` +
 		`: internal compiler error: (?:Segmentation fault|Bus error|Killed|Aborted)|` +
-		`virtual memory exhausted|^cc1: out of memory|^make(?:\[\d+\])?: \*\*\* \[.*\] (?:Killed|Terminated|Interrupt|Hangup|Segmentation fault|Bus error|Error 13[0579]|Error 143)`)
-	// What a host lacks to build any kernel.
-	missingLine = regexp.MustCompile(`(?:^|[\s/])(flex|bison|bc|gcc|ld|as|ar|nm|objcopy|perl|python3|pahole|cpio|gzip|xz): (?:command )?not found$|` +
-		`fatal error: (gelf\.h|libelf\.h|openssl/\S+\.h|stdio\.h|stdlib\.h|string\.h): No such file or directory$|` +
+		`virtual memory exhausted|: memory exhausted$|: out of memory(?:$| allocating \d+ bytes)|` +
+		`^make(?:\[\d+\])?: \*\*\* \[.*\] (?:Killed|Terminated|Interrupt|Hangup|Segmentation fault|Bus error|Error 13[0579]|Error 143)`)
+	// What a host lacks to build any kernel: a program that sh, make, env or gcc do not find, a header, what kbuild says itself.
+	missingLine = regexp.MustCompile(`(?:^|[\s/])(` + hostTools + `): (?:command )?not found$|` +
+		`^make(?:\[\d+\])?: (?:/\S*/)?(` + hostTools + `): (?:No such file or directory|Permission denied|Command not found)$|` +
+		`^\S*env: '?(` + hostTools + `)'?: No such file or directory$|` +
+		`^[\w+-]+: (?:fatal error: cannot execute|fatal error: cannot find|error trying to exec) '?(cc1|as|ld|collect2)'?(?:: execvp: .*)?$|` +
+		`fatal error: (gelf\.h|libelf\.h|openssl/\S+\.h|stdio\.h|stdlib\.h|string\.h|gcc-plugin\.h|gmp\.h): No such file or directory$|` +
 		`please install (libelf-dev)|` +
 		// scripts/Kconfig.include
 		`^scripts/Kconfig\.include:\d+: (?:compiler|linker|assembler) '([^']+)' not found$`)
 )
+
+// pluginLine is said of a gcc without the headers for plugins, and of plugins that were made for another gcc.
+var pluginLine = regexp.MustCompile(`your gcc installation does not support plugins|error: incompatible gcc/plugin versions$`)
+
+// hostTools are the programs that building some kernel takes.
+const hostTools = `flex|bison|bc|gcc|g\+\+|cc|cpp|clang|ld|ld\.bfd|ld\.lld|as|ar|nm|strip|objcopy|objdump|readelf|perl|python3?|pahole|cpio|gzip|bzip2|xz|lz4c?|` +
+	`zstd|lzop|lzma|openssl|rustc|bindgen|rustfmt|awk|gawk|sed|grep|find|tar|cmp|m4|rsync|depmod|pkg-config|bash|make`
 
 // line takes one line of output, without its newline.
 func (d *diagnostics) line(s string) {
@@ -71,8 +86,14 @@ func (d *diagnostics) line(s string) {
 		d.excerpt(s)
 		return
 	}
+	if m := skewLine.FindStringSubmatch(s); m != nil && len(d.future) < maxDiagnostics {
+		d.future = append(d.future, m[1])
+	}
 	if d.trouble == "" && troubleLine.MatchString(s) {
 		d.trouble = s
+	}
+	if pluginLine.MatchString(s) && d.missing == "" {
+		d.missing = "headers of gcc's plugins, or those of another gcc"
 	}
 	if m := missingLine.FindStringSubmatch(s); m != nil && d.missing == "" {
 		d.missing = strings.Join(m[1:], "") // one of them matched
@@ -162,6 +183,9 @@ func (d *diagnostics) add(x Diagnostic) {
 	d.list, d.from = append(d.list, x), append(d.from, d.object)
 	d.open, d.lines = true, 0
 }
+
+// skewLine is what make says of a file that is newer than now.
+var skewLine = regexp.MustCompile(`^make(?:\[\d+\])?: [Ww]arning: File '([^']+)' has modification time .* in the future$`)
 
 func (d *diagnostics) rel(path string) string { return relativePath(path, d.roots...) }
 

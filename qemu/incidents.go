@@ -232,10 +232,12 @@ func stripPrefix(line []byte) (text []byte, ctx string) {
 		}
 	}
 	rest, stamp, ok := bracket(rest)
-	if !ok || !isStamp(stamp) {
+	switch {
+	case ok && isStamp(stamp):
+		line, ctx = rest, "-"
+	case !ok || !isCaller(stamp): // which is there without CONFIG_PRINTK_TIME too
 		return line, ctx
 	}
-	line, ctx = rest, "-"
 	if rest, caller, ok := bracket(line); ok && isCaller(caller) {
 		line, ctx = rest, string(bytes.TrimSpace(caller))
 	}

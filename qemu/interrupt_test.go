@@ -35,6 +35,35 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
+// The clock is set back while make runs: what it made before is newer than what will change. The build does not count, and the next
+// makes everything anew. Sources from the future only cost time.
+func TestClockSetBackInBuild(t *testing.T) {
+	b := newBuilder(t, nil)
+	first := mustBuild(t, b, "first")
+	ahead := time.Now().Add(time.Hour)
+	if err := os.Chtimes(filepath.Join(b.Dir, "src/fs/a.c"), ahead, ahead); err != nil {
+		t.Fatal(err)
+	}
+	if got := mustBuild(t, b, "source"); got.Hash != first.Hash || got.Compiled != 1 {
+		t.Errorf("a source from the future: %+v", got)
+	}
+	write(t, filepath.Join(b.Dir, "src/extra.mk"), "EXTRA = touch -d '1 hour' $(O)/a.o\n")
+	if _, err := b.Build(t.Context(), "k", askA, filepath.Join(b.Dir, "log")); err != nil {
+		t.Fatal(err) // make does not look at a.o again
+	}
+	_, err := b.Build(t.Context(), "k", askA, filepath.Join(b.Dir, "log"))
+	var infra *InfraError
+	if !errors.As(err, &infra) || infra.Hint == "" || !strings.Contains(err.Error(), "from the future") {
+		t.Fatalf("got %v\n%s", err, readFile(t, filepath.Join(b.Dir, "log")))
+	}
+	t.Log(err)
+	write(t, filepath.Join(b.Dir, "src/extra.mk"), "")
+	write(t, filepath.Join(b.Dir, "src/fs/a.c"), smallTree["fs/a.c"])
+	if got := mustBuild(t, b, "k"); got.Hash != first.Hash || got.Compiled != 1 {
+		t.Errorf("after that: %+v", got)
+	}
+}
+
 // Programs of a build that signals end, whoever sent them, are no failure of the tree; and nothing is left of the build.
 func TestBuildProgramsKilled(t *testing.T) {
 	for name, recipe := range map[string]string{

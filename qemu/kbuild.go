@@ -107,6 +107,9 @@ func (b *Builder) blame(ctx context.Context, err error) error {
 	case (errors.As(err, &tree) || errors.As(err, &conf)) && diskIsFull(b.Dir):
 		// What failed then says nothing about the tree: a file may have been cut without a word.
 		return &InfraError{Op: "build kernel", Err: syscall.ENOSPC}
+	case (errors.As(err, &tree) || errors.As(err, &conf)) && unix.Access(b.Dir, unix.W_OK) == unix.EROFS:
+		// Not what the build says: in the sandbox most is read-only, and a makefile that writes there is wrong.
+		return &InfraError{Op: "build kernel", Err: unix.EROFS, Hint: "see why " + b.Dir + " is read-only: a damaged disk often is"}
 	case err == nil, errors.As(err, &infra), errors.As(err, &tree), errors.As(err, &conf):
 		return err
 	case errors.As(err, &usage):
@@ -347,10 +350,28 @@ func (r *job) make(ctx context.Context, vars []string, args ...string) error {
 	cmd.Stdout = r.out
 	err := cmd.Run(ctx)
 	r.out.flush()
-	if err == nil {
-		return r.out.err()
+	if err != nil {
+		return r.classify(ctx, err)
 	}
-	return r.classify(ctx, err)
+	if name := r.fromFuture(obj); name != "" {
+		if err := os.RemoveAll(r.shop.obj); err != nil { // what is outdated can't be told
+			return err
+		}
+		return &InfraError{Op: "build kernel", Err: fmt.Errorf("the clock was set back, or is not the file system's: %s is from the future", name),
+			Hint: "run the same command again; where the workspace is on a network, set the clocks"}
+	}
+	return r.out.err()
+}
+
+// fromFuture is the first file that the build itself made, and make says is newer than now: it hides what changes. A source from the
+// future only costs time, as what is made from it is made again. obj is the object tree as make sees it.
+func (r *job) fromFuture(obj string) string {
+	for _, name := range r.out.diag.future {
+		if fi, err := r.obj.Lstat(relativePath(name, obj)); err == nil && fi.ModTime().After(time.Now()) {
+			return name
+		}
+	}
+	return ""
 }
 
 // classify says whose fault a failed make is.

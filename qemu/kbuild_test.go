@@ -177,19 +177,66 @@ func TestDroppedOption(t *testing.T) {
 
 // A build that goes wrong for the host's sake is not the tree's failure.
 func TestHostFailure(t *testing.T) {
-	for name, recipe := range map[string]string{
-		"disk full":       "echo 'ld: final link failed: No space left on device'; false",
-		"compiler killed": "echo 'gcc: fatal error: Killed signal terminated program cc1'; false",
-		"no flex":         "echo '/bin/sh: 1: flex: not found'; exit 127",
-		"no compiler":     `echo "scripts/Kconfig.include:39: compiler 'gcc-99' not found"; false`,
-		"make killed":     "kill -9 $$PPID",
+	for name, tt := range map[string]struct{ recipe, want string }{
+		"disk full":       {"echo 'ld: final link failed: No space left on device'; false", "No space left"},
+		"compiler killed": {"echo 'gcc: fatal error: Killed signal terminated program cc1'; false", "Killed"},
+		"no flex":         {"PATH=/nonexistent flex x.l", "the host has no flex"},
+		"no compiler":     {`echo "scripts/Kconfig.include:39: compiler 'gcc-99' not found"; false`, "the host has no gcc-99"},
+		"no python":       {"PATH=/nonexistent /usr/bin/env python3", "the host has no python3"},
+		"no assembler":    {"PATH=/nonexistent $(shell command -v gcc) -c $(S)/fs/a.c -o $(O)/b.o", "the host has no as"},
+		"no linker":       {"PATH=/nonexistent $(shell command -v gcc) $(O)/a.o -o $(O)/b", "the host has no ld"},
+		"half a compiler": {"cp -L $(shell command -v gcc) $(O)/gcc2; $(O)/gcc2 -c $(S)/fs/a.c -o $(O)/b.o", "the host has no cc1"},
+		"full device":     {"cat /proc/version > /dev/full", "No space left"},
+		"make killed":     {"kill -9 $$PPID", "signal: killed"},
 	} {
-		b := newBuilder(t, map[string]string{"extra.mk": "EXTRA = " + recipe + "\n"})
+		for _, sandbox := range []bool{false, true} {
+			b := newBuilder(t, map[string]string{"extra.mk": "EXTRA = " + tt.recipe + "\n"})
+			if sandbox {
+				b = sandboxed(t, b)
+			}
+			_, err := b.Build(t.Context(), "k", askA, filepath.Join(b.Dir, "log"))
+			var infra *InfraError
+			if !errors.As(err, &infra) || infra.Hint == "" || !strings.Contains(err.Error(), tt.want) && name != "make killed" {
+				t.Errorf("%s, sandbox %v: got %v\n%s", name, sandbox, err, readFile(t, filepath.Join(b.Dir, "log")))
+			}
+			t.Logf("%s: %v", name, err)
+		}
+	}
+}
+
+// What looks like it and is the tree's own doing: it wants a program that no kernel takes, writes where it must not, has an error
+// with the words of a full disk.
+func TestNoHostFailure(t *testing.T) {
+	for name, recipe := range map[string]string{
+		"unknown program":  "frobnicate-the-kernel",
+		"writes the tree":  "touch $(S)/new",
+		"writes elsewhere": "echo x > /usr/seriesctl-test",
+		"says so":          "echo '#error \"x: No space left on device\"' | gcc -c -x c - -o $(O)/b.o",
+	} {
+		b := sandboxed(t, newBuilder(t, map[string]string{"extra.mk": "EXTRA = " + recipe + "\n"}))
 		_, err := b.Build(t.Context(), "k", askA, filepath.Join(b.Dir, "log"))
-		var infra *InfraError
-		if !errors.As(err, &infra) || infra.Hint == "" {
+		if !errors.As(err, new(*BuildError)) {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+// A workspace that has become read-only is the host's.
+func TestReadOnlyWorkspace(t *testing.T) {
+	b := newBuilder(t, map[string]string{"extra.mk": "EXTRA = mount --bind $(dir $(O)) $(dir $(O)) && mount -o remount,bind,ro $(dir $(O)); false\n"})
+	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "log")
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=64m"); err != nil {
+		t.Skipf("a file system of its own needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = errors.Join(unix.Unmount(dir, unix.MNT_DETACH), unix.Unmount(dir, unix.MNT_DETACH)) })
+	if err := os.CopyFS(dir, os.DirFS(b.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	b.Dir = dir
+	_, err := b.Build(t.Context(), "k", askA, log)
+	var infra *InfraError
+	if !errors.As(err, &infra) || !errors.Is(err, syscall.EROFS) {
+		t.Fatalf("got %v\n%s", err, readFile(t, log))
 	}
 }
 

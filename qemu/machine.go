@@ -42,6 +42,7 @@ type Machine struct {
 	Accel       Accel
 	Filesystems []Filesystem
 	Programs    map[string]string // name in /bin → path of a static program on the host
+	System      *System           // nil for none
 	// Tools are programs of the host that the guest has in PATH. With any of them it has the usual ones too, those that the
 	// host has: a shell, coreutils, mount, xfs_io…; all with their libraries.
 	Tools []string
@@ -108,6 +109,12 @@ func (m Machine) Key() (string, error) {
 			return "", err
 		}
 		k.add(f.Name, f.Type, f.Options, d)
+		if f.Scratch {
+			k.add("scratch")
+		}
+	}
+	if m.System != nil {
+		k.add("system", m.System.Key)
 	}
 	return k.sum(), nil
 }
@@ -160,15 +167,38 @@ func (m Machine) args(kernel string) []string {
 	} else {
 		a = append(a, "-accel", "tcg,thread=multi")
 	}
-	for i, f := range m.Filesystems {
+	for _, d := range m.disks() {
+		a = append(a,
+			"-drive", fmt.Sprintf("if=none,id=%s,file=%[1]s.qcow2,format=qcow2,cache=unsafe,werror=stop,rerror=stop", d.id),
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=%s,serial=%s", d.id, d.serial))
+	}
+	return a
+}
+
+// disk is one of the machine's, but for the one that its state is saved to.
+type disk struct {
+	id     string // and its file's name, without .qcow2
+	serial string // by which the agent finds it
+	fs     *Filesystem
+	size   int64 // of an empty one
+}
+
+func (m Machine) disks() []disk {
+	var out []disk
+	for i := range m.Filesystems {
+		f := &m.Filesystems[i]
 		if !f.hasDisk() {
 			continue
 		}
-		a = append(a,
-			"-drive", fmt.Sprintf("if=none,id=disk%d,file=disk%d.qcow2,format=qcow2,cache=unsafe,werror=stop,rerror=stop", i, i),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s", i, serial(i, f)))
+		out = append(out, disk{id: fmt.Sprintf("disk%d", i), serial: serial(i, *f), fs: f})
+		if f.Scratch {
+			out = append(out, disk{id: fmt.Sprintf("scratch%d", i), serial: "scratch-" + serial(i, *f), size: f.Size})
+		}
 	}
-	return a
+	if m.System != nil {
+		out = append(out, disk{id: "system", serial: systemSerial})
+	}
+	return out
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -104,6 +104,10 @@ type Case struct {
 	Timeout    time.Duration
 	Tools      []string `json:",omitempty"` // those of the VM's tools that it needs
 	Output     int      `json:",omitempty"` // bytes of its output to keep, 0 for 64 KiB
+	// System runs the case in the machine's System: argv[0] is a path in it, and it mounts its file system itself. The environment
+	// names the disks by their devices, DISK and SCRATCH ("" for none), and has the file system's FSTYPE and OPTIONS.
+	System  bool `json:",omitempty"`
+	Scratch bool `json:",omitempty"` // an empty disk beside the file system's; with System only
 }
 
 // Filesystem is one disk of the VM, made once on the host and given to every run as copy-on-write; or, like tmpfs, none.
@@ -113,6 +117,8 @@ type Filesystem struct {
 	Mkfs    []string // argv of the mkfs program; the image's path is appended. Without it there is no disk
 	Options string   // mount -o
 	Size    int64    // bytes of the disk
+	// Scratch adds an empty disk of the same size, for cases that ask for it.
+	Scratch bool `json:",omitempty"`
 }
 
 // hasDisk says whether the file system is on a disk.

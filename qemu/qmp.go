@@ -158,7 +158,7 @@ func (q *qmp) human(ctx context.Context, line string) (string, error) {
 	return out, nil
 }
 
-// refusal is what QEMU says when it does not do what it was asked for.
+// refusal is what QEMU says when it does not do what it was asked for, in one line.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
@@ -166,8 +166,8 @@ func (r refusal) Error() string { return string(r) }
 // silent runs a command of the human monitor that prints only when it fails (savevm, loadvm): that is a refusal.
 func (q *qmp) silent(ctx context.Context, line string) error {
 	out, err := q.human(ctx, line)
-	if err == nil && strings.TrimSpace(out) != "" {
-		err = refusal(strings.TrimSpace(out))
+	if said := strings.Join(strings.Fields(out), " "); err == nil && said != "" {
+		err = refusal(said)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -92,6 +93,9 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 		return r.o, err
 	}
 	r.judgeConsole()
+	if died := agentDied(r.o.Crash); died != "" {
+		return r.o, &InfraError{Op: "run case", Err: fmt.Errorf("the agent in the guest ended %s", died)}
+	}
 	if busy && r.o.Crash == nil {
 		return r.o, &InfraError{Op: "run case", Err: errors.New("its time was up, but the host was too busy: QEMU got less than a quarter of the CPU time it wanted"),
 			Hint: "fewer --jobs, or a longer timeout in the plan"}
@@ -108,6 +112,26 @@ func (r *run) crash() *Crash {
 	c.symbolise(r.kernel)
 	return c
 }
+
+// agentDied says how the guest's process 1, the agent, ended, when that is all the kernel has to report; "" otherwise. What ended
+// it is not known then: an oops of its own would be the incident.
+func agentDied(c *Crash) string {
+	if c == nil || c.Title != "kernel panic: Attempted to kill init!" {
+		return ""
+	}
+	how := "somehow"
+	if m := initExit.FindStringSubmatch(c.Report); m != nil {
+		code, _ := strconv.ParseUint(m[1], 16, 32)
+		if status := syscall.WaitStatus(code); status.Signaled() {
+			how = "by " + unix.SignalName(status.Signal())
+		} else {
+			how = fmt.Sprintf("with status %d", status.ExitStatus())
+		}
+	}
+	return how
+}
+
+var initExit = regexp.MustCompile(`Attempted to kill init! exitcode=0x([0-9a-f]{8})`)
 
 // judgeConsole puts the console's first incident into the observation.
 func (r *run) judgeConsole() {
@@ -205,6 +229,10 @@ func (r *run) message(m message) (done bool, err error) {
 	case "mount":
 		n, _ := strconv.Atoi(string(m.data))
 		r.o.Mount = errnoName(n)
+	case "system":
+		n, _ := strconv.Atoi(string(m.data))
+		return true, &InfraError{Op: "run case", Err: fmt.Errorf("mount the system it runs in: %s", errnoName(n)),
+			Hint: "the kernel needs ext4, tmpfs and devtmpfs for it: the fragment fstests has them"}
 	case "exec":
 		n, _ := strconv.Atoi(string(m.data))
 		return true, &InfraError{Op: "run case", Err: fmt.Errorf("execute %s in the vm: %s", r.c.Argv[0], errnoName(n))}

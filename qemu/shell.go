@@ -286,8 +286,8 @@ func (in *shellInput) resize(sizes <-chan [2]int) {
 // removeFiles removes the files of a VM of machine m from dir, and those named.
 func removeFiles(dir string, m Machine, names ...string) error {
 	names = append(names, "state.qcow2", "initramfs.cpio")
-	for i := range m.Filesystems {
-		names = append(names, fmt.Sprintf("disk%d.qcow2", i))
+	for _, d := range m.disks() {
+		names = append(names, d.id+".qcow2")
 	}
 	var first error
 	for _, n := range names {

@@ -52,8 +52,13 @@ func findTools(need []string) (map[string]string, error) {
 }
 
 func toolHint(name string) string {
-	if name == "xfs_io" {
+	switch {
+	case strings.HasPrefix(name, "xfs_"):
 		return "install xfsprogs"
+	case strings.HasPrefix(name, "mkfs."):
+		return "install " + mkfsPackage(name)
+	case strings.HasPrefix(name, "fsck."):
+		return "install " + mkfsPackage("mkfs."+name[len("fsck."):])
 	}
 	return "install the package that has " + name
 }
@@ -278,13 +283,21 @@ func libraries(ctx context.Context, program string) ([]string, error) {
 		return nil, err
 	}
 	libs := []string{interp}
-	// "libc.so.6 => /lib/libc.so.6 (0x7f…)", or without a name before it.
-	for line := range strings.Lines(string(out)) {
-		for _, w := range strings.Fields(line) {
-			if filepath.IsAbs(w) && !slices.Contains(libs, w) {
-				libs = append(libs, w)
-			}
+	for _, l := range loaderNames(string(out)) {
+		if !slices.Contains(libs, l) {
+			libs = append(libs, l)
 		}
 	}
 	return libs, nil
+}
+
+// loaderNames are the files in what the loader's --list says: "libc.so.6 => /lib/libc.so.6 (0x7f…)", or without a name before it.
+func loaderNames(out string) []string {
+	var libs []string
+	for _, w := range strings.Fields(out) {
+		if filepath.IsAbs(w) && !slices.Contains(libs, w) {
+			libs = append(libs, w)
+		}
+	}
+	return libs
 }

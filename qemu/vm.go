@@ -1,9 +1,11 @@
 package qemu
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/seriesctl/seriesctl/internal/xec"
@@ -275,15 +278,18 @@ func accept(ctx context.Context, l *net.UnixListener, p *xec.Process) (*net.Unix
 
 // prepare makes the files that QEMU opens in dir.
 func prepare(ctx context.Context, m Machine, dir, disks string) error {
-	for i, f := range m.Filesystems {
-		if !f.hasDisk() {
-			continue
+	for _, d := range m.disks() {
+		image := ""
+		switch {
+		case d.fs != nil:
+			var err error
+			if image, err = makeDisk(ctx, *d.fs, disks); err != nil {
+				return err
+			}
+		case d.size == 0:
+			image = m.System.Image
 		}
-		image, err := makeDisk(ctx, f, disks)
-		if err != nil {
-			return err
-		}
-		if err := overlay(filepath.Join(dir, fmt.Sprintf("disk%d.qcow2", i)), image, 0); err != nil {
+		if err := overlay(filepath.Join(dir, d.id+".qcow2"), image, d.size); err != nil {
 			return err
 		}
 	}
@@ -383,9 +389,19 @@ func (g *guest) toAgent(ctx context.Context) error {
 	}
 }
 
+// diskError is why QEMU stopped a guest whose disk it could not read or write.
 func diskError(e qmpEvent) error {
-	return &InfraError{Op: "write guest disk", Err: fmt.Errorf("qemu stopped the guest: %s", e.Data),
-		Hint: "free disk space, or move the workspace"}
+	var failed struct {
+		Operation string `json:"operation"`
+		Full      bool   `json:"nospace"`
+		Reason    string `json:"reason"`
+	}
+	_ = json.Unmarshal(e.Data, &failed)
+	err := fmt.Errorf("qemu stopped the guest: %s", strings.ToLower(failed.Reason))
+	if failed.Full {
+		err = fmt.Errorf("qemu stopped the guest: %w", syscall.ENOSPC)
+	}
+	return &InfraError{Op: cmp.Or(failed.Operation, "use") + " guest disk", Err: err, Hint: "free disk space, or move the workspace"}
 }
 
 // snapshot stops the guest and saves it.
@@ -400,7 +416,10 @@ func (g *guest) snapshot(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &InfraError{Op: "save snapshot", Err: g.death(err), Hint: "is there disk space?"}
+		if err = g.death(err); diskIsFull(g.dir) { // QEMU says "Input/output error"
+			err = fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+		}
+		return &InfraError{Op: "save snapshot", Err: err, Hint: spaceHint(err)}
 	}
 	g.saved = time.Since(start)
 	return nil
@@ -509,12 +528,22 @@ func (v *VM) Run(ctx context.Context, c Case, console string) (Observation, erro
 		return o, err
 	}
 	v.drop()
-	infra := &InfraError{Op: "run case", Err: fmt.Errorf("%w (also after a fresh boot; before: %w)", err, first)}
+	return Observation{}, twice(first, err)
+}
+
+// twice is the lab's failure that a fresh boot did not mend.
+func twice(first, second error) error {
+	infra := &InfraError{Op: "run case", Err: second}
 	var e *InfraError
-	if errors.As(err, &e) {
-		infra.Hint = e.Hint
+	if errors.As(second, &e) {
+		infra = &InfraError{e.Op, e.Err, e.Hint}
 	}
-	return Observation{}, infra
+	if first.Error() == second.Error() {
+		infra.Err = fmt.Errorf("%w (also after a fresh boot)", infra.Err)
+	} else {
+		infra.Err = fmt.Errorf("%w (after a fresh boot; before: %w)", infra.Err, first)
+	}
+	return infra
 }
 
 // defaultTimeout is a case's when it states none.
@@ -525,7 +554,10 @@ func (v *VM) check(c Case) error {
 	if len(c.Argv) == 0 {
 		return &InfraError{Op: "run case", Err: errors.New("no command")}
 	}
-	if _, ok := v.machine.Programs[c.Argv[0]]; !ok && !slices.Contains(c.Tools, c.Argv[0]) {
+	switch _, ok := v.machine.Programs[c.Argv[0]]; {
+	case c.System && v.machine.System == nil:
+		return &InfraError{Op: "run case", Err: errors.New("the vm has no system to run it in")}
+	case !ok && !c.System && !slices.Contains(c.Tools, c.Argv[0]):
 		return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no program %q", c.Argv[0])}
 	}
 	for _, t := range c.Tools {
@@ -533,8 +565,12 @@ func (v *VM) check(c Case) error {
 			return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no tool %q", t)}
 		}
 	}
-	if _, _, ok := v.filesystem(c.Filesystem); !ok {
+	f, _, ok := v.filesystem(c.Filesystem)
+	switch {
+	case !ok:
 		return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no file system %q", c.Filesystem)}
+	case c.Scratch && !f.Scratch:
+		return &InfraError{Op: "run case", Err: fmt.Errorf("the vm has no scratch disk beside file system %q", c.Filesystem)}
 	}
 	return nil
 }

@@ -143,10 +143,22 @@ func TestMessageParserReset(t *testing.T) {
 }
 
 func TestRunCommand(t *testing.T) {
-	got := string(runCommand("n1", Case{Argv: []string{"read", "a b", ""}, Timeout: time.Second}, "case-0", Filesystem{Type: "gfs2", Options: "noatime"}))
-	want := "1000\x001800\x005000\x00case-0\x00gfs2\x00noatime\x00read\x00a b\x00\x00"
-	if got != fmt.Sprintf("run n1 %d\n%s", len(want), want) {
-		t.Fatalf("got %q", got)
+	c := Case{Argv: []string{"read", "a b", ""}, Timeout: time.Second}
+	for _, tt := range []struct {
+		name            string
+		system, scratch bool
+		disks           string
+	}{
+		{"static program", false, false, "\x00\x00"},
+		{"in the system", true, false, "system\x00\x00"},
+		{"with a scratch disk", true, true, "system\x00scratch-case-0\x00"},
+	} {
+		c.System, c.Scratch = tt.system, tt.scratch
+		got := string(runCommand("n1", c, "case-0", Filesystem{Type: "gfs2", Options: "noatime"}))
+		want := "1000\x001800\x003000\x00case-0\x00gfs2\x00noatime\x00" + tt.disks + "read\x00a b\x00\x00"
+		if got != fmt.Sprintf("run n1 %d\n%s", len(want), want) {
+			t.Errorf("%s: got %q", tt.name, got)
+		}
 	}
 }
 

@@ -37,21 +37,25 @@ func (q Question) confidence() float64 {
 }
 
 // To accuse a patch of what flakes is worse than to be off by one. So a claim needs the probability that nothing
-// changes at all to be below (1-confidence)*accuse; and runs go on until it is below (1-confidence)*certain, as
-// those who look at many flaky cases would else see a chance hit every day.
-const (
-	accuse  = 0.2
-	certain = 0.002
-)
+// changes at all to be below (1-confidence)*accuse.
+const accuse = 0.2
+
+// chance is how often a case that is flaky and that no patch changes may look otherwise, however long one watches it: runs go
+// on until they are as many times more probable if something changes than if nothing does and the case is flaky. By
+// Ville's inequality no more than that share of such cases ever get there. It is a bound on evidence, not on a
+// posterior, so that it holds where all cases are flaky and nobody said so. Where runs end before, a case that was seen
+// to be flaky needs a third of that evidence for a claim.
+const chance = 0.001
 
 // Attribute says what each patch does to each case; patches that do nothing to a case are not listed. The
 // order is that of cases, then of patches.
 //
 // The model, per case: from prefix to prefix the case is in one of the states good (as the plan expects) or bad with one
 // of the symptoms seen, and changes it at most three times. In a good stretch a run is bad with a rate near 0, in a
-// bad stretch with an unknown one, and then it nearly always shows that stretch's symptom. A stretch may be followed
-// by one of the same symptom at another rate: rarer is not fixed. All paths are summed over, the rates
-// integrated: the probabilities are exact for the model.
+// bad stretch with an unknown one, and then it nearly always shows that stretch's symptom. A case either fails always or is
+// flaky, everywhere; when it breaks again it mostly does so at the rate it had. A stretch may be followed by one
+// of the same symptom at another rate: rarer is not fixed. All paths and rates are summed over: the probabilities are
+// exact for the model.
 //
 // A change is put down to a patch when its probability is at least the confidence asked for. When no single patch
 // reaches that, because there is no image between two prefixes or because the runs do not tell, but several
@@ -75,12 +79,14 @@ func Attribute(matrix []Column, cases []Case, q Question) []Attribution {
 type Study struct {
 	Attributions []Attribution
 	Sure         float64 // probability of the most probable states of all prefixes together
+	Known        float64 // of those of the prefixes that have runs
 	Same         float64 // probability that no patch changes the case, whatever its state
 	Bad          bool    // a run was bad
-	Mixed        bool    // some kernel's runs differ: good and bad
+	Flaky        float64 // probability that it fails in some runs only
 	Certain      bool    // that some patch changes the case is sure enough to name one
 	// By column; a column that shares another's image has its values at the first of them, and zeros.
 	Tells   []float64 // nats that one more run tells about the changes
+	Parts   []float64 // nats by which it parts a change, if there is one, from a flake
 	Doubt   []float64 // nats that knowing the prefix's state would tell
 	Runs    []int     // runs that are evidence
 	Change  []float64 // probability that the case is in another state than before it
@@ -92,7 +98,8 @@ type Study struct {
 func Examine(matrix []Column, c Case, q Question) *Study {
 	e := gather(matrix, c, q)
 	n := len(matrix)
-	s := &Study{Tells: make([]float64, n), Doubt: make([]float64, n), Runs: make([]int, n), Change: make([]float64, n), Differs: make([]bool, n), Open: make([]bool, n)}
+	s := &Study{Tells: make([]float64, n), Parts: make([]float64, n), Doubt: make([]float64, n), Runs: make([]int, n),
+		Change: make([]float64, n), Differs: make([]bool, n), Open: make([]bool, n)}
 	if len(e.counts) == 0 {
 		return s
 	}
@@ -100,16 +107,16 @@ func Examine(matrix []Column, c Case, q Question) *Study {
 	if e.seen && len(e.counts) > 1 {
 		s.Attributions = e.attributions(p, c.Name, q)
 	}
-	s.Sure, s.Same, s.Bad, s.Certain = p.sure, p.same, e.seen, p.none <= (1-q.confidence())*certain
+	s.Sure, s.Known, s.Same, s.Bad, s.Flaky, s.Certain = p.sure, p.known, p.same, e.seen, p.flaky, e.certain(p, q)
 	last := -1
-	for k, tells := range e.tells(p) {
+	for k, tells := range p.tells {
 		if e.closed[k] {
 			continue
 		}
 		at := e.lender[k]
 		if at == k {
 			col := e.column[k]
-			s.Open[col], s.Tells[col], s.Doubt[col] = true, tells, entropy(p.state[k])
+			s.Open[col], s.Tells[col], s.Parts[col], s.Doubt[col] = true, tells, p.parts[k], entropy(p.state[k])
 			for a := range e.states {
 				for b := range e.states {
 					if a != b {
@@ -121,17 +128,29 @@ func Examine(matrix []Column, c Case, q Question) *Study {
 				s.Runs[col] += c
 			}
 		}
-		bad := 0
-		for _, c := range e.counts[k][1:] {
-			bad += c
-		}
-		s.Mixed = s.Mixed || bad > 0 && e.counts[k][0] > 0
 		if last >= 0 && p.likely[last] != p.likely[k] {
 			s.Differs[e.column[e.lender[last]]], s.Differs[e.column[at]] = true, true
 		}
 		last = k
 	}
 	return s
+}
+
+// accuses says whether the runs are good enough to name a patch.
+func (e *evidence) accuses(p *posterior, q Question) bool {
+	return p.none <= (1-q.confidence())*accuse && (p.flaky <= 0.5 || q.OneChange || e.chance(p) <= 3*chance)
+}
+
+// certain says whether the runs are no chance hit. Who bisects asks about one case that was seen to change, so that there the
+// posterior says it.
+func (e *evidence) certain(p *posterior, q Question) bool {
+	return p.none <= (1-q.confidence())*accuse && (q.OneChange || e.chance(p) <= chance)
+}
+
+// chance is how many times more probable the runs are if the case is flaky and nothing changes than if something does.
+func (e *evidence) chance(p *posterior) float64 {
+	none := e.changes[0]
+	return p.flake / (none * e.flakes) * (1 - none) / (1 - p.none)
 }
 
 // State is an outcome with its signature, as reports show it: "crash kernel BUG in gfs2_glock_nq", "pass".
@@ -167,7 +186,7 @@ func (e *evidence) attributions(p *posterior, name string, q Question) []Attribu
 				}
 				a.Kind = a.Effect
 				first := e.prefix[w.first-1].last + 1
-				if first != a.Patch || from != to && p.none > (1-q.confidence())*accuse {
+				if first != a.Patch || from != to && !e.accuses(p, q) {
 					a.Effect, a.First = Undetermined, first
 				}
 				out = append(out, a)
@@ -199,7 +218,8 @@ func (e *evidence) rarer(w window, state int) bool {
 type evidence struct {
 	states  []string // 0 is good; then the symptoms, sorted; one is made up where none was seen
 	seen    bool     // a symptom
-	rates   *rates   // of bad runs on a bad kernel
+	flakes  float64  // probability that it fails in some runs only
+	manners []manner // how it may fail
 	changes [maxChanges + 1]float64
 	prefix  []span  // of each kernel
 	column  []int   // of each kernel: its first
@@ -218,12 +238,12 @@ type span struct{ first, last int }
 const maxTied = 2
 
 func gather(matrix []Column, c Case, q Question) *evidence {
-	e := &evidence{states: []string{c.Expect.String()}, rates: sureRate, changes: changePrior}
+	e := &evidence{states: []string{c.Expect.String()}, flakes: undeclared, changes: changePrior}
 	switch {
 	case c.Flaky:
-		e.rates = flakyRate
+		e.flakes = 1
 	case q.OneChange:
-		e.rates = onceRate
+		e.flakes = observed
 	}
 	var image []string // of each kernel
 	runs := make(map[string][]Judgement)
@@ -252,6 +272,7 @@ func gather(matrix []Column, c Case, q Question) *evidence {
 	if e.seen = len(symptoms) > 0; !e.seen {
 		e.states = append(e.states, "")
 	}
+	e.manners = manners(e.flakes, len(e.states)-1)
 	if q.OneChange {
 		e.changes = oneChange(len(image))
 	}
@@ -276,11 +297,6 @@ func gather(matrix []Column, c Case, q Question) *evidence {
 			default:
 				e.counts[k][1+slices.Index(e.states[1:], State(j))]++
 			}
-		}
-	}
-	for _, c := range e.counts {
-		if bad := slices.Max(c[1:]); bad > 0 && c[0] > 0 {
-			e.rates = flakyRate // it has shown that it is
 		}
 	}
 	for _, img := range image {

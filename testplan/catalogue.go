@@ -4,6 +4,7 @@ import (
 	"embed"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,22 @@ type Reproducer struct {
 	Name string
 	Doc  string // the header comment: usage, locks and their order, where known from, what a correct kernel does
 	qemu.Source
+}
+
+var (
+	argWords  = regexp.MustCompile(`\bwords\[\] = \{([^}]*)\}`)
+	quotation = regexp.MustCompile(`"([^"]*)"`)
+)
+
+// Args are the arguments that it takes: the words its source checks them against.
+func (r Reproducer) Args() []string {
+	var out []string
+	if m := argWords.FindStringSubmatch(r.Files[r.Name+".c"]); m != nil {
+		for _, w := range quotation.FindAllStringSubmatch(m[1], -1) {
+			out = append(out, w[1])
+		}
+	}
+	return out
 }
 
 // Catalogue returns the embedded reproducers, by name. The caller must not change them.

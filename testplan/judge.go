@@ -20,6 +20,8 @@ func (c *Case) Judge(o qemu.Observation) Judgement {
 		return judgeSyz(o)
 	case c.Kind == KindScript:
 		return judgeScript(o)
+	case c.Kind == KindFstests:
+		return judgeFstest(o, Judge(o))
 	}
 	return Judge(o)
 }

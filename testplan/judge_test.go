@@ -2,6 +2,7 @@ package testplan
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -250,6 +251,7 @@ func TestVerdict(t *testing.T) {
 		"infra is nothing": {[]Judgement{infra, infra, infra, pass}, Pass, "", 1, 0.9, 0.99},
 		"flaky":            {[]Judgement{pass, efault, pass, pass}, Pass, "", 3, 0.5, 0.95},
 		"tie is no pass":   {[]Judgement{pass, efault}, Fail, "read EFAULT", 1, 0.3, 0.9},
+		"half of ten":      {slices.Repeat([]Judgement{pass, efault}, 5), Fail, "read EFAULT", 5, 0.4, 0.6},
 		"tie by alphabet":  {[]Judgement{eio, efault}, Fail, "read EFAULT", 1, 0.3, 0.9},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,6 +26,7 @@ func kinds() []caseKind {
 		{KindC, "c", []string{"cflags", "syz", "ktap", "subtests"}, (*parser).cFile},
 		{KindScript, "script", []string{"tools", "ktap", "subtests"}, (*parser).script},
 		{KindKselftest, "kselftest", []string{"tools", "subtests"}, (*parser).kselftest},
+		{KindFstests, "fstests", nil, nil}, // see (*parser).fstests
 	}
 }
 

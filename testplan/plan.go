@@ -46,7 +46,7 @@ import (
 //	runs: 1                          # least number of runs of a cell, default 1
 //	confirm: 2                       # least number of runs of the cells on both sides of a change, default 2
 //	timeout: 10s                     # of one run, 100ms to 1h, default 10s
-//	cases:                           # what is run is one of reproducer, c, script, kselftest
+//	cases:                           # what is run is one of reproducer, c, script, kselftest, fstests
 //	  - reproducer: read-self        # a name of the catalogue
 //	    args: [private]              # words or a list, default none
 //	    name: read-self-private      # default: reproducer (or the file's name) and arguments, joined by "-"
@@ -67,6 +67,15 @@ import (
 //	  - kselftest: build/kselftest   # a directory of installed self-tests of a kernel, relative to the plan
 //	    args: [-c, mm]               # of its run_kselftest.sh
 //	    tools: [ip]
+//	  - fstests:                     # tests of a checkout of fstests (xfstests), each a case FILESYSTEM/generic/001
+//	      path: ../xfstests-dev      # relative to the plan; a copy of it is built
+//	      tests: [generic/647]       # names, and patterns like "generic/64?"
+//	      groups: [mmap, xfs/quick]  # as check -g takes them
+//	      exclude: [generic/475, dangerous] # tests, patterns and groups
+//	      filesystems: [gfs2]        # and except, as above; those of the plan that are on a disk
+//	      timeout: 10m               # of each, default 5m
+//	      scratch: false             # without a second disk; default true: as large as the file system's
+//	    runs: 2                      # and flaky and expect, as above
 //
 // Each entry of cases gives one Case for each of its file systems, named FILESYSTEM/NAME. A case runs in the root of its file
 // system. The results in the output of one that prints KTAP (kselftest always does) are cases too, FILESYSTEM/NAME:SUBTEST, once
@@ -79,6 +88,7 @@ type Plan struct {
 	VM          VM
 	Filesystems []qemu.Filesystem // in the plan's order
 	Cases       []Case            // by file system, then in the plan's order
+	Fstests     *Fstests          // where the cases of that kind are from; nil without any
 	Checks      []string          // of each patch, see qemu.Checks
 	Runs        int               // least number of runs of a cell
 	Confirm     int               // least number of runs of the cells on both sides of a change
@@ -123,6 +133,9 @@ func Load(nameOrPath string) (*Plan, error) {
 		hint := ""
 		if errors.Is(err, fs.ErrNotExist) {
 			hint = "embedded plans: " + strings.Join(Plans(), ", ")
+			if list := near(nameOrPath, Plans()); len(list) > 0 {
+				hint = didYouMean(nameOrPath, Plans())
+			}
 		}
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
@@ -241,7 +254,7 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 	if n := f["config"]; n != nil {
 		k.Config = p.text(n, "config")
 		if k.Config != "tinyconfig" && k.Config != "defconfig" {
-			k.Config = p.existing(n, "config", k.Config)
+			k.Config = p.existing(n, "config", k.Config, "tinyconfig", "defconfig")
 		}
 	}
 	if n := f["fragments"]; n != nil {
@@ -251,6 +264,8 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 				s = p.existing(item, "fragments", s)
 			} else if !namePattern.MatchString(s) {
 				p.failAt(item, "", "fragments: %q: want a name, or a file ending in .config", s)
+			} else if known := qemu.FragmentNames(); !slices.Contains(known, s) {
+				p.failAt(item, didYouMean(s, known), "fragments: there is no fragment %q", s)
 			}
 			k.Fragments = append(k.Fragments, s)
 		}
@@ -277,16 +292,20 @@ func (p *parser) checks(n *yaml.Node) []string {
 	return out
 }
 
-// existing resolves the path of a file that the plan names.
-func (p *parser) existing(n *yaml.Node, what, path string) string {
+// existing resolves the path of a file that the plan names; names are the words that may stand in its place.
+func (p *parser) existing(n *yaml.Node, what, path string, names ...string) string {
+	hint := ""
+	if len(names) > 0 && !strings.Contains(path, "/") {
+		hint = didYouMean(path, names)
+	}
 	if !filepath.IsAbs(path) {
 		if p.dir == "" {
-			p.failAt(n, "", "%s: %q: an embedded plan has no files", what, path)
+			p.failAt(n, hint, "%s: %q: an embedded plan has no files", what, path)
 		}
 		path = filepath.Join(p.dir, path)
 	}
 	if fi, err := os.Stat(path); err != nil || !fi.Mode().IsRegular() {
-		p.failAt(n, "", "%s: %s: no such file", what, path)
+		p.failAt(n, hint, "%s: %s: no such file", what, path)
 	}
 	return path
 }
@@ -437,6 +456,9 @@ func (p *Plan) Of(k Kernel) *Plan {
 // entry returns the cases of one entry of the list, one for each file system.
 func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Case {
 	k := p.kindOf(item)
+	if k.kind == KindFstests {
+		return p.fstests(item, plan)
+	}
 	f := p.fields(item, "case", append(append([]string{k.key}, k.keys...), caseKeys...)...)
 	c := Case{Kind: k.kind, Reproducer: p.text(f[k.key], k.key), Runs: plan.Runs}
 	c.Run.Timeout = timeout
@@ -458,6 +480,21 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 	if !namePattern.MatchString(name) {
 		p.failAt(at, "", "case name %q: want %s", name, nameShape)
 	}
+	p.expected(f, &c)
+	var out []Case
+	for _, fs := range p.caseFilesystems(item, f["filesystems"], f["except"], plan.Filesystems) {
+		c := c
+		c.Name = fs.Name + "/" + name
+		c.Filesystem, c.Run.Filesystem = fs.Name, fs.Name
+		c.Run.Argv = slices.Clone(c.Run.Argv)
+		c.Hash = p.caseHash(item, c, fs)
+		out = append(out, c)
+	}
+	return out
+}
+
+// expected reads what an entry says of its runs: how many, and what is right.
+func (p *parser) expected(f map[string]*yaml.Node, c *Case) {
 	if n := f["runs"]; n != nil {
 		c.Runs = p.integer(n, "runs", 1000)
 	}
@@ -476,22 +513,21 @@ func (p *parser) entry(item *yaml.Node, plan *Plan, timeout time.Duration) []Cas
 			c.Subexpect[kv.key.Value] = p.expect(kv.value, "subtests")
 		}
 	}
-	var out []Case
-	for _, fs := range p.caseFilesystems(item, f["filesystems"], f["except"], plan.Filesystems) {
-		c := c
-		c.Name = fs.Name + "/" + name
-		c.Filesystem, c.Run.Filesystem = fs.Name, fs.Name
-		c.Run.Argv = slices.Clone(c.Run.Argv)
-		c.Hash = p.caseHash(item, c, fs)
-		out = append(out, c)
-	}
-	return out
 }
 
 func (p *parser) expect(n *yaml.Node, what string) Expect {
 	e, err := ParseExpect(p.text(n, what))
 	if err != nil {
-		p.failAt(n, "want an outcome and words of its signature, like: fail EFAULT", "%v", err)
+		hint := "want an outcome and words of its signature, like: fail EFAULT"
+		var outcomes []string
+		for _, o := range expectable {
+			outcomes = append(outcomes, string(o))
+		}
+		word, _, _ := strings.Cut(n.Value, " ")
+		if !slices.Contains(outcomes, word) && len(near(word, outcomes)) > 0 {
+			hint = didYouMean(word, outcomes) + " Like: fail EFAULT"
+		}
+		p.failAt(n, hint, "%v", err)
 	}
 	return e
 }

@@ -1,6 +1,9 @@
 package testplan
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // maxChanges is how often a case may change along a series.
 const maxChanges = 3
@@ -13,81 +16,45 @@ const (
 	goodFirst = 0.5  // the base is good
 	sameBug   = 0.05 // a change from a bad stretch is one of rate only
 	otherBug  = 0.30 // it is one of symptom, where several are known; else it is a fix
+	sameRate  = 0.9  // a case that breaks fails at the rate it has had before
 )
 
 // posterior is what the runs say about one case. Boundary i is between kernels i-1 and i; [0] is empty of meaning.
 type posterior struct {
-	change  [][][]float64 // [i][a][b]: probability of a change at boundary i from state a to state b
-	stretch [][][]float64 // [a][i][j]: that kernels i..j are one stretch in state a
-	state   [][]float64   // [k][a]: that kernel k is in state a
-	likely  []int         // the most probable state of each kernel; -1 where there is none to be had
-	sure    float64       // probability of all of likely together
-	same    float64       // probability that no kernel differs from another in state
-	none    float64       // probability that nothing changes, not even a rate
+	change [][][]float64 // [i][a][b]: probability of a change at boundary i from state a to state b
+	state  [][]float64   // [k][a]: that kernel k is in state a
+	tells  []float64     // [k]: nats that one more run on kernel k tells about the path
+	parts  []float64     // [k]: nats by which it parts a change from a flake, if something changes
+	likely []int         // the most probable state of each kernel; -1 where there is none to be had
+	sure   float64       // probability of all of likely together
+	known  float64       // of those of likely that are of kernels with runs
+	same   float64       // probability that no kernel differs from another in state
+	none   float64       // probability that nothing changes, not even a rate
+	flaky  float64       // probability that it fails in some runs only
+	flake  float64       // probability of that and that nothing changes
+	chance [][]float64   // [k][x]: and that one more run on kernel k shows state x
 }
 
-// posterior sums over all paths by dynamic programming: forward over what ends before a boundary, backward over
-// what begins behind it. Tied kernels are handled by summing over the states they may share.
+// posterior sums over all paths: forward over what comes up to a kernel, backward over what comes behind it. Tied
+// kernels are handled by summing over the states they may share.
 func (e *evidence) posterior() *posterior {
 	n, s := len(e.counts), len(e.states)
-	p := &posterior{change: cube(n, s, s), stretch: cube(s, n, n), state: make([][]float64, n), likely: make([]int, n)}
-	segments := e.segments()
+	c := e.chain()
+	var sums []*pass
+	norm := math.Inf(-1)
+	e.assign(func(forced []int) {
+		if f := c.forward(slices.Clone(forced)); !math.IsInf(f.total, -1) {
+			sums, norm = append(sums, f), logAdd(norm, f.total)
+		}
+	})
+	p := &posterior{change: cube(n, s, s), state: rows(n, s), tells: make([]float64, n), parts: make([]float64, n), chance: rows(n, s), likely: make([]int, n)}
+	j := c.joint()
+	for _, f := range sums {
+		c.collect(p, j, f, c.backward(f.forced), norm)
+	}
+	p.flake = sum(p.chance[0])
+	c.tells(p, j)
 	forced := make([]int, n)
-	for i := range forced {
-		forced[i] = -1
-	}
-	// Each assignment's weights share one scale: that of the first total that is possible.
-	scale, total := math.Inf(-1), 0.0
-	var assign func(t int)
-	assign = func(t int) {
-		if t < len(e.tied) {
-			for state := range s {
-				for _, k := range e.tied[t] {
-					forced[k] = state
-				}
-				assign(t + 1)
-			}
-			for _, k := range e.tied[t] {
-				forced[k] = -1
-			}
-			return
-		}
-		d := e.paths(segments, forced)
-		if math.IsInf(d.total, -1) {
-			return
-		}
-		if math.IsInf(scale, -1) {
-			scale = d.total
-		}
-		total += math.Exp(d.total - scale)
-		for a := range s {
-			if d.reach[0][a] == n-1 {
-				p.none += math.Exp(d.prior[0] + d.begin[0][0][a] + segments[a][0][n-1] - scale)
-			}
-		}
-		for i := range n {
-			for a := range s {
-				for b := 0; b < s && i > 0; b++ {
-					p.change[i][a][b] += math.Exp(d.change(i, a, b) - scale)
-				}
-				for j := i; j <= d.reach[i][a]; j++ {
-					p.stretch[a][i][j] += math.Exp(d.stretch(a, i, j) - scale)
-				}
-			}
-		}
-	}
-	assign(0)
-	for _, c := range [][][][]float64{p.change, p.stretch} {
-		for i := range c {
-			for a := range c[i] {
-				for b := range c[i][a] {
-					c[i][a][b] /= total
-				}
-			}
-		}
-	}
-	p.none /= total
-	p.marginals()
 	for k := range p.likely {
 		for a, x := range p.state[k] {
 			if x > p.state[k][p.likely[k]] {
@@ -97,11 +64,14 @@ func (e *evidence) posterior() *posterior {
 		if e.closed[k] {
 			p.likely[k] = -1
 		}
+		forced[k] = -1
+		if slices.Max(e.counts[e.lender[k]]) > 0 {
+			forced[k] = p.likely[k]
+		}
 	}
-	share := func(forced []int) float64 {
-		return math.Exp(e.paths(segments, forced).total-scale) / total
-	}
-	p.sure = share(p.likely)
+	// What is tied and has no runs may be counted in more states than one.
+	share := func(forced []int) float64 { return min(math.Exp(c.forward(forced).total-norm), 1) }
+	p.sure, p.known = share(p.likely), share(forced)
 	for a := range s {
 		for k := range forced {
 			forced[k] = a
@@ -111,140 +81,376 @@ func (e *evidence) posterior() *posterior {
 	return p
 }
 
-// marginals fills state from stretch.
-func (p *posterior) marginals() {
-	n := len(p.state)
-	for k := range p.state {
-		p.state[k] = make([]float64, len(p.stretch))
+// assign calls f with each way the tied kernels can share states; -1 is a kernel that is not tied.
+func (e *evidence) assign(f func(forced []int)) {
+	forced := make([]int, len(e.counts))
+	for i := range forced {
+		forced[i] = -1
 	}
-	for a := range p.stretch {
-		delta := make([]float64, n+1)
-		for i := range n {
-			for j := i; j < n; j++ {
-				delta[i] += p.stretch[a][i][j]
-				delta[j+1] -= p.stretch[a][i][j]
+	var set func(t int)
+	set = func(t int) {
+		if t == len(e.tied) {
+			f(forced)
+			return
+		}
+		for state := range e.states {
+			for _, k := range e.tied[t] {
+				forced[k] = state
 			}
-		}
-		sum := 0.0
-		for k := range n {
-			sum += delta[k]
-			p.state[k][a] = sum
+			set(t + 1)
 		}
 	}
+	set(0)
 }
 
-// segments returns the log likelihood of kernels i..j as one stretch in a state: [state][i][j].
-func (e *evidence) segments() [][][]float64 {
-	n, s := len(e.counts), len(e.states)
-	out := cube(s, n, n)
-	count := make([]int, s)
-	for i := range n {
-		clear(count)
-		for j := i; j < n; j++ {
-			fresh := j == i
-			for k, c := range e.counts[j] {
-				count[k] += c
-				fresh = fresh || c > 0
-			}
-			for state := range s {
-				if fresh {
-					out[state][i][j] = e.likelihood(count, state)
-				} else {
-					out[state][i][j] = out[state][i][j-1]
+// chain is the model of one case: a Markov chain along the kernels, of which a place is a state and a manner to fail in.
+// A good kernel has a manner too: the one its case fails in before or behind.
+type chain struct {
+	n, s, r int                     // kernels, states, manners
+	manners []manner                // their weights are the prior
+	emit    [][]float64             // [k][a*r+m]: likelihood of the runs of kernel k there, its greatest being 1
+	shows   [][]float64             // [a*r+m][x]: that a run there shows state x
+	prior   [maxChanges + 1]float64 // log probability of a path with so many changes, by place
+	step    [][]float64             // probability that a change from a leads to b
+	keep    [][]float64             // and that the manner stays then; else it is another one of its kind
+	kind    []int                   // [m]: whether a manner is flaky
+	redraw  []float64               // [m]: its probability among those of its kind
+}
+
+func (e *evidence) chain() *chain {
+	c := &chain{n: len(e.counts), s: len(e.states), manners: e.manners, r: len(e.manners)}
+	c.step, c.keep = steps(c.s)
+	places := 1.0
+	for t := range c.prior {
+		c.prior[t] = math.Inf(-1)
+		if t < c.n {
+			c.prior[t] = math.Log(e.changes[t]) - math.Log(places)
+		}
+		places = places * float64(c.n-1-t) / float64(t+1)
+	}
+	logs := rows(c.s*c.r, c.s)
+	for a := range c.s {
+		for _, m := range c.manners {
+			c.shows = append(c.shows, m.shows(a, c.s))
+		}
+	}
+	for h, shows := range c.shows {
+		for x, p := range shows {
+			logs[h][x] = math.Log(p)
+		}
+	}
+	var all [2]float64
+	for _, m := range c.manners {
+		c.kind = append(c.kind, map[bool]int{true: 1}[m.flaky])
+		all[c.kind[len(c.kind)-1]] += m.weight
+	}
+	for m, manner := range c.manners {
+		c.redraw = append(c.redraw, manner.weight/all[c.kind[m]])
+	}
+	c.emit = rows(c.n, c.s*c.r)
+	for k, count := range e.counts {
+		most := math.Inf(-1)
+		for h := range c.emit[k] {
+			for x, n := range count {
+				if n > 0 {
+					c.emit[k][h] += float64(n) * logs[h][x]
 				}
 			}
+			most = max(most, c.emit[k][h])
+		}
+		for h, x := range c.emit[k] {
+			c.emit[k][h] = math.Exp(max(x-most, -smallest)) // never 0: what one kernel rules out others may want back
 		}
 	}
-	return out
+	return c
 }
 
-// likelihood returns the log probability of runs with these counts by state in a stretch of a state.
-func (e *evidence) likelihood(count []int, state int) float64 {
-	good, bad := count[0], 0
-	for _, c := range count[1:] {
-		bad += c
-	}
-	symptoms := len(count) - 1
-	if state == 0 {
-		return goodRate.likelihood(bad, good) - float64(bad)*math.Log(float64(symptoms))
-	}
-	rate := e.rates.likelihood(bad, good)
-	if symptoms == 1 {
-		return rate
-	}
-	other := bad - count[state]
-	return rate + otherRate.likelihood(other, count[state]) - float64(other)*math.Log(float64(symptoms-1))
+// smallest is the logarithm, negated, of what a kernel may at least leave of a probability.
+const smallest = 300
+
+// pass are the sums over the paths up to each kernel or behind it, by the number of their changes: the value of
+// [k][t][a*r+m] is to be multiplied by exp(scale[k][t]).
+type pass struct {
+	at     [][maxChanges + 1][]float64
+	scale  [][maxChanges + 1]float64
+	forced []int   // [k]: the state kernel k has to be in, -1 for any
+	total  float64 // logarithm of the sum of all
 }
 
-// predict fills p with the probability that the next run in a stretch of a state, with these counts so far,
-// shows each state.
-func (e *evidence) predict(count []int, state int, p []float64) {
-	good, bad := count[0], 0
-	for _, c := range count[1:] {
-		bad += c
-	}
-	mix := e.rates
-	if state == 0 {
-		mix = goodRate
-	}
-	next := mix.next(bad, good)
-	p[0] = 1 - next
-	symptoms := float64(len(count) - 1)
-	for x := range p[1:] {
-		switch {
-		case state == 0 || symptoms == 1:
-			p[x+1] = next / symptoms
-		case x+1 == state:
-			p[x+1] = next * (1 - otherRate.next(bad-count[state], count[state]))
-		default:
-			p[x+1] = next * otherRate.next(bad-count[state], count[state]) / (symptoms - 1)
+func (c *chain) pass(forced []int) *pass {
+	f := &pass{at: make([][maxChanges + 1][]float64, c.n), scale: make([][maxChanges + 1]float64, c.n), forced: forced}
+	values := rows(c.n*(maxChanges+1), c.s*c.r)
+	for k := range f.at {
+		for t := range f.at[k] {
+			f.at[k][t], f.scale[k][t] = values[k*(maxChanges+1)+t], math.Inf(-1)
 		}
 	}
+	return f
 }
 
-// tells returns for each kernel how many nats one more run on it tells about the path: the mutual information of
-// its outcome and the path, rates integrated.
-func (e *evidence) tells(p *posterior) []float64 {
-	n, s := len(e.counts), len(e.states)
-	marginal := make([][]float64, n+1) // of the outcome, as differences along the kernels
-	for k := range marginal {
-		marginal[k] = make([]float64, s)
+// set puts at [k][t] what is left of the sum of stay and move, and scales it.
+func (f *pass) set(k, t int, stay, move []float64, stayScale, moveScale float64) {
+	ref := max(stayScale, moveScale)
+	if math.IsInf(ref, -1) {
+		return
 	}
-	within := make([]float64, n+1) // expected entropy of the outcome when the path is known
-	count, next := make([]int, s), make([]float64, s)
-	for i := range n {
-		clear(count)
-		for j := i; j < n; j++ {
-			for k, c := range e.counts[j] {
-				count[k] += c
+	x, y, most := math.Exp(stayScale-ref), math.Exp(moveScale-ref), 0.0
+	out := f.at[k][t]
+	for h := range out {
+		v := 0.0
+		if x > 0 {
+			v += x * stay[h]
+		}
+		if y > 0 {
+			v += y * move[h]
+		}
+		out[h] = v
+		most = max(most, v)
+	}
+	f.rescale(k, t, most, ref)
+}
+
+func (f *pass) rescale(k, t int, most, ref float64) {
+	if most == 0 {
+		return
+	}
+	for h := range f.at[k][t] {
+		f.at[k][t][h] /= most
+	}
+	f.scale[k][t] = ref + math.Log(most)
+}
+
+// forward sums over the kernels up to each, itself included.
+func (c *chain) forward(forced []int) *pass {
+	f := c.pass(forced)
+	stay, move := make([]float64, c.s*c.r), make([]float64, c.s*c.r)
+	for k := range c.n {
+		for t := range min(maxChanges, k) + 1 {
+			if k == 0 {
+				for a := range c.s {
+					start := goodFirst
+					if a > 0 {
+						start = (1 - goodFirst) / float64(c.s-1)
+					}
+					for m, manner := range c.manners {
+						stay[a*c.r+m] = start * manner.weight
+					}
+				}
+				c.see(stay, stay, k, forced)
+				f.set(k, t, stay, nil, 0, math.Inf(-1))
+				continue
 			}
-			for a := range s {
-				w := p.stretch[a][i][j]
-				if w < 1e-7 {
+			c.see(stay, f.at[k-1][t], k, forced)
+			moved := math.Inf(-1)
+			if t > 0 {
+				moved = f.scale[k-1][t-1]
+				c.arrive(move, f, k, t)
+				c.see(move, move, k, forced)
+			}
+			f.set(k, t, stay, move, f.scale[k-1][t], moved)
+		}
+	}
+	f.total = math.Inf(-1)
+	for t, last := range f.at[c.n-1] {
+		f.total = logAdd(f.total, c.prior[t]+f.scale[c.n-1][t]+math.Log(sum(last)))
+	}
+	return f
+}
+
+// backward sums over the kernels behind each.
+func (c *chain) backward(forced []int) *pass {
+	g := c.pass(forced)
+	stay, move := make([]float64, c.s*c.r), make([]float64, c.s*c.r)
+	for k := c.n - 1; k >= 0; k-- {
+		for t := range min(maxChanges, c.n-1-k) + 1 {
+			if k == c.n-1 {
+				for h := range stay {
+					stay[h] = 1
+				}
+				g.set(k, t, stay, nil, 0, math.Inf(-1))
+				continue
+			}
+			c.see(stay, g.at[k+1][t], k+1, forced)
+			moved := math.Inf(-1)
+			if t > 0 {
+				moved = g.scale[k+1][t-1]
+				c.see(move, g.at[k+1][t-1], k+1, forced)
+				c.depart(move)
+			}
+			g.set(k, t, stay, move, g.scale[k+1][t], moved)
+		}
+	}
+	return g
+}
+
+// see puts into out what the runs of kernel k leave of in.
+func (c *chain) see(out, in []float64, k int, forced []int) {
+	lo, hi := 0, len(out)
+	if a := forced[k]; a >= 0 {
+		lo, hi = a*c.r, (a+1)*c.r
+		clear(out[:lo])
+		clear(out[hi:])
+	}
+	emit := c.emit[k]
+	for h := lo; h < hi; h++ {
+		out[h] = in[h] * emit[h]
+	}
+}
+
+// may says whether kernel k may be in a state.
+func (f *pass) may(k, state int) bool { return f.forced[k] < 0 || f.forced[k] == state }
+
+// arrive puts into out where the change t leads that is just before kernel k.
+func (c *chain) arrive(out []float64, f *pass, k, t int) {
+	clear(out)
+	in := f.at[k-1][t-1]
+	for b := range c.s {
+		if !f.may(k, b) {
+			continue
+		}
+		var fresh [2]float64
+		to := out[b*c.r : (b+1)*c.r]
+		for a := range c.s {
+			step, keep := c.step[a][b], c.keep[a][b]
+			if step == 0 || !f.may(k-1, a) {
+				continue
+			}
+			for m, x := range in[a*c.r : (a+1)*c.r] {
+				to[m] += step * keep * x
+				fresh[c.kind[m]] += step * (1 - keep) * x
+			}
+		}
+		for m, kind := range c.kind {
+			to[m] += fresh[kind] * c.redraw[m]
+		}
+	}
+}
+
+// depart replaces what is behind a change by what is so before it.
+func (c *chain) depart(v []float64) {
+	in := slices.Clone(v)
+	clear(v)
+	for b := range c.s {
+		from := in[b*c.r : (b+1)*c.r]
+		fresh := c.fresh(from)
+		for a := range c.s {
+			step, keep := c.step[a][b], c.keep[a][b]
+			if step == 0 {
+				continue
+			}
+			for m, x := range from {
+				v[a*c.r+m] += step * (keep*x + (1-keep)*fresh[c.kind[m]])
+			}
+		}
+	}
+}
+
+// fresh is the mean over the manners of each kind.
+func (c *chain) fresh(v []float64) (mean [2]float64) {
+	for m, x := range v {
+		mean[c.kind[m]] += c.redraw[m] * x
+	}
+	return mean
+}
+
+// joint is, for each kernel, the probability of a state with so many changes before and behind it, and of each outcome
+// of a run together with that: [k][((before*(maxChanges+1))+behind)*s+a][1+x], the first being the sum.
+func (c *chain) joint() [][][]float64 {
+	return cube(c.n, (maxChanges+1)*(maxChanges+1)*c.s, c.s+1)
+}
+
+// collect adds to p and j what a forward and a backward pass hold, of which norm is the logarithm of the whole.
+func (c *chain) collect(p *posterior, j [][][]float64, f, g *pass, norm float64) {
+	seen := make([]float64, c.s*c.r)
+	for k := range c.n {
+		flaky := 0.0
+		for before, at := range f.at[k] {
+			for behind := range maxChanges + 1 - before {
+				w := math.Exp(c.prior[before+behind] + f.scale[k][before] + g.scale[k][behind] - norm)
+				if w == 0 {
 					continue
 				}
-				e.predict(count, a, next)
-				for x, q := range next {
-					marginal[i][x] += w * q
-					marginal[j+1][x] -= w * q
+				for a := range c.s {
+					cell := j[k][(before*(maxChanges+1)+behind)*c.s+a]
+					for m, manner := range c.manners {
+						h := a*c.r + m
+						x := w * at[h] * g.at[k][behind][h]
+						p.state[k][a] += x
+						cell[0] += x
+						for y, q := range c.shows[h] {
+							cell[1+y] += x * q
+						}
+						if k == 0 && before+behind == 0 {
+							p.none += x
+						}
+						if !manner.flaky {
+							continue
+						}
+						flaky += x
+						for y, q := range c.shows[h] {
+							if before+behind == 0 {
+								p.chance[k][y] += x * q
+							}
+						}
+					}
 				}
-				h := w * entropy(next)
-				within[i] += h
-				within[j+1] -= h
+			}
+		}
+		p.flaky = max(p.flaky, flaky)
+		for behind := range maxChanges {
+			if k == 0 {
+				break
+			}
+			c.see(seen, g.at[k][behind], k, f.forced)
+			for before := range maxChanges - behind {
+				w := math.Exp(c.prior[before+behind+1] + f.scale[k-1][before] + g.scale[k][behind] - norm)
+				if w == 0 {
+					continue
+				}
+				for b := range c.s {
+					to := seen[b*c.r : (b+1)*c.r]
+					fresh := c.fresh(to)
+					for a := range c.s {
+						sum, keep := 0.0, c.keep[a][b]
+						for m, x := range f.at[k-1][before][a*c.r : (a+1)*c.r] {
+							sum += x * (keep*to[m] + (1-keep)*fresh[c.kind[m]])
+						}
+						p.change[k][a][b] += w * c.step[a][b] * sum
+					}
+				}
 			}
 		}
 	}
-	out := make([]float64, n)
-	h := 0.0
-	clear(next)
-	for k := range n {
-		h += within[k]
-		for x := range next {
-			next[x] += marginal[k][x]
+}
+
+// tells sets for each kernel how many nats one more run on it tells about the path: the mutual information of
+// its outcome and of the kernel's state with the number of changes before and behind it, rates integrated. And it sets
+// how many nats it is expected to tell for a change and against a flake, if something changes.
+func (c *chain) tells(p *posterior, j [][][]float64) {
+	next, change := make([]float64, c.s), make([]float64, c.s)
+	for k := range c.n {
+		clear(next)
+		clear(change)
+		within := 0.0
+		for i, cell := range j[k] {
+			for x, w := range cell[1:] {
+				next[x] += w
+				if i >= c.s { // the first are those without change
+					change[x] += w
+				}
+				if w > 0 {
+					within -= w * math.Log(w/cell[0])
+				}
+			}
 		}
-		out[k] = max(entropy(next)-h, 0)
+		p.tells[k] = max(entropy(next)-within, 0)
+		all := sum(change)
+		for x, w := range change {
+			if w > 0 && p.chance[k][x] > 0 {
+				p.parts[k] += w / all * math.Log(w/all*p.flake/p.chance[k][x])
+			}
+		}
 	}
-	return out
 }
 
 // entropy is in nats.
@@ -258,105 +464,9 @@ func entropy(p []float64) float64 {
 	return h
 }
 
-// dynamics are the sums over paths, as logarithms.
-type dynamics struct {
-	// begin[t][i][a]: kernels 0..i-1 with t changes, the last to a at boundary i.
-	// forward[t][j][a]: kernels 0..j with t changes, the last stretch being a and ending at j.
-	// rest[t][j][a]: kernels j+1.. after a stretch in a that ends at j, with t changes, the first at boundary j+1.
-	// backward[t][i][a]: kernels i.. with t changes, the first stretch being a and beginning at i.
-	begin, forward, rest, backward [maxChanges + 1][][]float64
-	segments                       [][][]float64
-	reach                          [][]int                 // [i][a]: the last kernel up to which a stretch in a that begins at i can go
-	prior                          [maxChanges + 1]float64 // of a path with so many changes, by place
-	step                           [][]float64             // of a change from a to b
-	total                          float64
-}
-
-// change returns the log weight of all paths with a change at boundary i from a to b.
-func (d *dynamics) change(i, a, b int) float64 {
-	sum := math.Inf(-1)
-	for before := range maxChanges {
-		for after := range maxChanges - before {
-			sum = logAdd(sum, d.prior[before+after+1]+d.forward[before][i-1][a]+d.backward[after][i][b])
-		}
-	}
-	return sum + d.step[a][b]
-}
-
-// stretch returns the log weight of all paths in which kernels i..j are one stretch in a.
-func (d *dynamics) stretch(a, i, j int) float64 {
-	sum := math.Inf(-1)
-	for before := range maxChanges + 1 {
-		for after := range maxChanges + 1 - before {
-			sum = logAdd(sum, d.prior[before+after]+d.begin[before][i][a]+d.rest[after][j][a])
-		}
-	}
-	return sum + d.segments[a][i][j]
-}
-
-// paths sums over the paths in which each kernel k with forced[k] >= 0 is in that state.
-func (e *evidence) paths(segments [][][]float64, forced []int) *dynamics {
-	n, s := len(e.counts), len(e.states)
-	d := &dynamics{segments: segments, step: steps(s), reach: e.reach(forced), total: math.Inf(-1)}
-	places := 1.0
-	for t := range d.prior {
-		d.prior[t] = math.Inf(-1)
-		if t < n {
-			d.prior[t] = math.Log(e.changes[t]) - math.Log(places)
-		}
-		places = places * float64(n-1-t) / float64(t+1)
-		d.begin[t], d.forward[t], d.rest[t], d.backward[t] = table(n, s), table(n, s), table(n, s), table(n, s)
-	}
-	for t := 0; t <= maxChanges; t++ {
-		for a := range s {
-			if t == 0 {
-				d.begin[0][0][a] = math.Log(goodFirst)
-				if a > 0 {
-					d.begin[0][0][a] = math.Log((1 - goodFirst) / float64(s-1))
-				}
-				d.rest[0][n-1][a] = 0
-			}
-			for i := 1; i < n && t > 0; i++ {
-				for b := range s {
-					d.begin[t][i][a] = logAdd(d.begin[t][i][a], d.forward[t-1][i-1][b]+d.step[b][a])
-					d.rest[t][i-1][a] = logAdd(d.rest[t][i-1][a], d.step[a][b]+d.backward[t-1][i][b])
-				}
-			}
-			for i := range n {
-				for j := i; j <= d.reach[i][a]; j++ {
-					d.forward[t][j][a] = logAdd(d.forward[t][j][a], d.begin[t][i][a]+segments[a][i][j])
-					d.backward[t][i][a] = logAdd(d.backward[t][i][a], segments[a][i][j]+d.rest[t][j][a])
-				}
-			}
-			d.total = logAdd(d.total, d.prior[t]+d.forward[t][n-1][a])
-		}
-	}
-	return d
-}
-
-// reach returns the last kernel up to which a stretch can go, by its first kernel and its state.
-func (e *evidence) reach(forced []int) [][]int {
-	n, s := len(e.counts), len(e.states)
-	out := make([][]int, n)
-	for i := n - 1; i >= 0; i-- {
-		out[i] = make([]int, s)
-		for a := range s {
-			switch {
-			case forced[i] >= 0 && forced[i] != a:
-				out[i][a] = i - 1
-			case i == n-1:
-				out[i][a] = i
-			default:
-				out[i][a] = max(out[i+1][a], i)
-			}
-		}
-	}
-	return out
-}
-
-// steps returns the log probability of the state after a change, by the state before it.
-func steps(states int) [][]float64 {
-	out := table(states, states)
+// steps returns the probability of the state after a change by the state before it, and that the manner is kept.
+func steps(states int) (step, keep [][]float64) {
+	step, keep = rows(states, states), rows(states, states)
 	fixed := 1 - sameBug
 	if states > 2 {
 		fixed -= otherBug
@@ -366,37 +476,47 @@ func steps(states int) [][]float64 {
 			switch {
 			case a == 0 && b == 0: // no change
 			case a == 0:
-				out[a][b] = -math.Log(float64(states - 1))
+				step[a][b], keep[a][b] = 1/float64(states-1), sameRate
 			case b == 0:
-				out[a][b] = math.Log(fixed)
+				step[a][b], keep[a][b] = fixed, 1
 			case a == b:
-				out[a][b] = math.Log(sameBug)
+				step[a][b] = sameBug
 			default:
-				out[a][b] = math.Log(otherBug / float64(states-2))
+				step[a][b] = otherBug / float64(states-2)
 			}
 		}
+	}
+	return step, keep
+}
+
+// logAdd returns log(exp(a) + exp(b)).
+func logAdd(a, b float64) float64 {
+	if a < b {
+		a, b = b, a
+	}
+	if math.IsInf(b, -1) {
+		return a
+	}
+	return a + math.Log1p(math.Exp(b-a))
+}
+
+func sum(xs []float64) (s float64) {
+	for _, x := range xs {
+		s += x
+	}
+	return s
+}
+
+func rows(n, m int) [][]float64 {
+	all, out := make([]float64, n*m), make([][]float64, n)
+	for i := range out {
+		out[i] = all[i*m : (i+1)*m : (i+1)*m]
 	}
 	return out
 }
 
 func cube(n, m, l int) [][][]float64 {
-	out := make([][][]float64, n)
-	for i := range out {
-		out[i] = make([][]float64, m)
-		for j := range out[i] {
-			out[i][j] = make([]float64, l)
-		}
-	}
-	return out
-}
-
-// table returns n rows of m logarithms of zero.
-func table(n, m int) [][]float64 {
-	all := make([]float64, n*m)
-	for i := range all {
-		all[i] = math.Inf(-1)
-	}
-	out := make([][]float64, n)
+	all, out := rows(n*m, l), make([][][]float64, n)
 	for i := range out {
 		out[i] = all[i*m : (i+1)*m]
 	}

@@ -2,97 +2,90 @@ package testplan
 
 import "math"
 
-// rates is a prior over the rate at which runs of a kernel are bad: a mixture of a beta distribution and of points.
+// manner is one way for a case to fail where it is bad: at what rate, and how often with another symptom than its
+// stretch's. All that is unknown about it is spread over a few of them.
 //
-// The priors are reasoned, then adjusted on simulated matrices until what is stated was right as often as it says; they
-// are not fitted to real runs:
-//
-//   - A reproducer is written until it shows its bug, and one that does so in some runs only is declared to
-//     be flaky (Case.Flaky): of 100 others 97 show it nearly always. Beta(20, 0.2) has mean 0.99 and most of its mass at 1.
-//   - Of a flaky one not even the order of magnitude is known: log-uniform. It ends at 0.05, as telling rarer
-//     failures from none takes more runs than a person waits for.
-//   - A good kernel's run is bad once in 500 times: the machine had other things to do.
-type rates struct {
-	weight   float64 // log, of the beta distribution
-	a, b, ab rising
-	points   []point
+// Their weights are a prior that is reasoned, not fitted to real runs.
+type manner struct {
+	weight float64 // its probability
+	rate   float64 // of bad runs
+	other  float64 // of the bad runs, those with another symptom: a race has several places to hang
+	flaky  bool    // it shows in some runs only
 }
-
-// point is one rate, as logarithms.
-type point struct{ weight, bad, good float64 }
-
-var (
-	goodRate = newRates(1, 1, 499)
-	sureRate = newRates(0.97, 20, 0.2)
-	// onceRate is for bisecting, where somebody has seen the case change.
-	onceRate  = newRates(0.999, 20, 0.2)
-	flakyRate = newRates(0, 1, 1)
-	// otherRate is how often a bad run shows another symptom than its stretch's: a race has several places to hang.
-	otherRate = newRates(1, 0.5, 10)
-)
 
 const (
-	rarest   = 0.05 // rate of a flaky case
-	gridSize = 16   // points that stand for the log-uniform distribution
+	rarest = 0.05 // rate of a flaky case: telling rarer failures from none takes more runs than a person waits for
+	fluke  = 1.0 / 2000
 )
 
-// newRates is weight of Beta(a, b), the rest log-uniform.
-func newRates(weight, a, b float64) *rates {
-	r := &rates{weight: math.Log(weight), a: newRising(a), b: newRising(b), ab: newRising(a + b)}
-	for i := 0; i < gridSize && weight < 1; i++ {
-		log := math.Log(rarest) * (float64(i) + 0.5) / gridSize
-		r.points = append(r.points, point{math.Log((1 - weight) / gridSize), log, math.Log1p(-math.Exp(log))})
+var (
+	// A case that always fails does so nearly: the machine has other things to do, too.
+	always = []manner{{weight: 0.60, rate: 0.9995}, {weight: 0.25, rate: 0.995}, {weight: 0.10, rate: 0.97}, {weight: 0.05, rate: 0.90}}
+	// Of a flaky one not even the order of magnitude is known.
+	flaky = logUniform(16)
+	// One symptom, one now and then, or any.
+	others = []manner{{weight: 0.80, other: 0.01}, {weight: 0.18, other: 0.10}, {weight: 0.02, other: 0.5}}
+)
+
+func logUniform(n int) []manner {
+	var out []manner
+	for i := range n {
+		out = append(out, manner{1 / float64(n), math.Pow(rarest, (float64(i)+0.5)/float64(n)), 0, true})
 	}
-	return r
+	return out
 }
 
-// likelihood returns the log probability of bad and good runs in one order, the rate integrated.
-func (r *rates) likelihood(bad, good int) float64 {
-	sum := math.Inf(-1)
-	if !math.IsInf(r.weight, -1) {
-		sum = r.weight + r.a.at(bad) + r.b.at(good) - r.ab.at(bad+good)
+// A reproducer is written until it shows its bug, and one that does so in some runs only is declared to be flaky
+// (Case.Flaky): 3 of 100 others are so all the same. When somebody has seen the case change, as who bisects has, one
+// of 1000 is.
+const (
+	undeclared = 0.03
+	observed   = 0.001
+)
+
+// manners are those of a case that is flaky with some probability.
+func manners(flakes float64, symptoms int) []manner {
+	var out []manner
+	add := func(m manner, share float64) {
+		m.weight *= share
+		if symptoms == 1 {
+			out = append(out, m)
+			return
+		}
+		for _, o := range others {
+			out = append(out, manner{m.weight * o.weight, m.rate, o.other, m.flaky})
+		}
 	}
-	for _, p := range r.points {
-		sum = logAdd(sum, p.weight+float64(bad)*p.bad+float64(good)*p.good)
+	for _, m := range always {
+		if flakes < 1 {
+			add(m, 1-flakes)
+		}
 	}
-	return sum
+	for _, m := range flaky {
+		add(m, flakes)
+	}
+	return out
 }
 
-// next returns the probability that one more run is bad.
-func (r *rates) next(bad, good int) float64 {
-	return math.Exp(r.likelihood(bad+1, good) - r.likelihood(bad, good))
-}
-
-// rising is the logarithm of the rising factorial: of Γ(a+n)/Γ(a) for n = 0, 1, …
-type rising struct {
-	a     float64
-	first []float64
-}
-
-func newRising(a float64) rising {
-	r := rising{a, make([]float64, 512)}
-	for n := 1; n < len(r.first); n++ {
-		r.first[n] = r.first[n-1] + math.Log(a+float64(n-1))
+// shows returns the probability of each state that a run may show, on a kernel in one of them. A good kernel's run is
+// bad when the machine had other things to do.
+func (m manner) shows(state, states int) []float64 {
+	out := make([]float64, states)
+	symptoms := float64(states - 1)
+	bad := m.rate
+	if state == 0 {
+		bad = fluke
 	}
-	return r
-}
-
-func (r *rising) at(n int) float64 {
-	if n < len(r.first) {
-		return r.first[n]
+	out[0] = 1 - bad
+	for x := 1; x < states; x++ {
+		switch {
+		case state == 0 || states == 2:
+			out[x] = bad / symptoms
+		case x == state:
+			out[x] = bad * (1 - m.other)
+		default:
+			out[x] = bad * m.other / (symptoms - 1)
+		}
 	}
-	x, _ := math.Lgamma(r.a + float64(n))
-	y, _ := math.Lgamma(r.a)
-	return x - y
-}
-
-// logAdd returns log(exp(a) + exp(b)).
-func logAdd(a, b float64) float64 {
-	if a < b {
-		a, b = b, a
-	}
-	if b-a < -40 || math.IsInf(b, -1) {
-		return a
-	}
-	return a + math.Log1p(math.Exp(b-a))
+	return out
 }

@@ -27,9 +27,10 @@ func (e *SelectError) Error() string { return fmt.Sprintf("select cases %q: %s",
 // Hint names the cases that may have been meant.
 func (e *SelectError) Hint() string { return e.hint }
 
-// Select returns the plan with only the cases that one of globs (path.Match) matches, in the plan's order. A glob
-// without "/" is matched against the name behind the file system: "read-self" and "*-self" mean all file
-// systems, "gfs2/*" all cases of one; without ":" it means all kernels, "debug:*/*" is all of one. File systems that no case is left for are dropped. No globs: the plan itself.
+// Select returns the plan with only the cases that one of globs matches, in the plan's order. Globs are those of path.Match, but
+// that * stands for "/" too. One that does not match a whole name is matched against the name behind the file system: "read-self"
+// and "generic/647" mean all file systems, "gfs2/*" all cases of one; without ":" it means all kernels, "debug:*/*" is
+// all of one. File systems that no case is left for are dropped. No globs: the plan itself.
 func (p *Plan) Select(globs []string) (*Plan, error) {
 	if len(globs) == 0 {
 		return p, nil
@@ -74,15 +75,22 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 	return &out, nil
 }
 
-// Match says whether a glob of Select matches the case; the error is path.ErrBadPattern.
+// Match says whether a glob of Select means the case; the error is path.ErrBadPattern.
 func (c *Case) Match(glob string) (bool, error) {
+	flat := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") } // which * stands for
 	name := c.Name
-	if !strings.Contains(glob, "/") {
-		_, name, _ = strings.Cut(name, "/")
-	} else if !strings.Contains(glob, ":") {
+	if !strings.Contains(glob, ":") {
 		name = strings.TrimPrefix(name, c.Kernel+":")
 	}
-	return path.Match(glob, name)
+	_, behind, _ := strings.Cut(c.Name, "/")
+	if !strings.Contains(glob, "/") {
+		return path.Match(glob, flat(behind))
+	}
+	ok, err := path.Match(flat(glob), flat(name))
+	if !ok && err == nil {
+		ok, err = path.Match(flat(glob), flat(behind))
+	}
+	return ok, err
 }
 
 // names returns the names of the cases, without file system unless full, each once.

@@ -4,7 +4,11 @@
 // Judging and attributing are pure functions: same observations, same answer. The package starts nothing.
 package testplan
 
-import "github.com/seriesctl/seriesctl/qemu"
+import (
+	"strings"
+
+	"github.com/seriesctl/seriesctl/qemu"
+)
 
 // Outcome is an observation, judged.
 type Outcome string
@@ -42,6 +46,7 @@ const (
 	KindC          Kind = "c"         // a C file
 	KindScript     Kind = "script"    // a shell script
 	KindKselftest  Kind = "kselftest" // a directory of the kernel's self-tests, built and installed
+	KindFstests    Kind = "fstests"   // a test of a checkout of fstests
 )
 
 // Case is one cell's row in the plan: a reproducer with its arguments on one file system.
@@ -75,6 +80,14 @@ func (c *Case) Group() string {
 		return c.Kernel + ":" + c.Filesystem
 	}
 	return c.Filesystem
+}
+
+// Command is what runs the case by hand, where there is what it needs: in a shell of the lab, or of fstests in the checkout.
+func (c *Case) Command() string {
+	if c.Kind == KindFstests {
+		return "./check " + c.Reproducer
+	}
+	return strings.Join(c.Run.Argv, " ")
 }
 
 // Effect is what a patch does to a case.

@@ -2,6 +2,7 @@ package testplan
 
 import (
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -51,5 +52,22 @@ func Verdict(runs []Judgement) (outcome Outcome, signature string, agree int, co
 	}
 	k := most(count)
 	a, b := count[k], n-count[k]
-	return k.o, k.s, a, sureRate.next(a, b)
+	return k.o, k.s, a, again(a, b)
+}
+
+// again is the probability that the next run agrees with those of before, of which agree did and differ did not: nearly
+// all cells always show the same, and of the others nothing is known.
+func again(agree, differ int) float64 {
+	p := func(agree int) float64 {
+		a, d := float64(agree), float64(differ)
+		sum := 0.0
+		for _, m := range always {
+			sum += m.weight * math.Pow(m.rate, a) * math.Pow(1-m.rate, d)
+		}
+		lb, _ := math.Lgamma(a + 1)
+		ld, _ := math.Lgamma(d + 1)
+		ln, _ := math.Lgamma(a + d + 2)
+		return (1-undeclared)*sum + undeclared*math.Exp(lb+ld-ln)
+	}
+	return p(agree+1) / p(agree)
 }

@@ -27,6 +27,7 @@ type app struct {
 	out, err io.Writer
 
 	workspace string
+	series    string // for commands that name none; "" is the current one
 	plan      string
 	json      bool
 	quiet     bool
@@ -68,6 +69,7 @@ On a terminal, without a command, it opens the matrix of the workspace.`,
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&a.workspace, "workspace", "", "`dir`ectory of the workspace (default: .seriesctl here, or the nearest one above)")
+	f.StringVar(&a.series, "series", "", "the `series` that a command takes which names none (default: the one loaded last)")
 	f.StringVar(&a.plan, "plan", "", "plan `file`, or the name of an embedded plan (default: testplan.yaml here, else mmap-deadlock)")
 	f.BoolVar(&a.json, "json", false, "the result as one JSON document on stdout")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
@@ -79,7 +81,7 @@ On a terminal, without a command, it opens the matrix of the workspace.`,
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.AddCommand(a.loadCommand(), a.listCommand(), a.showCommand(), a.applyCommand(), a.runCommand(), a.bisectCommand(),
-		a.reportCommand(), a.logCommand(), a.shellCommand(), a.judgeCommand(), a.doctorCommand(), a.planCommand())
+		a.reportCommand(), a.logCommand(), a.shellCommand(), a.judgeCommand(), a.doctorCommand(), a.planCommand(), a.rangeDiffCommand())
 	return root
 }
 
@@ -206,6 +208,9 @@ func (a *app) with(name string, do func(st *store.Store, s *series.Series) error
 		return err
 	}
 	defer func() { _ = st.Close() }()
+	if name == "" {
+		name = a.series
+	}
 	s, err := find(st, name)
 	if err != nil {
 		return err
@@ -225,7 +230,7 @@ func seriesAnd(args []string, n int) (name string, rest []string) {
 func (a *app) loadPlan() (*testplan.Plan, string, error) {
 	name := a.plan
 	if name == "" {
-		name = "testplan.yaml"
+		name = planFile
 		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 			name = "mmap-deadlock"
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -21,8 +20,9 @@ func (a *app) bisectCommand() *cobra.Command {
 	var name, before, after string
 	var manual bool
 	cmd := &cobra.Command{
-		Use:   "bisect [SERIES] --case CASE",
-		Short: "find the patch that changes a case, with as few builds as possible",
+		Use:         "bisect [SERIES] --case CASE",
+		Annotations: annotated(ofSeries, goesOn),
+		Short:       "find the patch that changes a case, with as few builds as possible",
 		Long: `bisect builds and runs the prefixes that tell most about one case, until it knows the patch that changes it as
 well as --confidence wants, or that none does. A case that fails only sometimes is repeated. Prefixes that do
 not apply, build or boot are passed over; the answer may then be a range. What run has found counts, and the
@@ -124,12 +124,7 @@ func (a *app) bisect(ctx context.Context, st *store.Store, s *series.Series, f *
 // only leaves of a job what a bisection asks: the first kernel, without the checks. The matrix that is asked for stays what it
 // was: this is another question to the same runs.
 func (j *labJob) only(st *store.Store, s *series.Series) error {
-	var last lab.Spec
-	if err := st.Matrix(s.ID, &last); errors.Is(err, store.ErrNotFound) {
-		if err := st.PutMatrix(s.ID, j.specs[0]); err != nil {
-			return err
-		}
-	} else if err != nil {
+	if _, err := keepMatrix(st, s.ID, j.specs[0]); err != nil {
 		return err
 	}
 	spec := *j.specs[0]

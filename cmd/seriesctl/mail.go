@@ -190,8 +190,9 @@ func (a *app) showCommand() *cobra.Command {
 	var deps bool
 	var format string
 	cmd := &cobra.Command{
-		Use:   "show [SERIES] [N]",
-		Short: "the series: patches, trailers, replies, problems; with N one patch and its replies",
+		Use:         "show [SERIES] [N]",
+		Annotations: annotated(ofSeries),
+		Short:       "the series: patches, trailers, replies, problems; with N one patch and its replies",
 		Long: `show prints the series, or with N one patch of it and the replies to it. With --deps it prints what each
 patch needs of the ones before it: what it uses of what they introduce, and whose lines it changes. With
 --source too, patches are applied there without each other, in memory, to prove it.`,

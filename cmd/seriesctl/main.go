@@ -14,6 +14,8 @@ import (
 
 	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/internal/tui"
+	"github.com/seriesctl/seriesctl/internal/xec"
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
@@ -27,11 +29,25 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	// A second signal ends the program at once.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:]))
+	os.Exit(run(untilSignal(), os.Args[1:]))
+}
+
+// untilSignal is a context that ends with the first signal to end; the second ends the program at once. A Ctrl-C that is
+// for a process which has the terminal for a while is not for us.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		defer cancel()
+		for s := range signals {
+			if s != os.Interrupt || !xec.OnTerminal() {
+				signal.Stop(signals)
+				return
+			}
+		}
+	}()
+	return ctx
 }
 
 // run is the program without the process: it returns the exit code.
@@ -96,6 +112,7 @@ func classify(err error) (code int, hint string) {
 		busy   *store.BusyError
 		config *qemu.ConfigError
 		found  *foundError
+		crash  *tui.CrashError
 	)
 	switch {
 	case err == nil:
@@ -121,6 +138,8 @@ func classify(err error) (code int, hint string) {
 			hint = "change the plan's fragments or options; `seriesctl plan check` shows them"
 		}
 		return exitUsage, hint
+	case errors.As(err, &crash):
+		return exitLab, hint
 	case errors.Is(err, exec.ErrNotFound):
 		return exitLab, "`seriesctl doctor` says what is missing and how to get it"
 	case errors.Is(err, fs.ErrPermission):

@@ -47,6 +47,9 @@ func (a *app) bisectByHand(ctx context.Context, args []string, h judging) error 
 	if err != nil {
 		return err
 	}
+	if name == "" {
+		name = a.series
+	}
 	if h.s, err = find(st, name); err != nil {
 		return err
 	}

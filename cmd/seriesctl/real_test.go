@@ -358,8 +358,34 @@ func TestRealRFC(t *testing.T) {
 		t.Errorf("gfs2/read-self: got %v", effects)
 	}
 	b.nothingToDo(exitDone, args...)
+	b.bisect()
 	text, _, _ := b.run("report")
 	t.Log("\n" + text)
+}
+
+// bisect asks of the kernels that the matrix has built which patch changes gfs2/read-self, which is known, and asks again by hand.
+func (b *bench) bisect() {
+	b.t.Helper()
+	out, errs, code := b.run("bisect", "--case", "gfs2/read-self", "--json")
+	var auto lab.Bisection
+	if err := json.Unmarshal([]byte(out), &auto); err != nil || code != exitDone {
+		b.t.Fatalf("exit %d, %v\n%s\n%s", code, err, out, errs)
+	}
+	changes := map[int]testplan.Effect{auto.Patch: auto.Effect}
+	for _, a := range auto.Others {
+		changes[a.Patch] = a.Effect
+	}
+	if fmt.Sprint(changes) != "map[4:changes-symptom 9:fixes]" || auto.Totals.Builds+auto.Totals.Runs != 0 {
+		b.t.Errorf("got %v by %+v", changes, auto.Totals)
+	}
+	// Enter takes what the case shows.
+	cmd := exec.Command(b.bin, "bisect", "--manual", "--case", "gfs2/read-self", "--json")
+	cmd.Dir, cmd.Stdin = b.work, strings.NewReader("\n\ns uname -r\n\n\n\n\n\n")
+	text, err := cmd.Output()
+	var hand lab.Bisection
+	if uerr := json.Unmarshal(text, &hand); err != nil || uerr != nil || hand.Patch != 9 || hand.First != 0 || hand.Effect != testplan.Fixes || len(hand.Manual.Answers) != 5 {
+		b.t.Errorf("%v, %v\n%s", err, uerr, text)
+	}
 }
 
 // gitAm imports src into a repository and applies the prerequisite and the first 5 patches of mbox with git am; it

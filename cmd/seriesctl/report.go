@@ -15,7 +15,6 @@ import (
 	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/series"
-	"github.com/seriesctl/seriesctl/testplan"
 )
 
 // withMatrix opens the series of that name and what is known of its last run.
@@ -38,9 +37,10 @@ func (a *app) withMatrix(name string, do func(st *store.Store, spec *lab.Spec, r
 func (a *app) reportCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "report [SERIES]",
-		Short: "the matrix and what each patch does, as text, Markdown or JSON",
-		Args:  cobra.MaximumNArgs(1),
+		Use:         "report [SERIES]",
+		Annotations: annotated(ofSeries),
+		Short:       "the matrix and what each patch does, as text, Markdown or JSON",
+		Args:        cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, _ := seriesAnd(args, 0)
 			if a.json {
@@ -57,9 +57,10 @@ func (a *app) reportCommand() *cobra.Command {
 
 func (a *app) logCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "log [SERIES] PREFIX CASE",
-		Short: "a cell's runs: evidence, output, stacks, console",
-		Args:  cobra.RangeArgs(2, 3),
+		Use:         "log [SERIES] PREFIX CASE",
+		Annotations: annotated(ofSeries),
+		Short:       "a cell's runs: evidence, output, stacks, console",
+		Args:        cobra.RangeArgs(2, 3),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, rest := seriesAnd(args, 2)
 			prefix, err := strconv.Atoi(rest[0])
@@ -122,44 +123,4 @@ func cellOf(r *lab.Result, prefix int, name string) (lab.Cell, error) {
 		names = append(names, c.Name)
 	}
 	return lab.Cell{}, &userError{fmt.Sprintf("log: there is no case %s", name), "one of " + strings.Join(names, ", ")}
-}
-
-func (a *app) planCommand() *cobra.Command {
-	plan := &cobra.Command{Use: "plan", Short: "test plans"}
-	plan.AddCommand(&cobra.Command{
-		Use:   "check [FILE]",
-		Short: "validate a plan file and say what it asks for",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				a.plan = args[0]
-			}
-			p, name, err := a.loadPlan()
-			if err != nil {
-				return err
-			}
-			return a.printPlan(name, p)
-		},
-	})
-	return plan
-}
-
-func (a *app) printPlan(name string, p *testplan.Plan) error {
-	line := fmt.Sprintf("%s: %s: %d cases, %d file systems", name, p.Name, len(p.Cases), len(p.Filesystems))
-	for _, k := range append([]testplan.Kernel{p.Kernel}, p.Kernels...) {
-		line += ", kernel "
-		if k.Name != "" {
-			line += k.Name + ": "
-		}
-		line += strings.Join(append(append([]string{k.Config}, k.Fragments...), k.Options...), " + ")
-	}
-	if _, err := fmt.Fprintln(a.out, line); err != nil {
-		return err
-	}
-	for _, c := range p.Cases {
-		if _, err := fmt.Fprintf(a.out, "  %s\n", c.Name); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ type runFlags struct {
 	cases     []string
 	jobs      int
 	runs      int
+	more      int
 	sure      float64
 	accel     string
 	noSandbox bool
@@ -46,6 +48,8 @@ func (r *runFlags) check() error {
 	switch {
 	case r.jobs < 1:
 		return &userError{"read --jobs: must be at least 1", ""}
+	case r.more < 0:
+		return &userError{"read --more: must be at least 1", ""}
 	case !(r.sure >= 0.5 && r.sure <= 0.9999):
 		return &userError{fmt.Sprintf("read --confidence: %v is not between 0.5 and 0.9999", r.sure), "like --confidence 0.95"}
 	}
@@ -56,12 +60,14 @@ func (a *app) runCommand() *cobra.Command {
 	var f sourceFlags
 	var r runFlags
 	cmd := &cobra.Command{
-		Use:   "run [SERIES]",
-		Short: "build and boot every prefix, run every case, say what each patch does",
+		Use:         "run [SERIES]",
+		Annotations: annotated(ofSeries, goesOn),
+		Short:       "build and boot every prefix, run every case, say what each patch does",
 		Long: `run fills the matrix: it applies the series, builds every prefix, boots each in a virtual machine and runs
 every case of the plan on it, each from a fresh state. What does not fail every time is repeated until each
 answer is as probable as --confidence wants. Every result is kept the moment it is known: interrupt it
-at any time, the same command goes on where it was. Without --source it takes that of the last run.`,
+at any time, the same command goes on where it was. Without --source it takes that of the last run. With --more the
+matrix that was asked for stays what it was, and the cells of --prefixes and --cases get further runs.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, _ := seriesAnd(args, 0)
@@ -72,6 +78,7 @@ at any time, the same command goes on where it was. Without --source it takes th
 	}
 	f.add(cmd)
 	r.add(cmd)
+	cmd.Flags().IntVar(&r.more, "more", 0, "only give each of these cells so many further runs: --prefixes 4 --cases gfs2/read-self --more 1")
 	cmd.Flags().StringSliceVar(&r.cases, "cases", nil, "only the cases that match a `glob`: 'gfs2/*'; may be repeated")
 	return cmd
 }
@@ -81,14 +88,22 @@ const spaceNeeded = 4 << 30
 
 func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags) error {
 	return a.inLab(ctx, st, s, f, r, func(j *labJob) error {
-		if err := st.PutMatrix(s.ID, j.specs[0]); err != nil {
+		var strategy lab.Strategy
+		asked := j.specs[0]
+		if r.more > 0 {
+			strategy = &lab.Further{Runs: r.more}
+			var err error
+			if asked, err = keepMatrix(st, s.ID, asked); err != nil {
+				return err
+			}
+		} else if err := st.PutMatrix(s.ID, asked); err != nil {
 			return err
 		}
-		totals, err := j.run(ctx, nil)
+		totals, err := j.run(ctx, strategy)
 		if err != nil {
 			return err
 		}
-		result, err := lab.Load(st, j.specs[0])
+		result, err := lab.Load(st, asked)
 		if err != nil {
 			return err
 		}
@@ -105,6 +120,17 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 		}
 		return verdictOf(result)
 	})
+}
+
+// keepMatrix is what the last run of a series asked for, or spec, which then is it from now on: what is done now is another
+// question to the same runs.
+func keepMatrix(st *store.Store, id string, spec *lab.Spec) (*lab.Spec, error) {
+	var last lab.Spec
+	err := st.Matrix(id, &last)
+	if errors.Is(err, store.ErrNotFound) {
+		return spec, st.PutMatrix(id, spec)
+	}
+	return &last, err
 }
 
 // labJob is a series on its base with all that running it takes.
@@ -149,6 +175,7 @@ func (j *labJob) run(ctx context.Context, strategy lab.Strategy) (lab.Totals, er
 			w.event(ev)
 		}
 		engine := &lab.Engine{Store: j.store, Spec: spec, Maker: j.hosts[i], Workers: j.workers, Strategy: strategy, Notify: notify, Watch: w.status}
+		w.over(engine)
 		one, err := engine.Run(ctx)
 		if err != nil {
 			return totals, err
@@ -231,6 +258,16 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	for _, line := range report.Warnings(host.Warnings) {
 		p.Finished(line)
 	}
+	err = host.Fstests(ctx, plan, func(a lab.Activity) {
+		step := report.Step{What: a.Step, Stage: a.Step, Done: a.Done, Total: a.Total}
+		if a.File != "" {
+			step.What += ": " + a.File
+		}
+		p.Step(step)
+	})
+	if err != nil {
+		return nil, err
+	}
 	if host.Machine.Accel, err = accel(ctx, st, r.accel, p); err != nil {
 		return nil, err
 	}
@@ -308,12 +345,19 @@ func chosen(ap *applied, prefixes string) ([]lab.Variant, error) {
 	return out, nil
 }
 
-// verdictOf ends a run: errFound when a prefix has no kernel or a patch breaks a case.
+// verdictOf ends a run: errFound when a patch takes the kernel away or breaks a case. That the base has no kernel is no patch's
+// fault, and neither is a prefix that fails as the one before.
 func verdictOf(r *lab.Result) error {
-	for _, p := range r.Prefixes {
-		for _, k := range append([]lab.Prefix{p}, p.Kernels...) {
-			switch k.Status {
-			case lab.PrefixConflict, lab.PrefixBlocked, lab.PrefixBuildFailed, lab.PrefixBootFailed:
+	var base *lab.Prefix
+	for i := range r.Prefixes {
+		for n, k := range kernelsOf(&r.Prefixes[i]) {
+			switch {
+			case k.Status == lab.PrefixConflict, k.Status == lab.PrefixBlocked:
+				return errFound
+			case k.Status != lab.PrefixBuildFailed && k.Status != lab.PrefixBootFailed:
+			case k.Index == 0:
+				base = k
+			case i == 0 || !k.FailsAs(kernelsOf(&r.Prefixes[i-1])[n]):
 				return errFound
 			}
 		}
@@ -323,12 +367,25 @@ func verdictOf(r *lab.Result) error {
 			return errFound
 		}
 	}
+	if base != nil {
+		return &userError{strings.Replace(base.Detail, " kernel: ", " base: ", 1),
+			"no patch is to blame; take another --base, add what it needs with --prerequisite, or change the plan's kernel"}
+	}
 	for _, c := range r.Cells {
 		if c.Outcome == testplan.Infra {
 			return labFailed(c)
 		}
 	}
 	return nil
+}
+
+// kernelsOf is a prefix as each of the plan's kernels.
+func kernelsOf(p *lab.Prefix) []*lab.Prefix {
+	all := []*lab.Prefix{p}
+	for i := range p.Kernels {
+		all = append(all, &p.Kernels[i])
+	}
+	return all
 }
 
 // labFailed is the error for a cell that the lab could not run.

@@ -41,8 +41,9 @@ func (a *app) shellCommand() *cobra.Command {
 	var f sourceFlags
 	var o shellFlags
 	cmd := &cobra.Command{
-		Use:   "shell [SERIES] PREFIX",
-		Short: "a shell in the virtual machine of a prefix",
+		Use:         "shell [SERIES] PREFIX",
+		Annotations: annotated(ofSeries, usesTerminal),
+		Short:       "a shell in the virtual machine of a prefix",
 		Long: `shell boots the kernel of a prefix and gives a shell in it, with the plan's file systems, fresh, under /fs, the
 reproducers and this host's own tools in PATH. A kernel that is not there is built first. Nothing is kept; leave with exit or Ctrl-A x
 (Ctrl-A twice sends one). When standard input is no terminal it is a script, and its exit status that of the command.`,
@@ -99,6 +100,9 @@ func (a *app) shell(ctx context.Context, st *store.Store, s *series.Series, pref
 	if o.caseName != "" {
 		if first, err = planCase(plan, o.caseName); err != nil {
 			return err
+		}
+		if first.Kind == testplan.KindFstests {
+			return &userError{"shell: a test of fstests needs its own system, which a shell has not", "`seriesctl run --cases " + first.Name + "` runs it, `seriesctl log` shows what it wrote"}
 		}
 	}
 	p := a.progress()

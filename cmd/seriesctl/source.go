@@ -211,8 +211,9 @@ func (f *sourceFlags) betterBase(ctx context.Context, s *series.Series, head ser
 func (a *app) applyCommand() *cobra.Command {
 	var f sourceFlags
 	cmd := &cobra.Command{
-		Use:   "apply [SERIES]",
-		Short: "apply the series on a base, patch by patch",
+		Use:         "apply [SERIES]",
+		Annotations: annotated(ofSeries),
+		Short:       "apply the series on a base, patch by patch",
 		Long: `apply puts the patches on the base, in memory, as git am would, and prints per prefix how the patch went
 on, its commit and its tree. Commits live in the workspace's own repository; the source is never written to.`,
 		Args: cobra.MaximumNArgs(1),

@@ -12,19 +12,23 @@ import (
 )
 
 // Subsets opens the source that the series was last run on.
-func (w *workspace) Subsets(ctx context.Context) (tui.Subsets, error) {
+func (s *seriesView) Subsets(ctx context.Context) (tui.Subsets, error) {
+	whole, err := s.Series()
+	if err != nil {
+		return nil, err
+	}
 	var f sourceFlags
-	f.defaults(w.st, w.s)
+	f.defaults(s.st, whole)
 	if f.Source == "" {
 		return nil, errors.New("no source is known to apply to: run or bisect the series once with --source DIR")
 	}
 	f.Patches = ""
-	if len(w.s.Missing) > 0 {
-		f.Patches = presentPatches(w.s)
+	if len(whole.Missing) > 0 {
+		f.Patches = presentPatches(whole)
 	}
 	p := report.NewProgress(io.Discard, report.ProgressOptions{Quiet: true})
 	defer p.Close()
-	ap, err := f.open(ctx, w.st, w.s, p)
+	ap, err := f.open(ctx, s.st, whole, p)
 	if err != nil {
 		return nil, err
 	}

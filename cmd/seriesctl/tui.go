@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
@@ -12,155 +17,377 @@ import (
 	"github.com/seriesctl/seriesctl/series"
 )
 
+// How often the TUI looks for news in the workspace. Looking costs one pragma, one stat and one flock; where nothing has
+// happened for a while it is done less often.
 const (
-	// pollEvery is how often the TUI looks for news in the workspace; looking costs one pragma and one stat.
+	pollFirst = 50 * time.Millisecond // after the first screen
 	pollEvery = 250 * time.Millisecond
+	pollIdle  = time.Second
+	idleAfter = 10 * time.Second
 	// clockEvery is how often it draws without news while a case runs: the matrix says for how long.
 	clockEvery = time.Second
 )
 
 func (a *app) runTUI(ctx context.Context) error {
+	if t := os.Getenv("TERM"); t == "" || t == "dumb" {
+		return &userError{fmt.Sprintf("show workspace: a terminal of the kind %q can't show it", t),
+			"`seriesctl list`, `report` and `log` print the same; TERM says what the terminal can"}
+	}
 	o := a.options(a.out)
-	st, err := a.open(false)
+	dir, err := a.workspaceDir()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = st.Close() }()
-	s, err := find(st, "")
-	if err != nil {
+	w := &workspaceView{a: a, dir: dir, changes: make(chan struct{}, 1), heads: map[string]*head{}}
+	if err := w.open(); err != nil {
 		return err
 	}
-	src := &workspace{st: st, s: s, changes: make(chan struct{}, 1)}
-	if err := src.refresh(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { src.poll(ctx) })
-	err = tui.Run(ctx, src, tui.Options{Color: o.Color, ASCII: o.ASCII})
-	cancel()
-	wg.Wait()
-	return err
+	err = tui.Run(ctx, w, tui.Options{Color: o.Color, ASCII: o.ASCII, Reports: w.reports(), Beside: w.poll})
+	return errors.Join(err, w.close())
 }
 
 var _ interface {
-	tui.Source
-	tui.CellSource
-	tui.PatchSource
-	tui.SubsetSource
-	tui.BisectSource
-} = (*workspace)(nil)
+	tui.Workspace
+	tui.Commander
+	tui.Toolbox
+	tui.Interrupter
+	tui.JobSource
+	tui.Skipper
+} = (*workspaceView)(nil)
 
-// workspace is the TUI's view of a workspace: the results in the database, and what a run in this or another
+// workspaceView is the TUI's view of a workspace: the results in the database, and what a run in this or another
 // process says it does.
-type workspace struct {
-	st      *store.Store
-	s       *series.Series
+type workspaceView struct {
+	a       *app
+	dir     string
 	changes chan struct{}
+	wanted  atomic.Bool // somebody looks at the entries
+	soon    atomic.Bool // there will be something new soon
 
-	mu     sync.Mutex
-	spec   *lab.Spec
-	result *lab.Result
-	status lab.Status
-	busy   bool
-	err    error
+	seen      glance // both are of the goroutine that polls
+	described int64  // the version that the entries were read of, 0 for none
+
+	mu      sync.Mutex
+	st      *store.Store // nil while there is no workspace
+	entries []tui.Entry
+	heads   map[string]*head
+	shown   *seriesView // the series that was opened last
+	status  lab.Status
+	busy    bool
+	err     error
+	own     int // the process of the run that was started here, 0 for none
+}
+
+// head is what the mail says of a series.
+type head struct {
+	work, subject, author string
+	date                  time.Time
+	patches, total        int
+	err                   error
+}
+
+// open opens the workspace where there is one now, and reads what the first screen shows.
+func (w *workspaceView) open() error {
+	if w.store() == nil {
+		st, err := store.Open(w.dir, false)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		w.mu.Lock()
+		w.st = st
+		w.mu.Unlock()
+	}
+	// Before reading: what comes meanwhile is read again.
+	var err error
+	if w.seen, err = w.glance(); err != nil {
+		return err
+	}
+	if err := w.list(); err != nil {
+		return err
+	}
+	return w.refresh()
+}
+
+func (w *workspaceView) close() error {
+	if st := w.store(); st != nil {
+		return st.Close()
+	}
+	return nil
+}
+
+func (w *workspaceView) store() *store.Store {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.st
+}
+
+// reports is where the report of a crash goes.
+func (w *workspaceView) reports() string {
+	if w.store() == nil {
+		return os.TempDir()
+	}
+	return w.dir
+}
+
+// glance is what tells whether anything in the workspace has changed.
+type glance struct {
+	version int64     // of the database
+	status  time.Time // when the status file was written
+	busy    bool
+}
+
+func (w *workspaceView) glance() (g glance, err error) {
+	st := w.store()
+	if g.version, err = st.Version(); err != nil {
+		return g, err
+	}
+	g.busy = st.Busy()
+	if fi, err := os.Stat(st.Status()); err == nil {
+		g.status = fi.ModTime()
+	}
+	return g, nil
 }
 
 // poll refreshes the view whenever the workspace changed, until ctx ends.
-func (w *workspace) poll(ctx context.Context) {
-	t := time.NewTicker(pollEvery)
+func (w *workspaceView) poll(ctx context.Context) {
+	t := time.NewTimer(pollFirst)
 	defer t.Stop()
-	var version int64
-	var stamp time.Time
-	wasBusy := false
-	var told time.Time
+	lately, told := time.Now(), time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
-		v, err := w.st.Version()
-		busy := w.st.Busy()
-		var now time.Time
-		if fi, serr := os.Stat(w.st.Status()); serr == nil {
-			now = fi.ModTime()
+		news, err := w.look(ctx)
+		if news || w.running() && time.Since(told) >= clockEvery {
+			told = time.Now()
+			w.changed(err)
 		}
-		news := err != nil || v != version || !now.Equal(stamp) || busy != wasBusy
-		if !news && (!w.running() || time.Since(told) < clockEvery) {
-			continue
+		if news || w.soon.Swap(false) {
+			lately = time.Now()
 		}
-		if news {
-			version, stamp, wasBusy = v, now, busy
-			if err == nil {
-				err = w.refresh()
-			}
-			w.mu.Lock()
-			w.err = err
-			w.mu.Unlock()
-		}
-		told = time.Now()
-		select {
-		case w.changes <- struct{}{}:
-		default:
+		if time.Since(lately) < idleAfter {
+			t.Reset(pollEvery)
+		} else {
+			t.Reset(pollIdle)
 		}
 	}
 }
 
 // running says whether a case runs.
-func (w *workspace) running() bool {
+func (w *workspaceView) running() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.busy && len(w.status.Running) > 0
 }
 
-// refresh reads the matrix and lays over it what is going on.
-func (w *workspace) refresh() error {
-	var spec lab.Spec
-	result := &lab.Result{Series: w.s.ID, Subject: w.s.Subject}
-	if err := w.st.Matrix(w.s.ID, &spec); err == nil {
-		if result, err = lab.Load(w.st, &spec); err != nil {
-			return err
+// look reads what has changed, and says whether anything has.
+func (w *workspaceView) look(ctx context.Context) (news bool, err error) {
+	if w.store() == nil {
+		err := w.open()
+		return err != nil || w.store() != nil, err
+	}
+	now, err := w.glance()
+	if err != nil {
+		return true, err
+	}
+	if news = now != w.seen; news {
+		w.seen = now
+		if err := w.refresh(); err != nil {
+			return true, err
 		}
 	}
-	busy := w.st.Busy()
-	status, err := lab.ReadStatus(w.st.Status())
-	if err != nil || status.Series != w.s.ID {
-		status, busy = lab.Status{}, false
+	// Somebody looks at the entries, which were not read since the last change.
+	if w.wanted.Load() && w.described != now.version {
+		err, news = w.describe(ctx, w.described != 0), true
+		w.described = now.version
 	}
-	if busy {
-		lab.Overlay(result, status)
+	return news, err
+}
+
+// changed tells that there is something new.
+func (w *workspaceView) changed(err error) {
+	w.mu.Lock()
+	w.err = err
+	w.mu.Unlock()
+	select {
+	case w.changes <- struct{}{}:
+	default:
+	}
+}
+
+// refresh reads what goes on, and the matrix that is shown.
+func (w *workspaceView) refresh() error {
+	w.mu.Lock()
+	st, shown := w.st, w.shown
+	w.mu.Unlock()
+	busy := st.Busy()
+	status, err := lab.ReadStatus(st.Status())
+	if err != nil || !busy {
+		status = lab.Status{}
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.spec, w.result, w.status, w.busy = &spec, result, status, busy
+	w.status, w.busy = status, busy
+	w.mu.Unlock()
+	if shown != nil {
+		return shown.refresh(status)
+	}
 	return nil
 }
 
-func (w *workspace) Result() *lab.Result {
+// list reads which series there are.
+func (w *workspaceView) list() error {
+	rows, err := w.store().Series()
+	if err != nil {
+		return err
+	}
+	var entries []tui.Entry
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.result
+	for i, r := range rows {
+		e := tui.Entry{ID: r.ID, Work: workOf(r), Revision: r.Revision, Current: i == 0}
+		if h := w.heads[r.Mail+r.ID]; h != nil {
+			e.Work, e.Subject, e.Author, e.Date, e.Patches, e.Total, e.Err = h.work, h.subject, h.author, h.date, h.patches, h.total, h.err
+		}
+		for _, old := range w.entries {
+			if old.ID == e.ID {
+				e.Result = old.Result
+			}
+		}
+		entries = append(entries, e)
+	}
+	w.entries = entries
+	return nil
 }
 
-func (w *workspace) Changes() <-chan struct{} { return w.changes }
+// workOf tells revisions of one series by their ids, until the mail is read.
+func workOf(r store.SeriesRow) string {
+	return strings.TrimSuffix(r.ID, fmt.Sprintf("-v%d", r.Revision))
+}
 
-func (w *workspace) Status() tui.Status {
+// describe reads of each series what its mail and its results say. Results are read again when the workspace has changed.
+func (w *workspaceView) describe(ctx context.Context, again bool) error {
+	st := w.store()
+	rows, err := st.Series()
+	if err != nil {
+		return err
+	}
+	for i, r := range rows {
+		if ctx.Err() != nil {
+			return nil
+		}
+		w.mu.Lock()
+		known := w.heads[r.Mail+r.ID] != nil
+		w.mu.Unlock()
+		if known {
+			continue
+		}
+		// All that came with the same mail at once.
+		box, err := mailOf(st, r)
+		for _, other := range rows[i:] {
+			if other.Mail == r.Mail {
+				w.keep(other, box, err)
+			}
+		}
+	}
+	if err := w.list(); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	entries := append([]tui.Entry{}, w.entries...)
+	status, shown := w.status, w.shown
+	w.mu.Unlock()
+	for i, e := range entries {
+		if shown != nil && shown.id == e.ID {
+			entries[i].Result = shown.ran()
+			continue
+		}
+		if e.Result != nil && !again {
+			continue
+		}
+		if _, r, err := load(st, e.ID, status); err == nil {
+			entries[i].Result = r
+		} else if !errors.Is(err, store.ErrNotFound) {
+			entries[i].Err = err
+		}
+	}
+	w.mu.Lock()
+	w.entries = entries
+	w.mu.Unlock()
+	return nil
+}
+
+// keep remembers what the mail says of a stored series.
+func (w *workspaceView) keep(r store.SeriesRow, box *series.Mailbox, err error) {
+	h := &head{work: workOf(r), err: err}
+	if err == nil {
+		var s *series.Series
+		if s, h.err = seriesOf(box, r); s != nil {
+			h.subject, h.author, h.date, h.patches, h.total = s.Subject, s.Author, s.Date, len(s.Patches), s.Total
+			if s.ChangeID != "" {
+				h.work = s.ChangeID
+			}
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.heads[r.Mail+r.ID] = h
+}
+
+// Entries implements tui.Workspace.
+func (w *workspaceView) Entries() []tui.Entry {
+	w.wanted.Store(true)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.entries
+}
+
+// Changes implements tui.Workspace.
+func (w *workspaceView) Changes() <-chan struct{} { return w.changes }
+
+// Status implements tui.Workspace.
+func (w *workspaceView) Status() tui.Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.busy {
 		return tui.Status{Err: w.err}
 	}
-	return tui.Status{Running: true, Elsewhere: true, Line: statusLine(w.status), Done: w.status.CellsDone, Total: w.status.CellsTotal, Err: w.err}
+	s := w.status
+	line := statusLine(s)
+	if line == "" {
+		line = "preparing"
+	}
+	return tui.Status{Running: true, Elsewhere: w.own == 0 || s.PID != 0 && s.PID != w.own, Series: s.Series, Line: line,
+		Done: s.CellsDone, Total: s.CellsTotal, Err: w.err}
 }
 
-func (w *workspace) Runs(prefix int, caseName string) ([]lab.Run, error) {
+// Open implements tui.Workspace.
+func (w *workspaceView) Open(id string) (tui.Source, error) {
 	w.mu.Lock()
-	spec := w.spec
+	s, status := w.shown, w.status
 	w.mu.Unlock()
-	return lab.Runs(w.st, spec, prefix, caseName)
+	if s != nil && s.id == id {
+		return s, nil
+	}
+	s = &seriesView{w: w, st: w.store(), id: id}
+	if err := s.refresh(status); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.shown = s
+	return s, nil
 }
 
-func (w *workspace) Series() (*series.Series, error) { return w.s, nil }
+// Jobs implements tui.JobSource.
+func (w *workspaceView) Jobs() (lab.Status, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status, w.busy
+}
 
-func (w *workspace) Open(path string) (tui.File, error) { return openArtefact(w.st, path) }
+// OpenLog implements tui.JobSource.
+func (w *workspaceView) OpenLog(path string) (tui.File, error) { return openArtefact(w.store(), path) }

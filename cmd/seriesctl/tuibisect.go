@@ -9,16 +9,16 @@ import (
 	"github.com/seriesctl/seriesctl/internal/store"
 )
 
-func (w *workspace) Bisect(name string) (*lab.Outlook, *lab.Session, error) {
-	spec, err := w.matrix()
+func (v *seriesView) Bisect(name string) (*lab.Outlook, *lab.Session, error) {
+	spec, err := v.matrix()
 	if err != nil {
 		return nil, nil, err
 	}
-	o, err := lab.Outlooks(w.st, spec, name)
+	o, err := lab.Outlooks(v.st, spec, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := lab.OpenSession(w.st, w.s.ID)
+	s, err := lab.OpenSession(v.st, v.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return o, nil, nil
@@ -30,16 +30,16 @@ func (w *workspace) Bisect(name string) (*lab.Outlook, *lab.Session, error) {
 	return o, s, nil
 }
 
-func (w *workspace) Answer(name string, do func(*lab.Session) error) (*lab.Session, error) {
-	spec, err := w.matrix()
+func (v *seriesView) Answer(name string, do func(*lab.Session) error) (*lab.Session, error) {
+	spec, err := v.matrix()
 	if err != nil {
 		return nil, err
 	}
-	s, err := lab.OpenSession(w.st, w.s.ID)
+	s, err := lab.OpenSession(v.st, v.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) || err == nil && s.Case != name && s.Next().Done:
 		if s, err = begin(spec, name); err == nil {
-			err = s.Refresh(w.st)
+			err = s.Refresh(v.st)
 		}
 	case err == nil && s.Case != name:
 		err = fmt.Errorf("%s is being bisected by hand; `seriesctl bisect --manual reset` gives that up", s.Case)
@@ -50,7 +50,7 @@ func (w *workspace) Answer(name string, do func(*lab.Session) error) (*lab.Sessi
 	if err := do(s); err != nil {
 		return nil, err
 	}
-	return s, s.Keep(w.st)
+	return s, s.Keep(v.st)
 }
 
 // begin starts to bisect a case by hand, on the kernel that it is for.
@@ -68,11 +68,11 @@ func begin(spec *lab.Spec, name string) (*lab.Session, error) {
 }
 
 // matrix is the spec of what is shown.
-func (w *workspace) matrix() (*lab.Spec, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.spec == nil || len(w.spec.Variants) == 0 {
+func (v *seriesView) matrix() (*lab.Spec, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.spec == nil || len(v.spec.Variants) == 0 {
 		return nil, errors.New("bisect: nothing was run yet")
 	}
-	return w.spec, nil
+	return v.spec, nil
 }

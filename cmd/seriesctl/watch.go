@@ -13,13 +13,15 @@ import (
 // statusEvery is how often the status file is written at most: what another terminal's TUI sees.
 const statusEvery = 250 * time.Millisecond
 
-// watcher shows what an engine does: on standard error, and in the status file for other processes.
+// watcher shows what an engine does: on standard error, and in the status file for other processes. What these ask for
+// it passes on.
 type watcher struct {
 	st   *store.Store
 	p    *report.Progress
 	spec *lab.Spec
 
 	mu     sync.Mutex
+	engine *lab.Engine // that works now
 	latest lab.Status
 	dirty  bool
 	stop   chan struct{}
@@ -29,6 +31,7 @@ type watcher struct {
 
 func newWatcher(st *store.Store, p *report.Progress, spec *lab.Spec) *watcher {
 	w := &watcher{st: st, p: p, spec: spec, stop: make(chan struct{})}
+	lab.TakeSkips(st.Requests()) // those that no run was there for
 	w.done.Go(func() {
 		t := time.NewTicker(statusEvery)
 		defer t.Stop()
@@ -36,6 +39,7 @@ func newWatcher(st *store.Store, p *report.Progress, spec *lab.Spec) *watcher {
 			select {
 			case <-t.C:
 				w.flush()
+				w.serve()
 			case <-w.stop:
 				return
 			}
@@ -50,6 +54,26 @@ func (w *watcher) status(s lab.Status) {
 	w.latest, w.dirty = s, true
 	w.mu.Unlock()
 	w.p.Step(report.Step{What: statusLine(s), Stage: "cells", Done: s.CellsDone, Total: s.CellsTotal})
+}
+
+// over takes the engine that works from now on.
+func (w *watcher) over(e *lab.Engine) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.engine = e
+}
+
+// serve passes on what other processes ask for.
+func (w *watcher) serve() {
+	w.mu.Lock()
+	e := w.engine
+	w.mu.Unlock()
+	if e == nil {
+		return
+	}
+	for _, a := range lab.TakeSkips(w.st.Requests()) {
+		e.Skip(a)
+	}
 }
 
 func (w *watcher) flush() {

@@ -35,7 +35,8 @@ func (b Bisect) Next(s *State) ([]Want, string) {
 			return []Want{{CellID{i, b.Case}, least}}, fmt.Sprintf("prefix %d has %d of %s", s.Columns[i].Prefix, in.Runs[i], plural(least, "run"))
 		}
 	}
-	if at := b.found(in); at != nil || !in.changes() && in.settled() {
+	at := b.found(in)
+	if at != nil && in.known() || !in.changes() && in.settled() {
 		if wants := in.confirm(); len(wants) > 0 {
 			return wants, "both sides of the change have to be confirmed"
 		}
@@ -54,6 +55,9 @@ func (b Bisect) Next(s *State) ([]Want, string) {
 		return []Want{{CellID{run, b.Case}, in.batch(run)}}, fmt.Sprintf("prefix %d tells most again", s.Columns[run].Prefix)
 	case build >= 0:
 		return []Want{{CellID{build, b.Case}, least}}, fmt.Sprintf("prefix %d halves what is left", s.Columns[build].Prefix)
+	}
+	if at != nil {
+		return nil, "the change is found"
 	}
 	return nil, "the runs do not tell"
 }

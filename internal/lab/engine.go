@@ -54,6 +54,7 @@ type Engine struct {
 	failed error // the first error that ends the run
 
 	unchecked map[string]bool // checks that can't be done here
+	skips     skips
 }
 
 // Event is one finished step.
@@ -101,7 +102,7 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 			e.notify(Event{Prefix: -1, Text: why})
 			said = why
 		}
-		if len(wants) == 0 {
+		if wants = e.notSkipped(state, wants); len(wants) == 0 {
 			break
 		}
 		before := e.totals
@@ -216,13 +217,22 @@ func (e *Engine) build(ctx context.Context, j job) (job, error) {
 	if known && e.Maker.HasImage(j.variant.Key) {
 		return j, nil
 	}
+	started := time.Now()
 	e.activity(func(s *Status) {
-		s.Build = &Activity{Prefix: j.variant.Index, Kernel: e.Spec.Kernel, Step: "preparing"}
+		s.Build = &Activity{Prefix: j.variant.Index, Kernel: e.Spec.Kernel, Step: "preparing", Started: started}
 	})
-	b, err := e.Maker.Build(ctx, j.variant, func(a Activity) {
-		a.Prefix, a.Kernel = j.variant.Index, e.Spec.Kernel
+	building, end := e.skippable(ctx, j.variant.Index, "")
+	b, err := e.Maker.Build(building, j.variant, func(a Activity) {
+		a.Prefix, a.Kernel, a.Started = j.variant.Index, e.Spec.Kernel, started
 		e.activity(func(s *Status) { s.Build = &a })
 	})
+	end()
+	if err != nil && ctx.Err() == nil && e.skipped(j.variant.Index, "") {
+		e.notify(Event{Prefix: j.variant.Index, Text: "given up, as asked"})
+		e.drop(j)
+		j.cells = nil
+		return j, nil
+	}
 	var failed *qemu.BuildError
 	if err != nil && !errors.As(err, &failed) {
 		return j, err
@@ -279,6 +289,9 @@ func (e *Engine) test(ctx context.Context, j job) (err error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			if e.skipped(j.variant.Index, w.c.Name) {
+				break
+			}
 			if m == nil {
 				m, err = e.boot(ctx, j)
 				if err != nil || m == nil {
@@ -287,10 +300,16 @@ func (e *Engine) test(ctx context.Context, j job) (err error) {
 			}
 			run := Activity{Prefix: j.variant.Index, Case: w.c.Name, Started: time.Now()}
 			e.running(run, +1)
-			o, err := m.Run(ctx, w.c.Run)
+			running, end := e.skippable(ctx, run.Prefix, run.Case)
+			o, err := m.Run(running, w.c.Run)
+			end()
 			e.running(run, -1)
 			var trouble *qemu.InfraError
 			switch {
+			case err != nil && ctx.Err() == nil && e.skipped(run.Prefix, run.Case):
+				e.notify(Event{Prefix: run.Prefix, Case: run.Case, Text: "given up, as asked"})
+				_ = m.Close()
+				m = nil
 			case err == nil:
 				have++
 				if err := e.keep(j, w, o, ""); err != nil {
@@ -321,7 +340,9 @@ func (e *Engine) boot(ctx context.Context, j job) (Machine, error) {
 	e.running(run, +1)
 	defer e.running(run, -1)
 	for try := 1; ; try++ {
-		m, err := e.Maker.Boot(ctx, j.variant.Key)
+		booting, end := e.skippable(ctx, j.variant.Index, "")
+		m, err := e.Maker.Boot(booting, j.variant.Key)
+		end()
 		var kernel *qemu.BootError
 		var trouble *qemu.InfraError
 		switch {
@@ -335,6 +356,9 @@ func (e *Engine) boot(ctx context.Context, j job) (Machine, error) {
 			return m, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
+		case e.skipped(j.variant.Index, ""):
+			e.notify(Event{Prefix: j.variant.Index, Text: "given up, as asked"})
+			return nil, nil
 		case errors.As(err, &kernel):
 			// Once may be bad luck of a loaded host.
 			if try < 2 {

@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/qemu"
@@ -33,12 +38,28 @@ type fakeLab struct {
 	nth      map[string]int
 	gone     map[string]bool // images whose file is lost
 	onRun    func()
+	slow     string                                         // why its machines have no snapshots
+	hold     func(ctx context.Context, key, program string) // called in a build (program "") or a run, without the lock
 }
 
-func (f *fakeLab) Build(_ context.Context, v Variant, progress func(Activity)) (store.Build, error) {
+// wait is where a test holds a build or a run.
+func (f *fakeLab) wait(ctx context.Context, key, program string) error {
+	if f.hold == nil {
+		return nil
+	}
+	f.hold(ctx, key, program)
+	return ctx.Err()
+}
+
+func (f *fakeLab) Build(ctx context.Context, v Variant, progress func(Activity)) (store.Build, error) {
+	f.mu.Lock()
+	f.builds = append(f.builds, v.Key)
+	f.mu.Unlock()
+	if err := f.wait(ctx, v.Key, ""); err != nil {
+		return store.Build{}, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.builds = append(f.builds, v.Key)
 	progress(Activity{Step: "compiling"})
 	delete(f.gone, v.Key)
 	if f.unbuilt[v.Key] {
@@ -87,8 +108,13 @@ type fakeVM struct {
 
 func (m *fakeVM) Close() error { return nil }
 
+func (m *fakeVM) NoSnapshot() string { return m.f.slow }
+
 func (m *fakeVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error) {
 	f := m.f
+	if err := f.wait(ctx, m.key, c.Argv[0]); err != nil {
+		return qemu.Observation{}, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.onRun != nil {
@@ -469,5 +495,157 @@ func TestOverlay(t *testing.T) {
 		{Prefix: 1, Case: "a", State: CellQueued, Wanted: 1}, {Prefix: 1, Case: "b", State: CellQueued}}
 	if !reflect.DeepEqual(r.Cells, want) || r.Prefixes[1].Status != PrefixBuilding {
 		t.Errorf("got %+v\n%+v", r.Cells, r.Prefixes)
+	}
+}
+
+// A disk that is full when a run is to be stored ends the command as such; what was stored before is there, nothing half, and with
+// room again the rest is run.
+func TestFullDiskInTheMiddle(t *testing.T) {
+	e, f := newFake(t, 3, "a", "b", "c", "d")
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=4m"); err != nil {
+		t.Skipf("a small file system needs root: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	st, err := store.Open(filepath.Join(dir, "ws"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	e.Store = st
+	fill := filepath.Join(dir, "fill")
+	f.onRun = func() {
+		if len(f.runs) == 4 {
+			_ = exec.Command("dd", "if=/dev/zero", "of="+fill, "bs=4k").Run()
+		}
+	}
+	_, err = e.Run(context.Background())
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v", err)
+	}
+	t.Log(err)
+	stored := 0
+	count := func() (n int) {
+		for _, v := range e.Spec.Variants {
+			for _, c := range e.Spec.Cases {
+				runs, err := st.Runs(v.Key, c.Key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += len(runs)
+			}
+		}
+		return n
+	}
+	if stored = count(); stored < 1 || stored > len(f.runs) {
+		t.Errorf("%d runs stored of %d", stored, len(f.runs))
+	}
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	f.onRun, f.runs = nil, nil
+	again := &Engine{Store: st, Spec: e.Spec, Maker: f, Workers: 2}
+	mustRun(t, again)
+	if got := count(); got != stored+len(f.runs) || got < 12 {
+		t.Errorf("%d runs stored, %d before the disk was full and %d after", got, stored, len(f.runs))
+	}
+}
+
+// Where machines can't be put back, it goes on, and it is said.
+func TestMachinesWithoutSnapshots(t *testing.T) {
+	e, f := newFake(t, 1, "a", "b")
+	f.slow = "the drive does not support snapshots"
+	var said []string
+	e.Notify = func(ev Event) { said = append(said, ev.Text) }
+	r := mustRun(t, e)
+	if !slices.Contains(said, "no snapshots, boots for each run: "+f.slow) || !slices.Equal(outcomes(r, "b"), []testplan.Outcome{testplan.Pass}) {
+		t.Errorf("said %q", said)
+	}
+}
+
+func TestFurtherRunsOfChosenCells(t *testing.T) {
+	e, f := newFake(t, 3, "a", "b")
+	mustRun(t, e)
+	before := map[string]int{}
+	for k, n := range f.nth {
+		before[k] = n
+	}
+	spec := *e.Spec
+	spec.Variants, spec.Cases = spec.Variants[1:2], spec.Cases[:1]
+	again := &Engine{Store: e.Store, Spec: &spec, Maker: f, Workers: 1, Strategy: &Further{Runs: 2}}
+	mustRun(t, again)
+	for k, n := range f.nth {
+		want := before[k]
+		if k == "k1 a" {
+			want += 2
+		}
+		if n != want {
+			t.Errorf("%s: %d runs, want %d", k, n, want)
+		}
+	}
+	// What the lab cannot run ends, too.
+	f.outcome = func(string, string, int) string { return "infra" }
+	mustRun(t, &Engine{Store: e.Store, Spec: &spec, Maker: f, Workers: 1, Strategy: &Further{Runs: 1}})
+}
+
+// A cell that is given up is stopped, and not asked for again; the others are run as if it was not there.
+func TestSkippedCell(t *testing.T) {
+	e, f := newFake(t, 2, "a", "slow", "z")
+	e.Workers = 1
+	stopped := false
+	f.hold = func(ctx context.Context, key, program string) {
+		if key == "k1" && program == "slow" {
+			e.Skip(Activity{Prefix: 1, Case: "slow"})
+			<-ctx.Done()
+			stopped = true
+		}
+	}
+	r := mustRun(t, e)
+	if got := fmt.Sprint(outcomes(r, "a"), outcomes(r, "slow"), outcomes(r, "z")); got != "[pass pass] [pass ] [pass pass]" || !stopped {
+		t.Errorf("got %s, stopped: %v", got, stopped)
+	}
+	f.hold = nil
+	r = mustRun(t, &Engine{Store: e.Store, Spec: e.Spec, Maker: f, Workers: 1})
+	if got := fmt.Sprint(outcomes(r, "slow")); got != "[pass pass]" {
+		t.Errorf("the next run has %s", got)
+	}
+}
+
+// A prefix that is given up while it is built has no results and is no failure; those behind it are built.
+func TestSkippedPrefix(t *testing.T) {
+	e, f := newFake(t, 3, "a")
+	f.hold = func(ctx context.Context, key, program string) {
+		if key == "k1" && program == "" {
+			e.Skip(Activity{Prefix: 1, Step: "compiling"})
+			<-ctx.Done()
+		}
+	}
+	r := mustRun(t, e)
+	if got := fmt.Sprint(outcomes(r, "a")); got != "[pass  pass]" || r.Prefixes[1].Status != PrefixPending {
+		t.Errorf("got %s, prefix 1 is %s", got, r.Prefixes[1].Status)
+	}
+	if len(f.builds) != 3 {
+		t.Errorf("built %v", f.builds)
+	}
+}
+
+func TestSkipRequests(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "requests")
+	if got := TakeSkips(dir); got != nil {
+		t.Errorf("got %v", got)
+	}
+	for _, a := range []Activity{{Prefix: 3, Case: "gfs2/a"}, {Prefix: 4, Kernel: "debug"}} {
+		if err := RequestSkip(dir, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "skip-0"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprintf("%+v", TakeSkips(dir)); !strings.Contains(got, "Case:gfs2/a") || !strings.Contains(got, "Kernel:debug") {
+		t.Errorf("got %s", got)
+	}
+	if got := TakeSkips(dir); got != nil {
+		t.Errorf("they are still there: %v", got)
 	}
 }

@@ -68,6 +68,26 @@ func NewHost(ctx context.Context, st *store.Store, src *series.Source, p *testpl
 	return h, nil
 }
 
+// Fstests builds the checkout that the plan's tests of fstests are from, and makes the system that they run in; of a plan without such
+// cases nothing.
+func (h *Host) Fstests(ctx context.Context, p *testplan.Plan, progress func(Activity)) error {
+	if _, ok := p.SystemFiles(""); !ok {
+		return nil
+	}
+	b := &qemu.Fstests{Checkout: p.Fstests.Path, Dir: h.Store.Fstests(p.Fstests.Path), Log: filepath.Join(h.Store.Logs(), "build-fstests.log"),
+		Jobs: h.Builder.Jobs, Sandbox: h.Builder.Sandbox,
+		Progress: func(p qemu.Progress) { progress(Activity{Step: p.Step, File: p.File, Done: p.Done, Total: p.Total}) }}
+	progress(Activity{Step: "copying fstests"})
+	built, err := b.Build(ctx)
+	if err != nil {
+		return err
+	}
+	progress(Activity{Step: "making the system that fstests run in"})
+	files, _ := p.SystemFiles(built)
+	h.Machine.System, err = qemu.MakeSystem(ctx, files, h.Store.Disks())
+	return err
+}
+
 // Clear removes the virtual machines that a killed run left behind. The workspace must be locked.
 func (h *Host) Clear() error {
 	if err := os.RemoveAll(h.Store.VMs()); err != nil {
@@ -118,7 +138,7 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 	spec.Checks = p.Checks
 	with := map[string]string{} // what cases need of the machine → its key with that only
 	for _, c := range p.Cases {
-		needs := strings.Join(append([]string{c.Filesystem}, c.Run.Tools...), " ")
+		needs := strings.Join(append([]string{c.Filesystem, fmt.Sprint(c.Run.System, c.Run.Scratch)}, c.Run.Tools...), " ")
 		if _, ok := with[needs]; !ok {
 			if with[needs], err = h.machineFor(c).Key(); err != nil {
 				return nil, err
@@ -128,7 +148,7 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 		if err != nil {
 			return nil, err
 		}
-		spec.Cases = append(spec.Cases, Case{Case: c, Key: key, Command: strings.Join(c.Run.Argv, " "), Disk: h.disk(c.Filesystem)})
+		spec.Cases = append(spec.Cases, Case{Case: c, Key: key, Command: c.Command(), Disk: h.disk(c.Filesystem)})
 	}
 	return spec, nil
 }
@@ -138,8 +158,12 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 func (h *Host) machineFor(c testplan.Case) qemu.Machine {
 	m := h.Machine
 	m.Programs, m.Files, m.Tools, m.Filesystems = nil, nil, c.Run.Tools, nil
+	if !c.Run.System {
+		m.System = nil
+	}
 	for _, fs := range h.Machine.Filesystems {
 		if fs.Name == c.Filesystem {
+			fs.Scratch = c.Run.Scratch
 			m.Filesystems = []qemu.Filesystem{fs}
 		}
 	}
@@ -195,7 +219,7 @@ func (h *Host) Build(ctx context.Context, v Variant, progress func(Activity)) (s
 		return store.Build{}, err
 	}
 	h.Builder.Progress = func(p qemu.Progress) {
-		progress(Activity{Step: p.Step, File: p.File, Done: p.Done, Total: p.Total})
+		progress(Activity{Step: p.Step, File: p.File, Done: p.Done, Total: p.Total, Log: h.Store.Rel(log)})
 	}
 	h.Builder.Configured = h.foresee
 	b := store.Build{Log: h.Store.Rel(log)}

@@ -268,8 +268,8 @@ func Overlay(r *Result, s Status) {
 		}
 	}
 	for _, a := range s.Running {
-		for at, c := range cells {
-			if at.prefix == a.Prefix && (at.name == a.Case || strings.HasPrefix(at.name, a.Case+":")) {
+		for i := range r.Cells {
+			if c := &r.Cells[i]; a.Prefix == c.Prefix && (a.Case == c.Case || strings.HasPrefix(c.Case, a.Case+":")) {
 				c.State, c.Started = CellRunning, a.Started
 			}
 		}

@@ -22,7 +22,7 @@ type Matrix struct {
 
 // Next implements Strategy.
 func (m Matrix) Next(s *State) ([]Want, string) {
-	var wants []Want
+	var wants, builds []Want
 	undecided := []*inquiry{}
 	exhausted := 0
 	for c := range s.Cases {
@@ -32,28 +32,31 @@ func (m Matrix) Next(s *State) ([]Want, string) {
 		if len(wants) > n {
 			continue
 		}
-		if wants = append(wants, in.confirm()...); len(wants) > n || in.settled() {
-			continue
+		if in.known() && in.answered() {
+			wants = append(wants, in.confirm()...)
 		}
-		undecided = append(undecided, in)
+		if len(wants) == n && !in.settled() {
+			undecided = append(undecided, in)
+		}
 	}
-	col, worth := s.worth(undecided)
+	var waiting []*inquiry
 	for _, in := range undecided {
-		at, rate := in.best()
-		switch {
-		case at >= 0 && rate >= worth:
+		if at, _ := in.best(); at >= 0 && (!in.known() || in.answered()) {
 			wants = append(wants, Want{CellID{at, in.c}, in.batch(at)})
+		} else {
+			waiting = append(waiting, in)
+		}
+	}
+	col, _ := s.worth(waiting)
+	for _, in := range waiting {
+		switch {
 		case col < 0 || !in.may(col):
 			exhausted++
+		case len(wants) == 0:
+			builds = append(builds, Want{CellID{col, in.c}, in.least()})
 		}
 	}
-	if len(wants) == 0 && col >= 0 {
-		for _, in := range undecided {
-			if in.may(col) {
-				wants = append(wants, Want{CellID{col, in.c}, in.least()})
-			}
-		}
-	}
+	wants = append(wants, builds...)
 	switch {
 	case len(wants) > 0:
 		return wants, fmt.Sprintf("%d of %d cases are undecided", len(undecided), len(s.Cases))

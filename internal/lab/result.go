@@ -7,6 +7,7 @@
 package lab
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/seriesctl/seriesctl/qemu"
@@ -64,6 +65,14 @@ type Prefix struct {
 	Coverage     Coverage          `json:"coverage,omitempty"`
 	Files        []qemu.FileUse    `json:"files,omitempty"` // that its last patch touches
 }
+
+// FailsAs says whether p has no image for the reason that before, the prefix below it, has none: then its patch is not to blame.
+func (p *Prefix) FailsAs(before *Prefix) bool {
+	failed := p.Status == PrefixBuildFailed || p.Status == PrefixBootFailed
+	return failed && p.Status == before.Status && lineNumber.ReplaceAllString(p.Detail, ":") == lineNumber.ReplaceAllString(before.Detail, ":")
+}
+
+var lineNumber = regexp.MustCompile(`:\d+:`)
 
 var noWarnings = []qemu.Diagnostic{}
 

@@ -29,6 +29,7 @@ type Activity struct {
 	File    string    `json:"file,omitempty"`
 	Done    int       `json:"done,omitempty"`
 	Total   int       `json:"total,omitempty"` // 0: unknown
+	Log     string    `json:"log,omitempty"`   // its output so far, relative to the workspace
 	Started time.Time `json:"started"`
 }
 

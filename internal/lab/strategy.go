@@ -21,7 +21,8 @@ type State struct {
 	Lost    map[CellID]bool // cells that the lab fails to run, and those that skip themselves
 	Cost    Cost
 
-	blank map[CellID]int // runs that are no evidence; they count for none of those that are wanted
+	blank   map[CellID]int                                                             // runs that are no evidence; they count for none of those that are wanted
+	examine func(matrix []testplan.Column, c int, q testplan.Question) *testplan.Study // nil is testplan.Examine
 }
 
 // CellID is a cell by the places of its variant and its case in the Spec.
@@ -69,7 +70,13 @@ func (s *State) inquire(c int, q testplan.Question, l Limits) *inquiry {
 			columns[i].Image, columns[i].Pending = "", false // as good as none
 		}
 	}
-	in := &inquiry{Study: testplan.Examine(columns, s.Cases[c].Case, q), c: c, s: s, limits: l}
+	examine := s.examine
+	if examine == nil {
+		examine = func(m []testplan.Column, c int, q testplan.Question) *testplan.Study {
+			return testplan.Examine(m, s.Cases[c].Case, q)
+		}
+	}
+	in := &inquiry{Study: examine(columns, c, q), c: c, s: s, limits: l}
 	for i, n := range in.Runs {
 		in.spent += n
 		if in.Open[i] {
@@ -106,39 +113,61 @@ func (in *inquiry) left() int {
 	return min(left, in.limits.Extra-extra)
 }
 
-// settled says whether the case is decided: that nothing changes is probable enough, or what changes is, and certain
-// enough to accuse a patch. A case that may be flaky is followed until half the doubt is left that the confidence
-// allows: its runs are cheap beside being wrong.
+// The confidence bounds the doubt about one case. Two kinds of case take their share of it nearly all, as others, which
+// fail always and are built everywhere, take next to nothing; so they get less, for the matrix to be as right as that.
+const (
+	flakyDoubt   = 0.25 // of the doubt that the confidence allows, in the runs of a case that is flaky
+	unbuiltDoubt = 0.8  // in all, of a case that is not run on every kernel
+)
+
+// settled says whether the case is decided: its answer is probable enough, and no chance hit where it is that something
+// changes.
 func (in *inquiry) settled() bool {
-	goal := in.limits.Confidence
-	if in.s.Cases[in.c].Flaky || in.Mixed {
-		goal += (1 - goal) / 2
+	return in.known() && in.answered() && (!in.changes() || in.Certain)
+}
+
+// answered says whether the most probable answer is probable enough, what was not built included.
+func (in *inquiry) answered() bool {
+	doubt := 1 - in.limits.Confidence
+	if in.built < in.open {
+		doubt *= unbuiltDoubt
 	}
-	if !in.changes() {
-		return max(in.Sure, in.Same) >= goal
+	return max(in.Sure, in.Same) >= 1-doubt
+}
+
+// known says whether the runs tell enough about the kernels that were run.
+func (in *inquiry) known() bool {
+	doubt := 1 - in.limits.Confidence
+	if in.Flaky > 0.5 {
+		doubt *= flakyDoubt
 	}
-	return in.Sure >= goal && in.Certain
+	return max(in.Known, in.Same) >= 1-doubt
 }
 
 // changes says whether the most probable states differ.
 func (in *inquiry) changes() bool { return slices.Contains(in.Differs, true) }
 
-// confirm lists the columns beside a change that have too few runs.
+// confirm lists the columns beside a change that are built and have too few runs.
 func (in *inquiry) confirm() []Want {
 	var out []Want
 	for i, beside := range in.Differs {
-		if beside && in.can(i) && in.Runs[i] < in.limits.Confirm {
+		if beside && in.can(i) && in.s.Columns[i].Image != "" && in.Runs[i] < in.limits.Confirm {
 			out = append(out, Want{CellID{i, in.c}, in.limits.Confirm})
 		}
 	}
 	return out
 }
 
-// best is the column with an image where a run tells most, -1 for none, and what it tells, in nats a second.
+// best is the column with an image where a run tells most, -1 for none, and what it tells, in nats a second. Where nothing
+// but chance is left to be ruled out it is the run that does that.
 func (in *inquiry) best() (col int, rate float64) {
+	tells := in.Tells
+	if in.known() && in.answered() {
+		tells = in.Parts
+	}
 	col = -1
 	for i := range in.Open {
-		if r := in.Tells[i] / in.s.Cost.Run; in.s.Columns[i].Image != "" && in.may(i) && r > rate*(1+1e-9) {
+		if r := tells[i] / in.s.Cost.Run; in.s.Columns[i].Image != "" && in.may(i) && r > rate*(1+1e-9) {
 			col, rate = i, r
 		}
 	}

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,6 +176,35 @@ func TestFoundIsWhatTheBuildShowed(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	if got := NewMatrix(r).Found(0); got != nil {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A base that does not build is nobody's, and neither are the prefixes that fail as it does.
+func TestBrokenBase(t *testing.T) {
+	r := reporttest.RFC()
+	r.Attributions = nil
+	for i := range r.Prefixes {
+		p := &r.Prefixes[i]
+		p.Status, p.Image, p.SameImageAs = lab.PrefixBuildFailed, "", nil
+		if p.Detail = fmt.Sprintf("build kernel: fs/a.c:%d: no", 3+i); i == 7 {
+			p.Detail = "build kernel: fs/b.c:1: no"
+		}
+	}
+	for i := range r.Cells {
+		r.Cells[i] = lab.Cell{Prefix: r.Cells[i].Prefix, Case: r.Cells[i].Case, State: lab.CellNone}
+	}
+	var got []string
+	for _, n := range NewMatrix(r).Notes() {
+		got = append(got, n.who()+" "+n.said())
+	}
+	want := []string{
+		"the base does not build: build kernel: fs/a.c:3: no",
+		"patches 1-6, 9 effect not known: without it the kernel does not build either",
+		"patch 7 does not build: build kernel: fs/b.c:1: no",
+		"patch 8 does not build: build kernel: fs/a.c:11: no",
+	}
+	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 }

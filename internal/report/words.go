@@ -193,6 +193,8 @@ func (m *Matrix) plainNote(row int) (said, detail string) {
 		}
 	}
 	switch {
+	case row > 0 && p.FailsAs(m.Prefix(row-1)):
+		return "effect not known: without it the kernel " + statusText(p.Status) + " either", ""
 	case p.Status != lab.PrefixOK:
 		return statusText(p.Status), plain.Line(p.Detail)
 	case p.Index == 0:
@@ -411,6 +413,21 @@ func totals(t lab.Totals) string {
 		return "nothing built, booted or run: all was known"
 	}
 	return fmt.Sprintf("%s, %s, %s in %s", count(t.Builds, "build"), count(t.Boots, "boot"), count(t.Runs, "run"), seconds(t.Seconds))
+}
+
+// Estimate says what a matrix takes, and what that rests on.
+func Estimate(m lab.Measured, prefixes, cells int) string {
+	by := "by the defaults for a small kernel without KVM"
+	switch {
+	case m.Builds > 0 && m.Runs > 0:
+		by = fmt.Sprintf("as %s and %s of the last run took", count(m.Builds, "build"), count(m.Runs, "run"))
+	case m.Builds > 0:
+		by = fmt.Sprintf("as %s of the last run took; runs by the defaults", count(m.Builds, "build"))
+	case m.Runs > 0:
+		by = fmt.Sprintf("as %s of the last run took; builds by the defaults for a small kernel", count(m.Runs, "run"))
+	}
+	return fmt.Sprintf("About %s: %s with %s each, one machine at a time, %s.",
+		seconds(m.Matrix(prefixes, cells)), count(prefixes, "prefix", "prefixes"), count(cells, "cell"), by)
 }
 
 // seconds writes a duration for people: "3.2 s", "4 min 12 s", "1 h 3 min".

@@ -17,7 +17,11 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("lock workspace %s: another seriesctl works in it (process %d)", e.Dir, e.PID)
+	who := ""
+	if e.PID != 0 {
+		who = fmt.Sprintf(" (process %d)", e.PID)
+	}
+	return fmt.Sprintf("lock workspace %s: another seriesctl works in it%s", e.Dir, who)
 }
 
 // Hint says what can be done.
@@ -37,15 +41,25 @@ func (s *Store) Lock() (unlock func(), err error) {
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock workspace %s: %w", s.Dir, err)
 		}
-		var buf [32]byte
-		n, _ := f.ReadAt(buf[:], 0)
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
-		return nil, &BusyError{Dir: s.Dir, PID: pid}
+		return nil, &BusyError{Dir: s.Dir, PID: s.Owner()}
 	}
 	if err := f.Truncate(0); err == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	return func() { _ = f.Close() }, nil
+}
+
+// Owner is the process that builds and runs in the workspace, or did last; 0 when it is not known.
+func (s *Store) Owner() int {
+	f, err := os.Open(s.path("lock"))
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = f.Close() }()
+	var buf [32]byte
+	n, _ := f.ReadAt(buf[:], 0)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
+	return pid
 }
 
 // Busy says whether a process builds and runs in the workspace.

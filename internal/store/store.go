@@ -6,7 +6,9 @@
 package store
 
 import (
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,8 +66,9 @@ CREATE TABLE facts (
 
 // Store is an open workspace.
 type Store struct {
-	Dir string // the workspace's directory, absolute
-	db  *sql.DB
+	Dir  string // the workspace's directory, absolute
+	db   *sql.DB
+	runs *sql.Stmt // of Runs: a matrix asks for each of its cells
 }
 
 // The artefacts of a workspace, below its directory.
@@ -88,11 +91,23 @@ func (s *Store) Disks() string { return s.path("disks") }
 // Programs is where compiled reproducers are kept.
 func (s *Store) Programs() string { return s.path("programs") }
 
+// Fstests is where a checkout of fstests, by its path, is copied to and built.
+func (s *Store) Fstests(checkout string) string {
+	sum := sha256.Sum256([]byte(checkout))
+	return s.path("fstests", hex.EncodeToString(sum[:8]))
+}
+
 // Logs is where build and boot logs and consoles are kept.
 func (s *Store) Logs() string { return s.path("logs") }
 
 // VMs is where running machines keep their sockets and overlays; nothing in it outlives a command.
 func (s *Store) VMs() string { return s.path("vms") }
+
+// Commands is where the output of commands is kept that were started from the TUI.
+func (s *Store) Commands() string { return s.path("commands") }
+
+// Requests is where a running command looks for what it is asked.
+func (s *Store) Requests() string { return s.path("requests") }
 
 // Status is the file in which a running command says what it does.
 func (s *Store) Status() string { return s.path("status.json") }
@@ -129,6 +144,11 @@ func Open(dir string, create bool) (*Store, error) {
 	db.SetMaxOpenConns(1)
 	s := &Store{Dir: abs, db: db}
 	if err := s.migrate(); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
+	}
+	s.runs, err = db.Prepare("SELECT id, observation, infra FROM runs WHERE image = ? AND cell = ? ORDER BY id")
+	if err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
 	}
@@ -174,7 +194,7 @@ func (s *Store) migrate() error {
 }
 
 // Close closes the database.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return errors.Join(s.runs.Close(), s.db.Close()) }
 
 // Version changes whenever another process commits to the workspace.
 func (s *Store) Version() (v int64, err error) {
@@ -301,13 +321,14 @@ func (s *Store) PutRun(image, cell string, r Run) (id int64, err error) {
 
 // Runs returns the runs of a cell, oldest first.
 func (s *Store) Runs(image, cell string) ([]Run, error) {
-	return query(s, "read runs", func(rows *sql.Rows, r *Run) error {
+	rows, err := s.runs.Query(image, cell)
+	return scanAll(rows, err, "read runs", func(rows *sql.Rows, r *Run) error {
 		var doc string
 		if err := rows.Scan(&r.ID, &doc, &r.Infra); err != nil {
 			return err
 		}
 		return json.Unmarshal([]byte(doc), &r.Observation)
-	}, "SELECT id, observation, infra FROM runs WHERE image = ? AND cell = ? ORDER BY id", image, cell)
+	})
 }
 
 // HasRuns says whether an image ran a case, ever.
@@ -367,6 +388,11 @@ func wrap(op string, err error) error {
 
 func query[T any](s *Store, op string, scan func(*sql.Rows, *T) error, stmt string, args ...any) ([]T, error) {
 	rows, err := s.db.Query(stmt, args...)
+	return scanAll(rows, err, op, scan)
+}
+
+// scanAll reads the rows that a query gave, or its error.
+func scanAll[T any](rows *sql.Rows, err error, op string, scan func(*sql.Rows, *T) error) ([]T, error) {
 	if err != nil {
 		return nil, wrap(op, err)
 	}

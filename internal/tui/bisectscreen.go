@@ -175,8 +175,19 @@ func (s *bisectScreen) judge(say func(hand *lab.Session, prefix int) error) func
 }
 
 func (s *bisectScreen) run() tea.Cmd {
+	if _, ok := s.m.src.(Commander); ok {
+		return s.m.command("bisect --case " + quoteWord(s.name))
+	}
 	s.m.said = "seriesctl bisect --case " + s.text(s.name)
 	return nil
+}
+
+// cell is the case on the prefix under the cursor.
+func (s *bisectScreen) cell() (prefix int, caseName string, ok bool) {
+	if s.now == nil || s.at >= s.home.Rows() {
+		return 0, "", false
+	}
+	return s.home.Prefix(s.at).Index, s.name, true
 }
 
 // open shows the cell of the prefix under the cursor.

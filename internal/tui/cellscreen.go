@@ -58,6 +58,9 @@ func (s *cellScreen) leave() {
 
 func (s *cellScreen) close() { s.leave() }
 
+// cell is the one that is shown.
+func (s *cellScreen) cell() (prefix int, caseName string, ok bool) { return s.prefix, s.caseName, true }
+
 func (s *cellScreen) table() Table {
 	return Table{Title: "Cell", Bindings: append(s.keys(s, s.m, "next of run, stacks, report, output, before, by hand, console"), []Binding{
 		{[]string{"]"}, "]", "", "the same case with the next patch", func() tea.Cmd { return s.neighbour(1) }},

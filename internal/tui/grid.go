@@ -180,18 +180,3 @@ func (g *grid) cellAt(x, y int, src gridSource) (row, col int, ok bool) {
 	}
 	return 0, 0, false
 }
-
-// wheel scrolls by rows and columns; the cursor goes along where it would leave the screen.
-func (g *grid) wheel(rows, cols int, src gridSource) {
-	if g.rows == 0 || g.cols == 0 {
-		return
-	}
-	g.top = max(min(g.top+rows, g.rows-g.bodyRows()), 0)
-	row := min(max(g.row, g.top), g.top+g.bodyRows()-1)
-	col := g.col
-	if cols != 0 {
-		g.left = max(min(g.left+cols, g.cols-1), 0)
-		col = min(max(col, g.left), g.left+max(len(g.layout(src)), 1)-1)
-	}
-	g.moveTo(row, col, src)
-}

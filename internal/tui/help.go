@@ -9,13 +9,13 @@ import (
 // help is the overlay that lists the keys of the screen under it.
 type help struct {
 	look
-	lines  []string
-	height int // of the terminal
-	top    int
+	lines         []string
+	width, height int // of the terminal
+	top           int
 }
 
 func newHelp(l look, t Table, width, height int) *help {
-	h := &help{look: l, height: height, lines: []string{l.paint(bold, " "+t.Title), ""}}
+	h := &help{look: l, width: width, height: height, lines: []string{l.paint(bold, " "+t.Title), ""}}
 	for _, b := range t.Bindings {
 		h.lines = append(h.lines, l.cut(fmt.Sprintf("   %-12s %s", b.Label, b.Help), width))
 	}
@@ -56,5 +56,5 @@ func (h *help) view() []string {
 	if len(h.lines) > body {
 		last = " j k scroll, any other key closes"
 	}
-	return append(lines, h.paint(faint, last))
+	return append(lines, h.paint(faint, h.cut(last, h.width)))
 }

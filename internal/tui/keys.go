@@ -2,6 +2,7 @@ package tui
 
 import (
 	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 )
@@ -25,7 +26,24 @@ type Binding struct {
 // tableOf is the keys of a screen with those that work everywhere.
 func (m *model) tableOf(s screen) Table {
 	t := s.table()
-	t.Bindings = append(t.Bindings, []Binding{
+	if _, ok := s.(at); ok {
+		t.Bindings = append(t.Bindings, []Binding{
+			{[]string{"R"}, "R", "", "run the case under the cursor once more", m.rerun},
+			{[]string{"s"}, "s", "", "a shell in the virtual machine of the prefix", m.shell},
+		}...)
+	}
+	if _, ok := s.(text); ok {
+		t.Bindings = append(t.Bindings, []Binding{
+			{[]string{"e"}, "e", "", "open a copy of the text in $EDITOR", m.edit},
+			{[]string{"|"}, "|", "", "pipe the text to a command or $PAGER", m.pipe},
+		}...)
+	}
+	every := []Binding{
+		{[]string{":"}, ":", ": command", "any command of seriesctl, for the shown series: run, apply, report, bisect and so on", m.askCommand},
+		{[]string{"w"}, "w", "w jobs", "what runs: builds, virtual machines, commands, with their output", m.openJobs},
+		{[]string{"W"}, "W", "", "the series of the workspace", m.home},
+		{[]string{"x"}, "x", "", "interrupt the run; the same command resumes", m.cancel},
+		{[]string{"O"}, "O", "", "the whole terminal for this screen, or as before", does(func() { m.whole = !m.whole; m.fit() })},
 		{[]string{"?"}, "?", "? help", "this list", func() tea.Cmd {
 			m.help = newHelp(m.look, m.tableOf(m.top()), m.width, m.height)
 			return nil
@@ -33,7 +51,13 @@ func (m *model) tableOf(s screen) Table {
 		{[]string{"Q", "ctrl+c"}, "Q", "Q quit", "quit (asks if jobs run)", m.quit},
 		{[]string{"ctrl+z"}, "^z", "", "suspend", func() tea.Cmd { return tea.Suspend }},
 		{[]string{"ctrl+l"}, "^l", "", "draw anew", func() tea.Cmd { return tea.ClearScreen }},
-	}...)
+	}
+	for _, b := range every {
+		// A screen may give a key another meaning.
+		if t.binding(b.keys[0]) == nil {
+			t.Bindings = append(t.Bindings, b)
+		}
+	}
 	return t
 }
 
@@ -68,23 +92,26 @@ func does(do func()) func() tea.Cmd {
 	return func() tea.Cmd { do(); return nil }
 }
 
-// short is the short help, as much of it as fits.
+// short is the short help, as much of it as fits; how to get help and how to leave always do.
 func (t Table) short(width int) string {
+	last := ""
+	for _, key := range []string{"?", "Q"} {
+		if b := t.binding(key); b != nil && b.brief != "" {
+			last += "  " + b.brief
+		}
+	}
 	s := ""
 	for _, b := range t.Bindings {
-		if b.brief == "" {
+		if b.brief == "" || strings.Contains(last, "  "+b.brief) {
 			continue
 		}
-		item := b.brief
-		if s != "" {
-			item = "  " + item
-		}
-		if len(s)+len(item)+1 > width {
+		item := "  " + b.brief
+		if len(s)+len(item)+len(last)-1 > width {
 			break
 		}
 		s += item
 	}
-	return " " + s
+	return (s + last)[1:]
 }
 
 // binding finds a key.

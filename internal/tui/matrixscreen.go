@@ -41,6 +41,17 @@ func (s *matrixScreen) update(msg tea.Msg) tea.Cmd {
 
 func (s *matrixScreen) close() {}
 
+// cell is the one under the cursor; of a folded file system no case.
+func (s *matrixScreen) cell() (prefix int, caseName string, ok bool) {
+	if s.blank() {
+		return 0, "", false
+	}
+	if len(s.shown.cols[s.grid.col]) > 1 {
+		return s.Prefix(s.grid.row).Index, "", true
+	}
+	return s.Prefix(s.grid.row).Index, s.Case(s.grid.col).Name, true
+}
+
 // blank says whether there is no cell to be at.
 func (s *matrixScreen) blank() bool { return s.Rows() == 0 || s.Cols() == 0 }
 
@@ -90,7 +101,7 @@ func (s *matrixScreen) table() Table {
 		"=3 (beside a patch) the image is the same as prefix 3's",
 	}}
 	t.Bindings = append(t.Bindings, s.m.finding("find a patch or case by a part of its name", s.search)...)
-	t.Bindings = append(t.Bindings, Binding{[]string{"q", "esc"}, "q, Esc", "", "close the help or quit", s.m.pop})
+	t.Bindings = append(t.Bindings, Binding{[]string{"q", "esc"}, "q, Esc", "", "back to the series of the workspace, or quit", s.m.pop})
 	return t
 }
 
@@ -255,19 +266,19 @@ func (s *matrixScreen) empty() []string {
 			lines = append(lines, s.cut(fmt.Sprintf("   %-*s  %s", longest, c[0], c[1]), s.m.width))
 		}
 	}
-	running := s.m.status.Running
+	running := s.m.status.Running && (s.m.status.Series == "" || s.m.status.Series == s.result.Series)
 	switch {
 	case running:
 		lines = append(lines, s.paint(bold, " The run begins; the matrix comes with the first prefix."))
 	case s.result.Series == "":
 		lines = append(lines, s.paint(bold, " No series here yet."))
-		next([2]string{"seriesctl load THREAD.mbox", "read a series from mail"}, [2]string{"seriesctl doctor", "check this host"})
+		next([2]string{"W", "the series of the workspace"}, [2]string{":load THREAD.mbox", "read a series from mail"}, [2]string{":doctor", "check this host"})
 	default:
 		lines = append(lines, s.paint(bold, " The series is loaded; nothing has been run yet."))
-		next([2]string{"seriesctl apply --source LINUX", "does it apply?"}, [2]string{"seriesctl run --source LINUX", "what does each patch do?"})
+		next([2]string{":apply --source LINUX", "does it apply?"}, [2]string{":run --source LINUX", "what does each patch do?"})
 	}
 	if !running {
-		lines = append(lines, "", s.paint(faint, s.cut(" Q quits; come back here while a run goes on or after it.", s.m.width)))
+		lines = append(lines, "", s.paint(faint, s.cut(" From a shell the same, with seriesctl before it; this screen is live.", s.m.width)))
 	}
 	return lines
 }

@@ -13,7 +13,7 @@ const redraw = 50 * time.Millisecond
 // View draws it; both run in one goroutine.
 type model struct {
 	look
-	src    Source
+	src    feed // a Workspace, or a Source alone
 	status Status
 
 	width, height int
@@ -23,11 +23,41 @@ type model struct {
 	prompt *prompt // in the last line; nil while nothing is asked for
 	wanted string  // what was searched for last
 	said   string  // one line about the last key, until the next
+	whole  bool    // the screen has the terminal to itself
+
+	history []string     // commands that were asked for, oldest first
+	pipes   []string     // the same of pipes
+	quiet   *quiet       // the command that works behind the screen, nil while none does
+	outputs []startedMsg // commands that go on when the interface is left, and those that did
+	clicked click        // the last one
+
+	now   func() time.Time
+	still bool // a test: nothing happens by itself, and there is no terminal to lend
 }
 
+func newFrame(src feed, o Options) *model {
+	return &model{look: look{o.Color, o.ASCII}, src: src, status: src.Status(), now: time.Now}
+}
+
+// newModel shows one series.
 func newModel(src Source, o Options) *model {
-	m := &model{look: look{o.Color, o.ASCII}, src: src, status: src.Status()}
+	m := newFrame(src, o)
 	m.push(newMatrixScreen(m, src))
+	return m
+}
+
+// newRoot shows a workspace; the matrix where there is one series.
+func newRoot(ws Workspace, o Options) *model {
+	m := newFrame(ws, o)
+	s := newWorkspaceScreen(m, ws)
+	m.push(s)
+	if len(s.entries) == 1 {
+		if src, err := ws.Open(s.entries[0].ID); err != nil {
+			m.said = err.Error()
+		} else {
+			m.push(newMatrixScreen(m, src))
+		}
+	}
 	return m
 }
 
@@ -74,6 +104,23 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd = m.listen()
 	case answer:
 		cmd = msg.to.update(msg.msg)
+		m.fit()
+	case tea.MouseWheelMsg:
+		cmd = m.wheel(tea.Mouse(msg))
+	case tea.MouseClickMsg:
+		cmd = m.click(tea.Mouse(msg))
+	case thenMsg:
+		cmd = m.started(msg)
+		m.fit()
+	case endedMsg:
+		if msg.err != nil {
+			m.said = msg.err.Error()
+		}
+	case quietMsg:
+		m.quiet, m.said = nil, msg.said
+		m.fit()
+	case quietTick:
+		cmd = m.watchQuiet()
 		m.fit()
 	}
 	return m, cmd
@@ -135,11 +182,36 @@ func (m *model) drop() {
 	m.stack = m.stack[:len(m.stack)-1]
 }
 
-// quit leaves the interface, after a yes when a run would end with it.
+// home goes back to the lowest screen.
+func (m *model) home() tea.Cmd {
+	if len(m.stack) == 1 {
+		return nil
+	}
+	for len(m.stack) > 2 {
+		m.drop()
+	}
+	return m.pop()
+}
+
+// quit leaves the interface. A run that was started here may go on in the background or be interrupted, as the user says.
 func (m *model) quit() tea.Cmd {
 	if m.status = m.src.Status(); m.status.Running && !m.status.Elsewhere {
-		m.prompt = &prompt{label: "A run goes on; the same command resumes it. Quit? y/n", yes: m.exit, also: []string{"Q", "ctrl+c"}}
+		label := "Let the run go on in the background? y/n, Esc stays here"
+		if m.width >= 100 {
+			label = "Let the run go on in the background? y; n interrupts it, the same command resumes; Esc stays here"
+		}
+		m.prompt = &prompt{label: label, yes: m.exit, no: m.interruptAndExit, also: []string{"Q", "ctrl+c"}}
 		m.fit()
+		return nil
+	}
+	return m.exit()
+}
+
+func (m *model) interruptAndExit() tea.Cmd {
+	if i, ok := can[Interrupter](m, m.src, "interrupting is"); !ok {
+		return nil
+	} else if err := i.Interrupt(); err != nil {
+		m.said = err.Error()
 		return nil
 	}
 	return m.exit()
@@ -149,6 +221,10 @@ func (m *model) exit() tea.Cmd {
 	for _, s := range m.stack {
 		s.close()
 	}
+	for _, o := range m.outputs {
+		// It was only read.
+		_ = o.out.Close()
+	}
 	return tea.Quit
 }
 
@@ -157,7 +233,11 @@ func (m *model) fit() {
 	if m.width == 0 {
 		return
 	}
+	height := m.height
+	if !m.whole {
+		height -= 1 + m.footer()
+	}
 	for _, s := range m.stack {
-		s.resize(m.width, max(m.height-1-m.footer(), 1))
+		s.resize(m.width, max(height, 1))
 	}
 }

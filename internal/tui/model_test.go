@@ -103,6 +103,7 @@ func newScreen(t *testing.T, w *world, width, height int, o Options) *term {
 	if x, ok := s.m.stack[0].(*matrixScreen); ok {
 		x.now = func() time.Time { return reporttest.Now }
 	}
+	s.m.still = true
 	s.size(width, height)
 	return s
 }
@@ -164,7 +165,7 @@ func (s *term) send(msg tea.Msg) bool {
 
 var special = map[string]tea.Key{
 	"enter": {Code: tea.KeyEnter}, "esc": {Code: tea.KeyEscape}, "tab": {Code: tea.KeyTab}, "backspace": {Code: tea.KeyBackspace},
-	"shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift}, "home": {Code: tea.KeyHome}, "down": {Code: tea.KeyDown}, "right": {Code: tea.KeyRight},
+	"shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift}, "home": {Code: tea.KeyHome}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "right": {Code: tea.KeyRight},
 	"space":  {Code: tea.KeySpace, Text: " "},
 	"ctrl+d": {Code: 'd', Mod: tea.ModCtrl}, "ctrl+u": {Code: 'u', Mod: tea.ModCtrl}, "ctrl+c": {Code: 'c', Mod: tea.ModCtrl},
 }
@@ -462,7 +463,9 @@ func TestQuit(t *testing.T) {
 		{"Q in a cell", rfc(), []string{"enter", "Q"}, true},
 		{"asks", live(), []string{"Q"}, false},
 		{"runs elsewhere", elsewhere(), []string{"Q"}, true},
-		{"no", live(), []string{"Q", "n"}, false},
+		{"stays", live(), []string{"Q", "esc"}, false},
+		{"another key stays", live(), []string{"Q", "j"}, false},
+		{"no, but the run can't be interrupted", live(), []string{"Q", "n"}, false},
 		{"yes", live(), []string{"Q", "y"}, true},
 		{"^C twice", live(), []string{"ctrl+c", "ctrl+c"}, true},
 		{"from the help", rfc(), []string{"?", "Q"}, true},
@@ -482,7 +485,7 @@ func TestQuit(t *testing.T) {
 }
 
 func TestEmptyTakesEveryKey(t *testing.T) {
-	for _, b := range Keys()[0].Bindings {
+	for _, b := range Keys()[1].Bindings {
 		for _, k := range b.keys {
 			if _, named := special[k]; named || len(k) == 1 {
 				s := newScreen(t, &world{result: &lab.Result{}}, 80, 24, Options{})

@@ -34,10 +34,27 @@ func ask(s screen, do func() tea.Msg) tea.Cmd {
 	return func() tea.Msg { return answer{s, do()} }
 }
 
-// can is the further ability T of a Source; without it, the user is told that what they asked for is not there.
-func can[T any](m *model, src Source, what string) (ability T, ok bool) {
+// can is the further ability T of a Source or Workspace; without it, the user is told that what they asked for is not there.
+func can[T any](m *model, src any, what string) (ability T, ok bool) {
 	if ability, ok = src.(T); !ok {
 		m.said = what + " not available here"
 	}
 	return ability, ok
 }
+
+// What some screens can do beside.
+type (
+	// clicked puts the cursor where the mouse is, in coordinates of the body, and says whether something is there.
+	clicked interface{ click(x, y int) bool }
+	// at is the cell that the cursor is on; "" is no case.
+	at interface {
+		cell() (prefix int, caseName string, ok bool)
+	}
+	// silent is a screen whose sentence is always empty.
+	silent interface{ silent() }
+	// text is a screen that shows one.
+	text interface {
+		window() *window
+		chosen() string
+	}
+)

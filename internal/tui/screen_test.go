@@ -73,14 +73,14 @@ func TestStack(t *testing.T) {
 		{"pop closes and tells the one below", rfc(), []string{"o", "q"}, "A+ closed, A shown", false, " A in words"},
 		{"the last pop quits", rfc(), []string{"o", "q", "q"}, "A+ closed, A shown, A closed", true, ""},
 		{"quitting closes all", rfc(), []string{"o", "Q"}, "A closed, A+ closed", true, ""},
-		{"the last pop asks", live(), []string{"q"}, "", false, "Quit? y/n"},
+		{"the last pop asks", live(), []string{"q"}, "", false, "Let the run go on in the background? y/n"},
 		{"and takes no for an answer", live(), []string{"q", "q", "o"}, "", false, " A+ in words"},
 		{"and yes", live(), []string{"q", "y"}, "A closed", true, ""},
 		{"an answer comes to who asked", rfc(), []string{"o", "w"}, "A+ done", false, ""},
 		{"the top searches", rfc(), []string{"o", "/", "x", "y", "enter", "N", "q", "n"}, "A+ finds xy on, A+ finds xy back, A+ closed, A shown, A finds xy on", false, ""},
 		{"no search before the first", rfc(), []string{"n", "N"}, "", false, ""},
 		{"help is of the top", rfc(), []string{"o", "?"}, "", false, " A+\n\n   o            open another"},
-		{"short help is of the top", rfc(), []string{"o"}, "", false, " o open  / find  ? help  Q quit"},
+		{"short help is of the top", rfc(), []string{"o"}, "", false, " o open  / find  : command  ? help  Q quit"},
 		{"a key that is not bound", rfc(), []string{"Z"}, "", false, " A in words"},
 	}
 	for _, tt := range tests {
@@ -199,12 +199,12 @@ func TestKeysNamesEveryScreen(t *testing.T) {
 	for _, table := range Keys() {
 		titles = append(titles, table.Title)
 	}
-	if got := strings.Join(titles, " "); got != "Matrix Cell Patch Subset Bisect" {
+	if got := strings.Join(titles, " "); got != "Series Matrix Cell Patch Subset Bisect Output Jobs" {
 		t.Errorf("got %s", got)
 	}
 	s := newScreen(t, &world{result: reporttest.RFC()}, 200, 60, Options{})
 	s.keys("?")
-	for _, b := range Keys()[0].Bindings {
+	for _, b := range Keys()[1].Bindings {
 		s.has(b.Help)
 	}
 }

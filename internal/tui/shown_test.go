@@ -320,29 +320,8 @@ func TestClick(t *testing.T) {
 	}
 }
 
-func TestWheel(t *testing.T) {
-	x := newTestMatrix(reporttest.Large(100, 60))
-	g := &x.grid
-	x.resize(80, 24)
-	g.moveTo(5, 1, x)
-	g.wheel(3, 0, x)
-	if g.top != 3 || g.row != 5 {
-		t.Errorf("top %d, row %d", g.top, g.row)
-	}
-	g.wheel(30, 4, x)
-	if g.top != 33 || g.row != 33 || g.left != 4 || g.col != 4 {
-		t.Errorf("top %d, row %d, left %d, column %d", g.top, g.row, g.left, g.col)
-	}
-	g.wheel(-1000, -1000, x)
-	if g.top != 0 || g.left != 0 || g.row >= g.bodyRows() || g.col >= len(g.layout(x)) {
-		t.Errorf("top %d, left %d, at %d, %d", g.top, g.left, g.row, g.col)
-	}
-	g.wheel(1000, 1000, x)
-	if g.top != g.rows-g.bodyRows() || g.row < g.top || !g.shows(g.cols-1, x) {
-		t.Errorf("top %d, left %d, at %d, %d", g.top, g.left, g.row, g.col)
-	}
+func TestClickOnNothing(t *testing.T) {
 	empty := newTestMatrix(&lab.Result{})
-	empty.grid.wheel(1, 1, empty)
 	if _, _, ok := empty.grid.cellAt(1, 1, empty); ok || empty.unfold() {
 		t.Error("a cell in an empty matrix")
 	}

@@ -13,6 +13,7 @@ import (
 func (m *model) View() tea.View {
 	v := tea.NewView(strings.Join(m.lines(), "\n"))
 	v.AltScreen = true
+	v.MouseMode = tea.MouseModeCellMotion
 	v.WindowTitle = "seriesctl"
 	return v
 }
@@ -27,6 +28,9 @@ func (m *model) lines() []string {
 	}
 	if m.help != nil {
 		return m.help.view()
+	}
+	if m.whole {
+		return m.wholeScreen()
 	}
 	left, right := m.top().title()
 	lines := append([]string{m.paint(bar, m.ends(" "+left, right+" ", m.width))}, m.top().view()...)
@@ -48,6 +52,19 @@ func (m *model) lines() []string {
 	return append(lines, m.lastLine())
 }
 
+// wholeScreen is the screen alone; what is asked for or to say comes over its last line.
+func (m *model) wholeScreen() []string {
+	lines := m.top().view()
+	for len(lines) < m.height {
+		lines = append(lines, "")
+	}
+	lines = lines[:m.height]
+	if m.prompt != nil || m.said != "" {
+		lines[m.height-1] = m.lastLine()
+	}
+	return lines
+}
+
 // footer is how many lines are below the body.
 func (m *model) footer() int {
 	n := 1 + m.sentenceLines()
@@ -58,8 +75,11 @@ func (m *model) footer() int {
 }
 
 // sentenceLines is how many lines the words about what is under the cursor get: on a high screen one more, for the
-// line above them.
+// line above them; a screen that says nothing there has none.
 func (m *model) sentenceLines() int {
+	if _, ok := m.top().(silent); ok && !m.saidLong() {
+		return 0
+	}
 	if m.height < 20 {
 		return 2
 	}
@@ -69,8 +89,15 @@ func (m *model) sentenceLines() int {
 // sentenceBlock is the words about what is under the cursor in their lines; what does not fit is cut.
 func (m *model) sentenceBlock() []string {
 	n := m.sentenceLines()
+	if n == 0 {
+		return nil
+	}
 	out := make([]string, 0, n)
 	head, sentence := m.top().sentence()
+	long := m.saidLong()
+	if long {
+		head, sentence = "", m.said
+	}
 	if n > 2 && head != "" {
 		out = append(out, m.paint(bold, m.cut(" "+head, m.width)))
 	}
@@ -85,6 +112,9 @@ func (m *model) sentenceBlock() []string {
 	for _, line := range text {
 		if line != "" {
 			line = " " + m.cut(line, m.width-1)
+			if long {
+				line = m.paint(changed, line)
+			}
 		}
 		out = append(out, line)
 	}
@@ -98,10 +128,19 @@ func (m *model) sentenceBlock() []string {
 func (m *model) statusLine() string {
 	s := m.status
 	switch {
+	case m.quiet != nil:
+		line := m.quiet.line
+		if m.quiet.last != "" {
+			line += ": " + m.quiet.last
+		}
+		return " :" + m.text(line)
 	case s.Err != nil:
 		return " the run ended early: " + m.text(s.Err.Error())
 	case !s.Running:
 		return ""
+	}
+	if s.Series != "" && s.Series != m.series() {
+		s.Line = m.cut(m.text(s.Series), 24) + ": " + s.Line
 	}
 	if s.Total <= 0 {
 		return " " + m.text(s.Line)
@@ -112,12 +151,15 @@ func (m *model) statusLine() string {
 	return fmt.Sprintf(" %s %d/%d  %s", gauge, s.Done, s.Total, m.text(s.Line))
 }
 
+// saidLong says whether what is to say needs more than the last line.
+func (m *model) saidLong() bool { return !m.whole && textWidth(m.said) >= m.width }
+
 // lastLine is what is asked for, or what is to say of the last key, or the short help.
 func (m *model) lastLine() string {
 	switch {
 	case m.prompt != nil:
 		return m.prompt.view(m.look, m.width)
-	case m.said != "":
+	case m.said != "" && !m.saidLong():
 		return m.paint(changed, m.cut(" "+m.text(m.said), m.width))
 	}
 	return m.paint(faint, m.tableOf(m.top()).short(m.width))

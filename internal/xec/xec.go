@@ -3,7 +3,7 @@
 // It guarantees, for each of them: standard error is captured into the error, the whole process group is
 // killed when the context ends, the process dies with seriesctl (parent-death signal), standard input is
 // empty unless given, and the locale and terminal of the user do not change what it prints.
-// It is not for processes that outlive the command that started them.
+// Two kinds are otherwise, and say so: a Terminal is the user's own for a while, a Detached goes on without us.
 package xec
 
 import (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -79,5 +80,59 @@ func TestTailIsBounded(t *testing.T) {
 	}
 	if tl.String() != "0123456789" || len(tl.buf) > 20 {
 		t.Fatalf("got %q, %d bytes", tl.String(), len(tl.buf))
+	}
+}
+
+// A detached process has no part of ours, and ends as it likes when it is asked to.
+func TestDetach(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "out")
+	out, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Cmd{Name: "sh", Args: []string{"-c", `trap 'echo asked >&2; exit 9' INT; ps -o sid= -p $$; [ -t 0 ] || echo no terminal; while :; do sleep 0.1; done`}}.Detach(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() string {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for range 100 {
+		if strings.Contains(read(), "no terminal") {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := d.Interrupt(); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if err := d.Wait(); !errors.As(err, &e) || e.Status != 9 {
+		t.Fatalf("got %v", err)
+	}
+	if got := strings.Fields(read()); len(got) != 4 || got[0] != strconv.Itoa(d.PID()) || got[3] != "asked" {
+		t.Errorf("got %q for process %d", got, d.PID())
+	}
+	if err := d.Interrupt(); err != nil {
+		t.Errorf("a process that ended: %v", err)
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	var out, errs bytes.Buffer
+	p := &Terminal{Name: "sh", Args: []string{"-c", `cat; echo $WORD; echo no >&2; exit 4`}, Env: []string{"WORD=given"}}
+	p.SetStdin(strings.NewReader("typed\n"))
+	p.SetStdout(&out)
+	p.SetStderr(&errs)
+	var e *Error
+	if err := p.Run(); !errors.As(err, &e) || e.Status != 4 {
+		t.Fatalf("got %v", err)
+	}
+	if out.String() != "typed\ngiven\n" || errs.String() != "no\n" || OnTerminal() {
+		t.Errorf("got %q, %q, still on the terminal: %v", out.String(), errs.String(), OnTerminal())
 	}
 }

@@ -2,7 +2,7 @@
  *
  * It speaks over a virtio-serial port of its own, in messages "TYPE NONCE LENGTH\n" followed by LENGTH bytes. The host
  * sends one "run" (or "shell", see shell.c); the agent mounts, starts the case, unmounts, and reports until it is restored or
- * killed: "start", "mount" (an errno), "out" (output as it comes), "beat" (alive), "hang" (a report of a case that stopped moving;
+ * killed: "start", "mount" and "system" (an errno), "out" (output as it comes), "beat" (alive), "hang" (a report of a case that stopped moving;
  * repeated while it lasts), "exit" (status and signal of the case), "umount" (an errno), "timeout", "done". The agent never decides
  * what a run means.
  */
@@ -46,9 +46,9 @@ void watch_again(void);
 enum verdict watch_scan(int deadlock_scans, int livelock_scans);
 /* For how many seconds a LIVELOCK or REFAULT has lasted. */
 double watch_seconds(void);
-/* The thread of a REFAULT, and that it was none: not again before as many looks. */
+/* The thread of a LIVELOCK or REFAULT, and that it was none: not again before as many looks. */
 const struct task *watch_task(void);
-void watch_calm(void);
+void watch_moves(void);
 /* For how many looks some thread in D state has not moved, 0 when there is none or the disks work. */
 int watch_stuck(void);
 
@@ -58,7 +58,10 @@ int watch_stuck(void);
 int report_hang(const char *kind, double seconds, int need_forever);
 
 /* Whether a thread has more page faults than its address space has pages before it returns to user space. */
-int in_one_call(int pid, int tid);
+int faults_in_one_call(const struct task *t);
+/* Whether a thread uses the CPU and does not get on in user space: its system call does not return, or it is in none. */
+int spins_in_kernel(const struct task *t);
+
 /* io.c */
 /* Writes to f which file each user thread does I/O on, and which files the memory is mapped from that it gave for it. */
 void report_io(FILE *f, int agent);

@@ -23,6 +23,7 @@
 struct command {
 	long timeout_ms, deadlock_ms, livelock_ms;
 	char *disk, *fstype, *options;
+	char *system, *scratch; /* disks, "" for none: the case's own root file system, and an empty one for it */
 	char *argv[ARGS_MAX + 1];
 };
 
@@ -80,14 +81,16 @@ static void parse_command(struct command *c, size_t len)
 	c->disk = next_string(&p, end);
 	c->fstype = next_string(&p, end);
 	c->options = next_string(&p, end);
+	c->system = next_string(&p, end);
+	c->scratch = next_string(&p, end);
 	int argc = 0;
 	while (p < end && argc < ARGS_MAX)
 		c->argv[argc++] = next_string(&p, end);
 	c->argv[argc] = 0;
 }
 
-/* Makes the node of the disk with the given serial number; an errno. */
-int find_disk(const char *serial, const char *path)
+/* Finds the disk with the given serial number: its kernel's name and number; an errno. */
+static int look_up(const char *serial, char *name, size_t size, dev_t *dev)
 {
 	DIR *d = opendir("/sys/block");
 	struct dirent *e;
@@ -102,8 +105,11 @@ int find_disk(const char *serial, const char *path)
 		if (strcmp(buf, serial))
 			continue;
 		snprintf(file, sizeof file, "/sys/block/%s/dev", e->d_name);
-		if (read_file(file, buf, sizeof buf) > 0 && sscanf(buf, "%u:%u", &maj, &min) == 2)
-			err = mknod(path, S_IFBLK | 0600, makedev(maj, min)) < 0 && errno != EEXIST ? errno : 0;
+		if (read_file(file, buf, sizeof buf) > 0 && sscanf(buf, "%u:%u", &maj, &min) == 2) {
+			snprintf(name, size, "%s", e->d_name);
+			*dev = makedev(maj, min);
+			err = 0;
+		}
 		break;
 	}
 	if (d)
@@ -111,7 +117,54 @@ int find_disk(const char *serial, const char *path)
 	return err;
 }
 
-/* In the child: mounts, and becomes the case. Tells how far it got in two-byte words "m\0" (mounted), "M" and "X" with an errno. */
+/* Makes the node of the disk with the given serial number; an errno. */
+int find_disk(const char *serial, const char *path)
+{
+	char name[64];
+	dev_t dev;
+	int err = look_up(serial, name, sizeof name, &dev);
+	if (!err && mknod(path, S_IFBLK | 0600, dev) < 0 && errno != EEXIST)
+		err = errno;
+	return err;
+}
+
+/* Sets NAME in the environment to the path of a disk that goes by the kernel's name, as sysfs and /proc/mounts do; an errno. */
+static int name_disk(const char *name, const char *serial)
+{
+	char path[80] = "/dev/";
+	dev_t dev;
+	int err = *serial ? look_up(serial, path + 5, sizeof path - 5, &dev) : 0;
+	if (!err && *serial && mknod(path, S_IFBLK | 0600, dev) < 0 && errno != EEXIST)
+		err = errno;
+	if (!err && setenv(name, *serial ? path : "", 1) < 0)
+		err = errno;
+	return err;
+}
+
+/* In the child: makes the system on a disk its root, read-only but for /tmp, /mnt, /run and /var; an errno. What is to be tested is
+ * left to the case: it mounts and unmounts it. */
+static int enter(struct command *c)
+{
+	static const char *writable[] = { "/system/tmp", "/system/mnt", "/system/run", "/system/var" };
+	int err = find_disk(c->system, "/dev/system-disk");
+	mkdir("/system", 0755);
+	if (!err && (mount("/dev/system-disk", "/system", "ext4", MS_RDONLY, "") < 0 || mount("/dev", "/system/dev", 0, MS_BIND, "") < 0 ||
+		     mount("/proc", "/system/proc", 0, MS_BIND, "") < 0 || mount("/sys", "/system/sys", 0, MS_BIND | MS_REC, "") < 0))
+		err = errno;
+	for (size_t i = 0; !err && i < sizeof writable / sizeof *writable; i++)
+		if (mount("tmpfs", writable[i], "tmpfs", 0, "mode=1777") < 0)
+			err = errno;
+	if (!err)
+		err = name_disk("DISK", c->disk);
+	if (!err)
+		err = name_disk("SCRATCH", c->scratch);
+	if (!err && (setenv("FSTYPE", c->fstype, 1) < 0 || setenv("OPTIONS", c->options, 1) < 0 || chroot("/system") < 0 || chdir("/tmp") < 0))
+		err = errno;
+	return err;
+}
+
+/* In the child: mounts, and becomes the case. Tells how far it got in two-byte words "m\0" (mounted), "M", "S" (system) and "X" with
+ * an errno. */
 static void become(struct command *c, int out, int status)
 {
 	static char *env[] = { "PATH=/bin", "HOME=/tmp", "TERM=dumb", 0 };
@@ -123,7 +176,14 @@ static void become(struct command *c, int out, int status)
 	signal(SIGPIPE, SIG_DFL);
 	memset(&all, 0xff, sizeof all);
 	sched_setaffinity(0, sizeof all, &all);
-	if (*c->fstype) {
+	if (*c->system) {
+		int err = enter(c);
+		if (err) {
+			word[0] = 'S';
+			word[1] = err;
+			_exit(write(status, word, 2) != 2);
+		}
+	} else if (*c->fstype) {
 		const char *dev = *c->disk ? "/dev/case-disk" : c->fstype;
 		int err = *c->disk ? find_disk(c->disk, dev) : 0;
 		if (!err && mount(dev, "/mnt", c->fstype, 0, c->options) < 0)
@@ -144,8 +204,13 @@ static void become(struct command *c, int out, int status)
 	dup2(null, 0);
 	dup2(out, 1);
 	dup2(out, 2);
-	snprintf(path, sizeof path, "/bin/%s", c->argv[0]);
-	execve(path, c->argv, env);
+	snprintf(path, sizeof path, "%s%s", c->argv[0][0] == '/' ? "" : "/bin/", c->argv[0]);
+	if (*c->system) {
+		setenv("PATH", "/bin:/sbin:/usr/bin:/usr/sbin", 1);
+		setenv("HOME", "/tmp", 1);
+		setenv("TERM", "dumb", 1);
+	}
+	execve(path, c->argv, *c->system ? environ : env);
 	word[0] = 'X';
 	word[1] = errno;
 	_exit(write(status, word, 2) != 2);
@@ -229,7 +294,7 @@ static void run(struct command *c)
 				begin = now_ms();
 				send_msg("mounted", "", 0);
 			} else {
-				send_number(word[0] == 'M' ? "mount" : "exec", word[1]);
+				send_number(word[0] == 'M' ? "mount" : word[0] == 'S' ? "system" : "exec", word[1]);
 			}
 		}
 		while ((pid = waitpid(-1, &ws, WNOHANG)) > 0)
@@ -243,7 +308,7 @@ static void run(struct command *c)
 			int n = snprintf(buf, sizeof buf, "%d %d", WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : 0,
 					 WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0);
 			send_msg("exit", buf, n);
-			if (!*c->fstype || !mounted)
+			if (!*c->fstype || *c->system || !mounted)
 				break;
 			unmounting = 1;
 			child = start_umount();
@@ -276,13 +341,16 @@ static void run(struct command *c)
 				watch_again();
 			break;
 		case LIVELOCK:
-			report_hang("livelock", watch_seconds(), 0);
+			if (spins_in_kernel(watch_task()))
+				report_hang("livelock", watch_seconds(), 0);
+			else
+				watch_moves();
 			break;
 		case REFAULT:
-			if (in_one_call(watch_task()->pid, watch_task()->tid))
+			if (faults_in_one_call(watch_task()))
 				report_hang("refault", watch_seconds(), 0);
 			else
-				watch_calm();
+				watch_moves();
 			break;
 		case MOVING:
 			break;

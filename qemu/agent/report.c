@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #define CPU_LOOKS 3
 #define REPORT_WAIT_MS 1500
 #define RETURN_WAIT_MS 5000
+#define SPIN_LOOKS 20 /* SCAN_MS apart */
 
 static char text[REPORT_MAX];
 static size_t len;
@@ -170,16 +172,21 @@ static pid_t reader(int *fd)
 	return child;
 }
 
+static int stop_thread(int tid)
+{
+	return ptrace(PTRACE_SEIZE, tid, 0, 0) < 0 || ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0 ? -1 : 0;
+}
+
 /* In the child: asks the thread to stop on its way to user space, and counts its page faults while it does not get there. */
-static int watch_return(int pid, int tid)
+static int watch_return(const struct task *of)
 {
 	struct task t, start;
 	uint64_t end = now_ms() + RETURN_WAIT_MS;
 	int ws;
-	if (read_task(pid, tid, &start, 0) < 0 || ptrace(PTRACE_SEIZE, tid, 0, 0) < 0 || ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0)
+	if (read_task(of->pid, of->tid, &start, 0) < 0 || stop_thread(of->tid) < 0)
 		return 0;
 	while (now_ms() < end) {
-		if (waitpid(tid, &ws, WNOHANG | __WALL) != 0 || read_task(pid, tid, &t, 0) < 0)
+		if (waitpid(of->tid, &ws, WNOHANG | __WALL) != 0 || read_task(of->pid, of->tid, &t, 0) < 0)
 			return 0;
 		if (t.faults - start.faults > 100 + start.pages)
 			return 1;
@@ -188,13 +195,32 @@ static int watch_return(int pid, int tid)
 	return 0;
 }
 
-int in_one_call(int pid, int tid)
+/* In the child: asks the thread to stop on its way to user space, and looks whether it uses the CPU for long and does not get there.
+ * One that gets there and was in no system call faults at the same place again and again. */
+static int watch_spin(const struct task *of)
+{
+	struct task t, start;
+	struct user_regs_struct regs;
+	int ws;
+	if (read_task(of->pid, of->tid, &start, 0) < 0 || stop_thread(of->tid) < 0)
+		return 0;
+	for (int look = 0; look < SPIN_LOOKS; look++) {
+		usleep(SCAN_MS * 1000);
+		if (waitpid(of->tid, &ws, WNOHANG | __WALL) != 0)
+			return WIFSTOPPED(ws) && ptrace(PTRACE_GETREGS, of->tid, 0, &regs) == 0 && (long)regs.orig_rax < 0;
+	}
+	return read_task(of->pid, of->tid, &t, 0) == 0 &&
+	       t.stime - start.stime >= SPIN_LOOKS * SCAN_MS * (unsigned long)sysconf(_SC_CLK_TCK) / 1000 / 4;
+}
+
+/* What proof says of the task, in a child, which lets go of the thread when it ends. */
+static int proved(int (*proof)(const struct task *), const struct task *t)
 {
 	int ws;
 	uint64_t end = now_ms() + RETURN_WAIT_MS + REPORT_WAIT_MS, beat = now_ms();
 	pid_t child = fork(), got = 0;
 	if (child == 0)
-		_exit(!watch_return(pid, tid)); /* which lets go of the thread */
+		_exit(!proof(t));
 	while (child > 0 && (got = waitpid(child, &ws, WNOHANG)) == 0 && now_ms() < end) {
 		if (now_ms() - beat > BEAT_MS) {
 			beat = now_ms();
@@ -206,6 +232,10 @@ int in_one_call(int pid, int tid)
 		kill(child, SIGKILL);
 	return got == child && child > 0 && WIFEXITED(ws) && WEXITSTATUS(ws) == 0;
 }
+
+int faults_in_one_call(const struct task *t) { return proved(watch_return, t); }
+
+int spins_in_kernel(const struct task *t) { return proved(watch_spin, t); }
 
 int report_hang(const char *kind, double seconds, int need_forever)
 {

@@ -16,6 +16,7 @@ static int nlast;
 static char disks[4096];
 static int blocked_scans, livelock_run, stuck_scans;
 static uint64_t live_utime, live_stime, live_since;
+static uint64_t live_stimes[MAXTHREADS]; /* last[i].stime then */
 /* A case is calm while none of its threads uses time in user space. */
 static uint64_t calm_utime, calm_since;
 static uint64_t calm_faults[MAXTHREADS]; /* last[i].faults when it became so */
@@ -99,33 +100,49 @@ static int list(struct task *out)
 }
 
 /* The thread that has had more page faults since the case is calm than its whole address space can explain. If it does not return
- * to user space either (in_one_call), what it faults in is taken away again and again. */
+ * to user space either (faults_in_one_call), what it faults in is taken away again and again. */
 static struct task *refaulting(void)
 {
 	for (int i = 0; i < nlast; i++)
-		if (last[i].faults - calm_faults[i] > 1000 + 4 * last[i].pages)
+		if (last[i].faults - calm_faults[i] > 200 + last[i].pages)
 			return &last[i];
 	return 0;
+}
+
+/* The thread that has used most system time since nothing else went by. If its system call does not return either
+ * (spins_in_kernel), it is in a loop. */
+static struct task *busiest(void)
+{
+	struct task *t = &last[0];
+	uint64_t most = 0;
+	for (int i = 0; i < nlast; i++)
+		if (last[i].stime - live_stimes[i] > most) {
+			most = last[i].stime - live_stimes[i];
+			t = &last[i];
+		}
+	return t;
 }
 
 enum verdict watch_scan(int deadlock_scans, int livelock_scans)
 {
 	static struct task now[MAXTHREADS];
 	static int fresh[MAXTHREADS];
-	static uint64_t faults[MAXTHREADS];
+	static uint64_t faults[MAXTHREADS], stimes[MAXTHREADS];
 	uint64_t utime = 0, stime = 0, t_ms = now_ms();
+	struct task *t;
 	int n, i, j, moved = 0, asleep = 1, in_d = 0, stuck = 0, io = disks_work();
 
 	next_cpu();
 	n = list(now);
 	for (i = 0; i < n; i++) {
-		struct task *t = &now[i];
+		t = &now[i];
 		utime += t->utime;
 		stime += t->stime;
 		fresh[i] = 0;
 		for (j = 0; j < nlast && last[j].tid != t->tid; j++)
 			;
 		faults[i] = j < nlast ? calm_faults[j] : t->faults;
+		stimes[i] = j < nlast ? live_stimes[j] : t->stime;
 		if (j < nlast && last[j].switches == t->switches && last[j].utime == t->utime &&
 		    last[j].stime == t->stime && last[j].state == t->state)
 			fresh[i] = still[j] + 1;
@@ -142,6 +159,7 @@ enum verdict watch_scan(int deadlock_scans, int livelock_scans)
 	memcpy(last, now, n * sizeof *now);
 	memcpy(still, fresh, n * sizeof *fresh);
 	memcpy(calm_faults, faults, n * sizeof *faults);
+	memcpy(live_stimes, stimes, n * sizeof *stimes);
 	nlast = n;
 
 	blocked_scans = n && !moved && !io && asleep && in_d ? blocked_scans + 1 : 0;
@@ -154,6 +172,8 @@ enum verdict watch_scan(int deadlock_scans, int livelock_scans)
 		live_utime = utime;
 		live_stime = stime;
 		live_since = t_ms;
+		for (i = 0; i < n; i++)
+			live_stimes[i] = last[i].stime;
 	}
 	/* Another: I/O comes of it, but it is the same again and again. */
 	if (utime != calm_utime)
@@ -169,15 +189,17 @@ enum verdict watch_scan(int deadlock_scans, int livelock_scans)
 		return DEADLOCK;
 	if (livelock_run > 1 && livelock_run % livelock_scans == 1) {
 		verdict_since = live_since;
+		verdict_task = busiest();
 		if (stime - live_stime >= (t_ms - live_since) * sysconf(_SC_CLK_TCK) / 1000 / 2)
 			return LIVELOCK;
 		livelock_run = 0;
 	}
-	if (calm_run > livelock_scans / 2 && (verdict_task = refaulting())) {
+	if (calm_run > livelock_scans / 2 && (t = refaulting())) {
+		verdict_task = t;
 		verdict_since = calm_since;
 		return REFAULT;
 	}
 	return MOVING;
 }
 
-void watch_calm(void) { calm_run = 0; }
+void watch_moves(void) { livelock_run = calm_run = 0; }

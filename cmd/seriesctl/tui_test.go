@@ -1,0 +1,348 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/ptytest"
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/internal/xec"
+)
+
+// session is seriesctl on a terminal.
+type session struct {
+	*ptytest.Terminal
+	t   testing.TB
+	cmd *exec.Cmd
+	at  int // how much of the output was waited for
+}
+
+// onTerminalIn starts seriesctl in a directory on a terminal of 80×24.
+func onTerminalIn(t testing.TB, dir string, env []string, args ...string) *session {
+	t.Helper()
+	term := ptytest.Open(t, 80, 24)
+	path, err := exec.LookPath("seriesctl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=1", "EDITOR=cat", "PAGER=cat", "VISUAL="), env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.Program, term.Program, term.Program
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return &session{Terminal: term, t: t, cmd: cmd}
+}
+
+// sees waits until something was drawn.
+func (s *session) sees(text string) {
+	s.t.Helper()
+	s.at = s.Wait(s.at, text)
+}
+
+// ends waits for the end and returns the exit code.
+func (s *session) ends() int {
+	s.t.Helper()
+	err := s.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		s.t.Fatal(err)
+	}
+	if !s.Cooked() {
+		s.t.Error("the terminal stays raw")
+	}
+	return s.cmd.ProcessState.ExitCode()
+}
+
+// From nothing to a series, all in the TUI.
+func TestTUIFromNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := makeSeries(dir); err != nil {
+		t.Fatal(err)
+	}
+	s := onTerminalIn(t, dir, nil)
+	s.sees("No series here yet.")
+	if _, err := os.Stat(filepath.Join(dir, workspaceName)); err == nil {
+		t.Error("looking makes a workspace")
+	}
+	s.Type("lnone.mbox\r")
+	s.sees("no such file")
+	s.Type("l three.mbox\r")
+	s.sees("▸ v1")
+	s.Type("\r")
+	s.sees("nothing has been run yet")
+	s.Type(":apply --source tree\r")
+	s.sees("exact")
+	s.Type("e") // cat shows it, and the screen comes back
+	s.sees("\x1b[?1049l")
+	s.sees("\x1b[?1049h")
+	s.Type("q:show 2\r")
+	s.sees("twenty as a word")
+	s.Type("q:shell 99\r")
+	s.sees("[Enter goes back to seriesctl]")
+	s.Type("\r")
+	s.sees("\x1b[?1049h")
+	s.Type("Q")
+	if code := s.ends(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if names, _ := filepath.Glob(filepath.Join(dir, workspaceName, "commands", "*.out")); len(names) != 2 {
+		t.Errorf("kept %v", names)
+	}
+}
+
+func TestTUIOnADumbTerminal(t *testing.T) {
+	for _, term := range []string{"dumb", ""} {
+		s := onTerminalIn(t, t.TempDir(), []string{"TERM=" + term})
+		if code := s.ends(); code != exitUsage {
+			t.Errorf("exit code %d", code)
+		}
+		s.sees(fmt.Sprintf("a terminal of the kind %q", term))
+		s.sees("hint: ")
+		if strings.Contains(s.Output(), "\x1b") {
+			t.Errorf("got %q", s.Output())
+		}
+	}
+}
+
+// A Ctrl-C in a program that has the terminal is that program's.
+func TestTUIKeepsOnWhenAnEditorIsInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	if err := makeSeries(dir); err != nil {
+		t.Fatal(err)
+	}
+	s := onTerminalIn(t, dir, []string{`EDITOR=sh -c 'trap "echo ouch; exit 7" INT; echo waits; while :; do sleep 0.05; done' x`})
+	s.sees("No series here yet.")
+	s.Type(":help\r")
+	s.sees("for more information about a command.")
+	s.Type("e")
+	s.sees("waits")
+	s.Type("\x03")
+	s.sees("ouch")
+	s.sees("\x1b[?1049h")
+	s.Type("qQ")
+	if code := s.ends(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestSplitWords(t *testing.T) {
+	for line, want := range map[string]string{
+		`run`:                       `["run"]`,
+		`  run --cases 'gfs2/*' `:   `["run" "--cases" "gfs2/*"]`,
+		`load "a b"\ c`:             `["load" "a b c"]`,
+		`load ''`:                   `["load" ""]`,
+		`load 'it'\''s "here"'`:     `["load" "it's \"here\""]`,
+		`seriesctl report --json`:   `["report" "--json"]`,
+		`load "a \" b" 'c \'`:       `["load" "a \" b" "c \\"]`,
+		`load 'a`:                   `' is not closed`,
+		`load a\`:                   `\ is not closed`,
+		``:                          `no command given`,
+		`load $(rm) ; ls | x > "&"`: `["load" "$(rm)" ";" "ls" "|" "x" ">" "&"]`,
+	} {
+		words, err := splitWords(line)
+		got := fmt.Sprintf("%q", words)
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.HasSuffix(got, want) {
+			t.Errorf("%s: got %s, want %s", line, got, want)
+		}
+	}
+}
+
+// newView is the view of a new workspace.
+func newView(t *testing.T) *workspaceView {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "ws")
+	st, err := store.Open(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	return &workspaceView{a: &app{color: "auto"}, dir: dir, st: st, changes: make(chan struct{}, 1), heads: map[string]*head{}}
+}
+
+func TestCommandsOfTheTUI(t *testing.T) {
+	w := newView(t)
+	names := w.Commands()
+	if !slices.Contains(names, "run") || slices.Contains(names, "range-diff") {
+		t.Errorf("completes %v", names)
+	}
+	for line, terminal := range map[string]bool{"run": false, "shell 3": true, "shell --help": false, "bisect --manual": true, "bisect --manual good 0": false, "bisect --case x": false, "help run": false, "range-diff a b": false, "load x": false} {
+		c, err := w.Command("s-v1", line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (c.Terminal != nil) != terminal || (c.Start != nil) == terminal {
+			t.Errorf("%s: has the terminal: %v", line, c.Terminal != nil)
+		}
+		if p, ok := c.Terminal.(*pausing); ok {
+			if got := strings.Join(p.Args, " "); got != "--workspace "+w.dir+" --color auto --series s-v1 "+line {
+				t.Errorf("got %s", got)
+			}
+		}
+	}
+	for _, line := range []string{"nonsense", "--json", "load 'x"} {
+		if _, err := w.Command("", line); err == nil {
+			t.Errorf("%s is a command", line)
+		}
+	}
+}
+
+// What goes on when the TUI is left is told from what does not, and can be stopped; its output is kept, of the last commands.
+func TestCommandsGoOn(t *testing.T) {
+	w := newView(t)
+	root := w.a.rootCommand()
+	run, _, err := root.Find([]string{"run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(w.st.Commands(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range keptOutputs + 5 {
+		if err := os.WriteFile(filepath.Join(w.st.Commands(), fmt.Sprintf("old-%d.out", i)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := w.start(xec.Cmd{Name: "sh", Args: []string{"-c", "trap 'echo stopped; exit 130' INT; echo begun; while :; do sleep 0.05; done"}}, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = out.Close() }()
+	w.mu.Lock()
+	own := w.own
+	w.mu.Unlock()
+	if !out.Stays() || own == 0 {
+		t.Error("a run does not stay")
+	}
+	text := func() string {
+		b, err := io.ReadAll(io.NewSectionReader(out, 0, 1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for end := time.Now().Add(10 * time.Second); text() == "" && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	out.Stop()
+	<-out.Done()
+	if err := out.Err(); err == nil || err.Error() != "interrupted" || text() != "begun\nstopped\n" {
+		t.Errorf("got %v, %q", err, text())
+	}
+	if names, _ := filepath.Glob(filepath.Join(w.st.Commands(), "*")); len(names) != keptOutputs+1 {
+		t.Errorf("%d outputs are kept", len(names))
+	}
+	if err := w.Interrupt(); err == nil {
+		t.Error("interrupts nothing")
+	}
+	if err := w.Skip(lab.Activity{}); err == nil {
+		t.Error("skips nothing")
+	}
+}
+
+// The process that has the workspace is the one that is interrupted and asked, whoever started it.
+func TestInterruptAndSkipWhatAnotherRuns(t *testing.T) {
+	w := newView(t)
+	unlock, err := w.st.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if pid := w.st.Owner(); pid != os.Getpid() {
+		t.Fatalf("the owner is %d", pid)
+	}
+	if err := w.Skip(lab.Activity{Prefix: 2, Case: "gfs2/a"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := lab.TakeSkips(w.st.Requests()); len(got) != 1 || got[0].Prefix != 2 {
+		t.Errorf("asked %v", got)
+	}
+}
+
+// BenchmarkTUI measures seriesctl on a terminal, on a workspace with results: SERIESCTL_WORKSPACE, which is only read.
+// start is from the start of the process to the first whole screen, and the CPU time until it has quit, key from a key to what it changes, idle the CPU time
+// of a second in which nothing happens.
+func BenchmarkTUI(b *testing.B) {
+	ws := os.Getenv("SERIESCTL_WORKSPACE")
+	if ws == "" {
+		b.Skip("SERIESCTL_WORKSPACE names no workspace")
+	}
+	begin := func(b *testing.B) (*session, time.Duration) {
+		start := time.Now()
+		s := onTerminalIn(b, b.TempDir(), nil, "--workspace", ws)
+		s.sees("Q quit")
+		return s, time.Since(start)
+	}
+	b.Run("start", func(b *testing.B) {
+		var all []time.Duration
+		var cpu time.Duration
+		for b.Loop() {
+			s, took := begin(b)
+			all = append(all, took)
+			s.Type("Q")
+			if code := s.ends(); code != 0 {
+				b.Fatalf("exit code %d", code)
+			}
+			cpu += s.cmd.ProcessState.UserTime() + s.cmd.ProcessState.SystemTime()
+		}
+		slices.Sort(all)
+		b.ReportMetric(float64(cpu.Microseconds())/1000/float64(len(all)), "ms-cpu")
+		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "ms-median")
+		b.ReportMetric(float64(all[len(all)-1].Microseconds())/1000, "ms-worst")
+	})
+	b.Run("key", func(b *testing.B) {
+		s, _ := begin(b)
+		time.Sleep(time.Second)
+		var all []time.Duration
+		for i := 0; b.Loop(); i++ {
+			at := len(s.Output())
+			start := time.Now()
+			s.Type([]string{"j", "k"}[i%2])
+			for len(s.Output()) == at {
+				time.Sleep(100 * time.Microsecond)
+			}
+			all = append(all, time.Since(start))
+			time.Sleep(60 * time.Millisecond)
+		}
+		slices.Sort(all)
+		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "ms-median")
+		b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "ms-p99")
+	})
+	b.Run("idle", func(b *testing.B) {
+		s, _ := begin(b)
+		time.Sleep(15 * time.Second) // until it looks less often
+		cpu := func() float64 {
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+			if err != nil {
+				b.Fatal(err)
+			}
+			f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')'):]))
+			user, _ := strconv.Atoi(f[12-1])
+			system, _ := strconv.Atoi(f[13-1])
+			return float64(user+system) * 10 // ms
+		}
+		const seconds = 30
+		for b.Loop() {
+			before := cpu()
+			time.Sleep(seconds * time.Second)
+			b.ReportMetric((cpu()-before)/seconds, "ms/s")
+		}
+	})
+}

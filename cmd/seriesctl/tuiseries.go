@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/internal/tui"
+	"github.com/seriesctl/seriesctl/series"
+)
+
+var _ interface {
+	tui.Source
+	tui.CellSource
+	tui.PatchSource
+	tui.SubsetSource
+	tui.BisectSource
+} = (*seriesView)(nil)
+
+// seriesView is the TUI's view of one series of a workspace.
+type seriesView struct {
+	w  *workspaceView
+	st *store.Store
+	id string
+
+	mu     sync.Mutex
+	spec   *lab.Spec
+	result *lab.Result
+	series *series.Series // nil until it is asked for
+}
+
+// refresh reads the matrix and lays over it what is going on.
+func (s *seriesView) refresh(status lab.Status) error {
+	spec, result, err := load(s.st, s.id, status)
+	if errors.Is(err, store.ErrNotFound) {
+		spec, result, err = &lab.Spec{}, &lab.Result{Series: s.id}, nil
+		if whole, serr := s.Series(); serr == nil {
+			result.Subject = whole.Subject
+		}
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spec, s.result = spec, result
+	return nil
+}
+
+// load reads the matrix of a series, with what goes on in it; store.ErrNotFound where it was not run yet.
+func load(st *store.Store, id string, status lab.Status) (*lab.Spec, *lab.Result, error) {
+	var spec lab.Spec
+	if err := st.Matrix(id, &spec); err != nil {
+		return nil, nil, err
+	}
+	result, err := lab.Load(st, &spec)
+	if err == nil && status.Series == id {
+		lab.Overlay(result, status)
+	}
+	return &spec, result, err
+}
+
+// Result implements tui.Source.
+func (s *seriesView) Result() *lab.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.result
+}
+
+// ran is the Result of a series that was run, nil of another.
+func (s *seriesView) ran() *lab.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.spec.Variants) == 0 {
+		return nil
+	}
+	return s.result
+}
+
+// Changes and Status are the workspace's.
+func (s *seriesView) Changes() <-chan struct{} { return s.w.Changes() }
+func (s *seriesView) Status() tui.Status       { return s.w.Status() }
+
+// Runs implements tui.CellSource.
+func (s *seriesView) Runs(prefix int, caseName string) ([]lab.Run, error) {
+	s.mu.Lock()
+	spec := s.spec
+	s.mu.Unlock()
+	return lab.Runs(s.st, spec, prefix, caseName)
+}
+
+// Open implements tui.CellSource.
+func (s *seriesView) Open(path string) (tui.File, error) { return openArtefact(s.st, path) }
+
+// Series implements tui.PatchSource. The mail is read when it is first asked for.
+func (s *seriesView) Series() (*series.Series, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.series != nil {
+		return s.series, nil
+	}
+	whole, err := find(s.st, s.id)
+	if err == nil {
+		s.series = whole
+	}
+	return whole, err
+}

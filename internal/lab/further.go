@@ -1,0 +1,41 @@
+package lab
+
+import "fmt"
+
+// Further is a strategy that gives each cell so many runs more than it had when it was first asked, and stops.
+type Further struct {
+	Runs int
+
+	goals map[furtherCell]int
+}
+
+// furtherCell is a cell of whichever of a plan's kernels: the names of their cases differ.
+type furtherCell struct {
+	variant  int
+	caseName string
+}
+
+// Next implements Strategy.
+func (f *Further) Next(s *State) (wants []Want, why string) {
+	if f.goals == nil {
+		f.goals = map[furtherCell]int{}
+	}
+	for i, col := range s.Columns {
+		if col.Image == "" && !col.Pending {
+			continue
+		}
+		for c := range s.Cases {
+			id, have := furtherCell{i, s.Cases[c].Name}, len(col.Runs[s.Cases[c].Name])
+			if _, ok := f.goals[id]; !ok {
+				f.goals[id] = have + f.Runs
+			}
+			if have < f.goals[id] && !s.Lost[CellID{i, c}] {
+				wants = append(wants, Want{CellID{i, c}, f.goals[id]})
+			}
+		}
+	}
+	if f.Runs == 1 {
+		return wants, "1 further run of each cell"
+	}
+	return wants, fmt.Sprintf("%d further runs of each cell", f.Runs)
+}

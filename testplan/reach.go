@@ -1,0 +1,178 @@
+package testplan
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// exercise is something of the kernel that a reproducer uses and a patch may touch: "read", "direct", "splice".
+type exercise string
+
+// Exercises that are the transfer itself; the others are special: a case that has one is about it.
+const (
+	exRead   exercise = "read"
+	exWrite  exercise = "write"
+	exDirect exercise = "direct"
+)
+
+// header words say what a reproducer exercises: its header comment is where that is written.
+var headerWords = []struct {
+	re *regexp.Regexp
+	ex exercise
+}{
+	{regexp.MustCompile(`\bp?readv?2?\(2\)|\bread\|`), exRead},
+	{regexp.MustCompile(`\bp?writev?2?\(2\)|\|write\b`), exWrite},
+	{regexp.MustCompile(`O_DIRECT`), exDirect},
+	{regexp.MustCompile(`splice\(2\)|sendfile\(2\)`), "splice"},
+	{regexp.MustCompile(`copy_file_range\(2\)`), "copy"},
+	{regexp.MustCompile(`io_uring`), "uring"},
+	{regexp.MustCompile(`xattr\(2\)`), "xattr"},
+	{regexp.MustCompile(`getdents64\(2\)`), "dir"},
+	{regexp.MustCompile(`FS_IOC_GETFLAGS`), "ioctl"},
+	{regexp.MustCompile(`FIEMAP`), "fiemap"},
+	{regexp.MustCompile(`fallocate\(2\)`), "punch"},
+	{regexp.MustCompile(`truncates`), "truncate"},
+	{regexp.MustCompile(`msync\(2\)|fsync\(2\)|O_DSYNC`), "sync"},
+	{regexp.MustCompile(`O_APPEND`), "append"},
+	{regexp.MustCompile(`RWF_NOWAIT`), "nowait"},
+	{regexp.MustCompile(`mlock\(2\)`), "mlock"},
+	{regexp.MustCompile(`FIFREEZE`), "freeze"},
+	{regexp.MustCompile(`full file system`), "enospc"},
+	{regexp.MustCompile(`userfaultfd\(2\)`), "uffd"},
+	{regexp.MustCompile(`FUSE`), "fuse"},
+	{regexp.MustCompile(`huge page`), "huge"},
+	{regexp.MustCompile(`memory is taken`), "pressure"},
+	{regexp.MustCompile(`forks`), "fork"},
+	{regexp.MustCompile(`maps and unmaps`), "map"},
+	{regexp.MustCompile(`throws the`), "evict"},
+}
+
+// exercises is what a case exercises: its reproducer's usage, narrowed by its arguments where they choose a direction.
+func exercises(r Reproducer, args []string) []exercise {
+	usage, _, _ := strings.Cut(r.Doc, "\n\n")
+	var out []exercise
+	for _, w := range headerWords {
+		if w.re.MatchString(usage) {
+			out = append(out, w.ex)
+		}
+	}
+	var chosen []exercise
+	for _, a := range args {
+		direct, is := strings.CutPrefix(a, "dio-")
+		switch direct {
+		case "read":
+			chosen = append(chosen, exRead)
+		case "write":
+			chosen = append(chosen, exWrite)
+		}
+		if is || a == "direct" {
+			chosen = append(chosen, exDirect)
+		}
+	}
+	if len(chosen) == 0 {
+		return out
+	}
+	out = slices.DeleteFunc(out, func(e exercise) bool {
+		directed := slices.Contains(chosen, exRead) || slices.Contains(chosen, exWrite)
+		return directed && (e == exRead || e == exWrite)
+	})
+	for _, e := range chosen {
+		if !slices.Contains(out, e) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// special are the exercises beside the transfer itself.
+func special(list []exercise) []exercise {
+	return slices.DeleteFunc(slices.Clone(list), func(e exercise) bool { return e == exRead || e == exWrite || e == exDirect })
+}
+
+// reaches says whether a case that exercises list tells of a patch to what touched names.
+func reaches(list, touched []exercise) bool {
+	about := special(list)
+	if len(about) == 0 {
+		about = list
+	}
+	return slices.ContainsFunc(about, func(e exercise) bool { return slices.Contains(touched, e) })
+}
+
+// served says which code, outside of a file system's own directory, serves which exercises of all file systems.
+var served = []struct {
+	files string // globs of path.Match
+	ex    []exercise
+}{
+	{"lib/iov_iter.c include/linux/uio.h", []exercise{exRead, exWrite, exDirect}},
+	{"mm/filemap.c mm/readahead.c include/linux/pagemap.h", []exercise{exRead, exWrite, "evict"}},
+	{"mm/gup.c mm/memory.c mm/mmap.c arch/x86/mm/fault.c", []exercise{exRead, exWrite, exDirect, "map", "fork"}},
+	{"fs/read_write.c include/linux/fs.h", []exercise{exRead, exWrite, exDirect, "copy", "append", "nowait"}},
+	{"fs/direct-io.c fs/iomap/direct-io.c", []exercise{exDirect}},
+	{"fs/iomap/* include/linux/iomap.h fs/buffer.c fs/mpage.c fs/dax.c", []exercise{exRead, exWrite, exDirect, "punch", "truncate", "fiemap"}},
+	{"fs/splice.c fs/pipe.c", []exercise{"splice"}},
+	{"fs/xattr.c fs/posix_acl.c", []exercise{"xattr"}},
+	{"fs/readdir.c fs/namei.c", []exercise{"dir"}},
+	{"fs/ioctl.c fs/fcntl.c", []exercise{"ioctl", "fiemap"}},
+	{"fs/io_uring.c fs/io-wq.c io_uring/*", []exercise{"uring"}},
+	{"fs/userfaultfd.c mm/userfaultfd.c", []exercise{"uffd"}},
+	{"fs/fuse/*", []exercise{"fuse"}},
+	{"fs/open.c mm/truncate.c", []exercise{"truncate", "punch"}},
+	{"fs/sync.c mm/msync.c mm/page-writeback.c fs/fs-writeback.c", []exercise{"sync"}},
+	{"fs/super.c fs/freeze.c", []exercise{"freeze"}},
+	{"mm/mlock.c", []exercise{"mlock"}},
+	{"mm/huge_memory.c mm/khugepaged.c", []exercise{"huge"}},
+	{"mm/vmscan.c mm/page_alloc.c mm/shrinker.c", []exercise{"pressure"}},
+	{"mm/rmap.c kernel/fork.c", []exercise{"fork", "map"}},
+	{"mm/madvise.c", []exercise{"evict", "punch"}},
+}
+
+// touches says what files that a series touches serve: everything of the file systems in own, and ex of all of them. other
+// are those of which no reproducer tells, without documentation.
+func touches(files, filesystems []string) (own []string, ex []exercise, other []string) {
+	for _, f := range files {
+		known := false
+		dir := ""
+		if rest, ok := strings.CutPrefix(f, "fs/"); ok {
+			dir, _, _ = strings.Cut(rest, "/")
+		} else if f == "mm/shmem.c" {
+			dir = "tmpfs"
+		}
+		if slices.Contains(filesystems, dir) {
+			known = true
+			if !slices.Contains(own, dir) {
+				own = append(own, dir)
+			}
+		}
+		for _, g := range served {
+			if slices.ContainsFunc(strings.Fields(g.files), func(glob string) bool { ok, _ := path.Match(glob, f); return ok }) {
+				known = true
+				for _, e := range g.ex {
+					if !slices.Contains(ex, e) {
+						ex = append(ex, e)
+					}
+				}
+			}
+		}
+		if !known && !strings.HasPrefix(f, "Documentation/") {
+			other = append(other, f)
+		}
+	}
+	return own, ex, other
+}
+
+// groups are the groups of xfstests (its doc/group-names.txt) that reach an exercise.
+var groups = map[exercise]string{exRead: "rw", exWrite: "rw", exDirect: "aio", "splice": "splice", "copy": "copy_range", "uring": "io_uring", "xattr": "attr", "dir": "dir",
+	"fiemap": "fiemap", "punch": "punch", "freeze": "freeze", "enospc": "enospc"}
+
+// groupsOf lists the groups of xfstests for what is touched. Every case here has to do with mappings.
+func groupsOf(list []exercise) []string {
+	out := []string{"mmap"}
+	for _, e := range list {
+		if g := groups[e]; g != "" && !slices.Contains(out, g) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
