@@ -375,7 +375,8 @@ func (b *bench) bisect() {
 	for _, a := range auto.Others {
 		changes[a.Patch] = a.Effect
 	}
-	if fmt.Sprint(changes) != "map[4:changes-symptom 9:fixes]" || auto.Totals.Builds+auto.Totals.Runs != 0 {
+	// It trusts in one change, so two of them take it a few runs more than the matrix, and no build.
+	if fmt.Sprint(changes) != "map[4:changes-symptom 9:fixes]" || auto.Totals.Builds != 0 || auto.Totals.Runs > 10 {
 		b.t.Errorf("got %v by %+v", changes, auto.Totals)
 	}
 	// Enter takes what the case shows.

@@ -17,6 +17,7 @@ type outputScreen struct {
 	out  Output
 	done bool
 	err  error
+	left int64 // where the window was left by following; elsewhere the user has moved it
 }
 
 // Answers to the commands of an outputScreen.
@@ -69,10 +70,16 @@ func (s *outputScreen) update(msg tea.Msg) tea.Cmd {
 		return s.follow()
 	case outputMsg:
 		w := s.tabs[0].win
-		first := w.size == 0
-		w.grow(msg.size)
-		if first && !msg.done {
-			w.end() // from now on it is followed
+		moved := w.top != s.left
+		switch w.grow(msg.size); {
+		case moved:
+		case msg.done && !s.out.Stays():
+			w.start() // it is all there, and read from its start
+		default:
+			w.end()
+		}
+		if !moved {
+			s.left = w.top
 		}
 		if s.done, s.err = msg.done, msg.err; !s.done {
 			return s.m.later(s, followEvery, followMsg{})

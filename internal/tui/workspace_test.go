@@ -350,8 +350,10 @@ func TestOutput(t *testing.T) {
 	o.Reader = bytes.NewReader([]byte(h.said + "and one more\n"))
 	close(o.done)
 	s.send(answer{s.m.top(), followMsg{}})
-	s.has("and one more")
 	s.has("done")
+	s.has(" top") // all is there, and read from its start
+	s.types("G")
+	s.has("and one more")
 	s.types("q")
 	if o.stopped || h.world.open != 0 {
 		t.Errorf("stopped: %v, %d files open", o.stopped, h.world.open)
@@ -548,5 +550,19 @@ func TestWorkspaceIsSafe(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// An output stays where the user has moved it, also when the command ends.
+func TestOutputStaysWhereItWasMoved(t *testing.T) {
+	h := many()
+	h.said, h.works = strings.Repeat("a line\n", 50)+"the last one\n", true
+	s := lobby(t, h, 80, 24, Options{})
+	s.types(": apply enter k k k")
+	before := s.text()
+	close(h.opened[0].done)
+	s.send(answer{s.m.top(), followMsg{}})
+	if got := strings.Replace(s.text(), "done ", "working", 1); strings.Contains(got, "the last one") || strings.Contains(got, " top") || strings.Contains(before, "the last one") {
+		t.Errorf("it was moved:\n%s", got)
 	}
 }
