@@ -22,8 +22,8 @@ func TestCatalogue(t *testing.T) {
 		if !strings.HasPrefix(r.Doc, r.Name) {
 			t.Errorf("%s: the header comment begins %.40q", r.Name, r.Doc)
 		}
-		for _, part := range []string{"Locks:", "Known from:", "A correct kernel:"} {
-			if !strings.Contains(r.Doc, part) {
+		for _, part := range []string{"Locks:", "Order: ", "deterministic", "Known from:", "A correct kernel:"} {
+			if !strings.Contains(r.Doc, part) && (part != "deterministic" || !strings.Contains(r.Doc, "Deterministic")) {
 				t.Errorf("%s: the header comment has no %q", r.Name, part)
 			}
 		}

@@ -6,6 +6,7 @@
  * could be pinned is written before the rest faults, so the kernel has to go on in the middle, and must neither write
  * the first part twice at the wrong place nor forget that the request is not done.
  * Order: inode lock, then the same inode lock.
+ * Deterministic: which pages are resident is proved; one thread.
  * Known from: fstests generic/708; btrfs lost the rest of such writes after 51bd9563b678 (Linux 5.16).
  * A correct kernel: all 8 pages are written, and the data is that of the mapping.
  */

@@ -5,6 +5,8 @@
  * Locks: pinning the buffer takes mmap_lock under the inode lock (GFS2: the inode glock, deferred). Nothing of the
  * file system is needed for the fault, so no lock is taken twice; but a file system that pins with page faults
  * disabled, to be safe against faults on itself, must fault the pages in and try again, as for a mapping of a file.
+ * Order: inode lock, then mmap_lock.
+ * Deterministic: memory that nobody has touched; one thread.
  * Known from: the way to the final version of the GFS2 work, where one step reads nothing here; programs that read with
  * O_DIRECT into memory from malloc(3) are everywhere (databases, qemu-img).
  * A correct kernel: all 16 pages are read.

@@ -6,6 +6,7 @@
  * clears them (hole); both fault, and the fault handler takes the lock of the same inode, exclusive, for
  * page_mkwrite. Order: inode lock, then the same inode lock. In a file system that drops the page cache when the lock
  * changes its mode, faulting the page in first and then taking the lock throws it out again.
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: the thread "[RFC 0/9] gfs2: handle page faults during read and write" (cluster-devel, May 2021); fixed
  * upstream by b01b2d72da25 ("gfs2: Fix mmap + page fault deadlocks for direct I/O"), Linux 5.16; fstests generic/647.
  * A correct kernel: the whole page is read: the data, or zeros from the hole; the mapping and the file under it

@@ -6,6 +6,7 @@
  * faults, and the fault handler takes the lock of the same inode, shared. Order: inode lock, then the same inode
  * lock. Over a hole many file systems fall back to buffered writing, which copies under other locks (GFS2: the
  * glock, exclusive).
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: the thread "[RFC 0/9] gfs2: handle page faults during read and write" (cluster-devel, May 2021); fixed
  * upstream by b01b2d72da25 ("gfs2: Fix mmap + page fault deadlocks for direct I/O"), Linux 5.16; fstests generic/647.
  * A correct kernel: the whole page is written; the page cache and the disk both have it.

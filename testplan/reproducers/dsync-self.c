@@ -5,6 +5,7 @@
  *
  * Locks: inode lock, then the same inode lock in the fault; and the fsync of the write, which waits for the journal and, in some
  * file systems, takes the inode lock again. Order: inode lock, inode lock (fault); then inode lock, log.
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: btrfs deadlocked in O_DIRECT|O_DSYNC writes when iomap called fsync under the inode lock, and lost O_DSYNC where a fault
  * ended the first try (51bd9563b678; fstests generic/703).
  * A correct kernel: the write is done, and its data is on the disk when it returns.

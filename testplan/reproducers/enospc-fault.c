@@ -4,6 +4,7 @@
  *
  * Locks: inode lock, then in the fault the same inode lock; page_mkwrite finds no blocks, after it has started a transaction and,
  * perhaps, waited for the journal to give blocks back. Order: inode lock, inode lock, journal, resource groups.
+ * Deterministic: the file system is filled until a write fails; one thread.
  * Known from: page_mkwrite must fail with SIGBUS (a store) or EFAULT (a system call), mmap(2); file systems retry after a
  * journal commit (ext4_should_retry_alloc()), which must not wait for the caller's own transaction.
  * A correct kernel: EFAULT or a short count, and SIGBUS; when there is room again the same calls work.

@@ -5,7 +5,8 @@
  *
  * Locks: as in read-self and write-self: inode lock, then the same inode lock in the fault. What is new: a kernel that faults the
  * buffer in for the whole length asked for must not take the short count at the end of the file for a
- * fault; and an appending write that is tried again must not append twice.
+ * fault; and an appending write that is tried again must not append twice. Order: inode lock, then the same inode lock.
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: the thread "[RFC 0/9] gfs2: handle page faults during read and write" (cluster-devel, May 2021); POSIX read(2).
  * A correct kernel: the read returns the bytes up to the end and leaves the rest of the buffer alone; the write
  * grows the file by just its length.

@@ -7,6 +7,7 @@
  * to write, shared to read. What is a window of microseconds elsewhere lasts here until the server is done: no luck is needed. Unlike
  * with userfaultfd the fault goes through the page cache of another file system: page lock, then FUSE.
  * Order: inode lock, page lock of the FUSE file, server; the server: inode lock, then its answer.
+ * Deterministic: the server answers only when its own I/O is done. XFS: deadlock in 10 of 10 runs with 5.10 and with 6.1.
  * Known from: FUSE's use to stretch race windows; a case of the rule of the thread "[RFC 0/9] gfs2: handle page faults
  * during read and write" (cluster-devel, May 2021): no fault may be served under a lock that serving it may need.
  * A correct kernel: by that rule both end, and the data is right. With write the server does not write, as every file system holds the

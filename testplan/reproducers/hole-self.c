@@ -5,6 +5,7 @@
  * Locks: inode lock, then in the fault the same inode lock; the fault is on a hole, so for the read (a write fault) page_mkwrite also
  * starts a transaction and allocates blocks under it: journal after inode lock after inode lock.
  * Order: inode lock, then the same inode lock, then the journal.
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: the thread "[RFC 0/9] gfs2: handle page faults during read and write" (cluster-devel, May 2021);
  * fstests generic/647.
  * A correct kernel: data, zeros, data are transferred, and what was a hole beside them still reads as zeros.

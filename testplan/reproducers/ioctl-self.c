@@ -5,6 +5,7 @@
  * Locks: GETFLAGS may hold the inode lock shared (GFS2: the glock), SETFLAGS holds it exclusive and a freeze reference
  * (mnt_want_write); the word is copied before or after, if it is done right; under it, the fault takes the lock again.
  * Order: freeze protection, inode lock; in the fault: freeze protection, inode lock.
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: the system calls with a user buffer that the thread "[RFC 0/9] gfs2: handle page faults during read and write"
  * (cluster-devel, May 2021) had to look at.
  * A correct kernel: the flags are the same as with a word on the stack.

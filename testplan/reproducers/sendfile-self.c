@@ -4,6 +4,8 @@
  *
  * Locks: for each pipe-full the inode lock (shared for the read, GFS2: the glock) and then the inode lock for the write; the thread takes
  * it in each fault. Order: read lock, released; write lock; the thread: mmap_lock, then inode lock.
+ * Not deterministic: 20 copies a run, against 20 rounds of faults.
+ * No kernel run so far fails it: 10 runs on each file system with 5.10 and with 6.1.
  * Known from: sendfile(2); the splice paths take the locks of read_iter and write_iter from another side than read(2) and write(2).
  * A correct kernel: all is copied; the thread's bytes, which lie beside, stay.
  */

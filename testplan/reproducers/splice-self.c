@@ -6,6 +6,7 @@
  * Locks: vmsplice pins the pages, with the fault's locks and no other; splice then takes the inode lock to write them. The pages in
  * the pipe are pages of the file itself, so the copy is from the file's page cache under the lock of the file, with a page lock
  * that may be the same. Order: pipe lock, then inode lock, then page lock.
+ * Deterministic: as read-self, one thread.
  * Known from: splice(2), vmsplice(2); the page faults of iov_iter users that the thread "[RFC 0/9] gfs2: handle page faults during
  * read and write" (cluster-devel, May 2021) goes through.
  * A correct kernel: all pages are copied.

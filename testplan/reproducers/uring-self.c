@@ -7,6 +7,8 @@
  * thread that has the submitter's memory. There: inode lock, then the same inode lock in the fault. With fixed the pages are pinned
  * beforehand and nothing faults: the way out that applications take.
  * Order: inode lock, then the same inode lock.
+ * Deterministic: the page is proved to be out; whether the submitter or a worker does the transfer is the kernel's
+ * choice.
  * Known from: io_uring(7); the thread "[RFC 0/9] gfs2: handle page faults during read and write" (cluster-devel, May 2021).
  * A correct kernel: the request completes with all bytes, or with a part, after which another one does the rest.
  */

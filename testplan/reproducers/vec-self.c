@@ -6,6 +6,7 @@
  * Locks: as in read-self and write-self. What is new: the fault comes after part of the transfer is done, in a segment that
  * does not begin or end at a page, so that a kernel that retries must resume at the right byte; and one that
  * faults in only the first segment beforehand is not saved by it. Order: inode lock, then the same inode lock.
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: the thread "[RFC 0/9] gfs2: handle page faults during read and write" (cluster-devel, May 2021), where
  * the size of the window to fault in is argued about.
  * A correct kernel: the whole vector is transferred in order, and no byte beside the segments changes.

@@ -7,6 +7,7 @@
  * the lock of the same inode, shared. Order: inode lock, page lock, then inode lock.
  * Kernels fault the first bytes of the buffer in before they take the locks, which hides the problem for one page, so that
  * the write here spans four pages at an offset inside a page.
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: the thread "[RFC 0/9] gfs2: handle page faults during read and write" (cluster-devel, May 2021); fixed
  * upstream by 00bfe02f4796 ("gfs2: Fix mmap + page fault deadlocks for buffered I/O"), Linux 5.16.
  * A correct kernel: all of it is written, nothing beside it, as from any other buffer.

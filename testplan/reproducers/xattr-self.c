@@ -5,6 +5,7 @@
  * Locks: the inode lock (GFS2: the glock; ext4: xattr_sem) while the attribute is read or changed. The VFS copies between user space and
  * memory of its own before or after that; a file system that copied under the lock would take it again in the fault.
  * Order: none taken twice, if it is done right.
+ * Deterministic: the page is proved to be out of the page cache and of the page tables before the call; one thread.
  * Known from: the system calls with a user buffer that the thread "[RFC 0/9] gfs2: handle page faults during read and write"
  * (cluster-devel, May 2021) had to look at.
  * A correct kernel: all three work as with other memory.
