@@ -97,11 +97,7 @@ func (a *app) bisect(ctx context.Context, st *store.Store, s *series.Series, f *
 		if err != nil {
 			return err
 		}
-		at, err := lab.PlaceOf(st, spec, name)
-		if err != nil {
-			return err
-		}
-		b, err := lab.Bisected(st, spec, at)
+		b, err := lab.Bisected(st, spec, name)
 		if err != nil {
 			return err
 		}

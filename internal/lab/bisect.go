@@ -168,12 +168,21 @@ type Bisection struct {
 	Manual *Manual                `json:"manual,omitempty"` // of a bisection by hand
 }
 
-// Bisected says what the stored runs tell about the one patch that changes a case, the c-th of the State.
-func Bisected(st *store.Store, spec *Spec, c int) (*Bisection, error) {
+// Bisected says what the stored runs tell about the one patch that changes a case, or a subtest that a run has shown.
+func Bisected(st *store.Store, spec *Spec, name string) (*Bisection, error) {
 	r, state, err := load(st, spec)
 	if err != nil {
 		return nil, err
 	}
+	c, err := state.place(name)
+	if err != nil {
+		return nil, err
+	}
+	return bisected(spec, r, state, c), nil
+}
+
+// bisected is Bisected for the c-th case of a State.
+func bisected(spec *Spec, r *Result, state *State, c int) *Bisection {
 	strategy, name := Bisecting(spec, c), state.Cases[c].Name
 	in := strategy.inquire(state)
 	b := &Bisection{Series: spec.Series, Case: name, Skipped: []int{}, Cells: []Cell{}}
@@ -214,5 +223,5 @@ func Bisected(st *store.Store, spec *Spec, c int) (*Bisection, error) {
 		needs := in.more()
 		b.Effect, b.Probability, b.Needs = testplan.Undetermined, in.Sure, &needs
 	}
-	return b, nil
+	return b
 }

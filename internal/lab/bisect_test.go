@@ -60,7 +60,7 @@ func bisectFake(t *testing.T, n int) (*Engine, *fakeLab) {
 func mustBisect(t *testing.T, e *Engine) *Bisection {
 	t.Helper()
 	mustRun(t, e)
-	b, err := Bisected(e.Store, e.Spec, 0)
+	b, err := Bisected(e.Store, e.Spec, e.Spec.Cases[0].Name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,9 +131,8 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 func (e *Engine) jobs(r *Result, state *State, wants []Want) []job {
 	cells := map[int][]wanted{}
 	for _, w := range wants {
-		want := wanted{state.Cases[w.Case], w.Runs + state.blank[w.CellID]}
+		want := wanted{e.caseOf(state, w), w.Runs + state.blank[w.CellID]}
 		list := cells[w.Variant]
-		// Subtests share the runs of the case that they are in.
 		if i := slices.IndexFunc(list, func(o wanted) bool { return o.c.Key == want.c.Key }); i >= 0 {
 			list[i].want = max(list[i].want, want.want)
 			continue
@@ -145,6 +144,12 @@ func (e *Engine) jobs(r *Result, state *State, wants []Want) []job {
 		jobs = append(jobs, job{variant: e.Spec.Variants[i], image: r.Prefixes[i].Image, cells: cells[i]})
 	}
 	return jobs
+}
+
+// caseOf is the case that is run for a want: subtests share the runs of the case that they are in.
+func (e *Engine) caseOf(s *State, w Want) Case {
+	key := s.Cases[w.Case].Key
+	return e.Spec.Cases[slices.IndexFunc(e.Spec.Cases, func(c Case) bool { return c.Key == key })]
 }
 
 // round builds what is not built, in the order given, while the workers run the cells of what is.

@@ -19,32 +19,32 @@ type Outlook struct {
 	Left   Undecided // what it would take, when it is not done
 }
 
-// Outlooks says where the bisection of the case of that name stands, for a spec or one of its other kernels.
+// Outlooks says where the bisection of the case or subtest of that name stands, for a spec or one of its other kernels.
 func Outlooks(st *store.Store, spec *Spec, name string) (*Outlook, error) {
 	for _, one := range append([]*Spec{spec}, spec.More...) {
-		for c := range one.Cases {
-			if one.Cases[c].Name == name {
-				return outlook(st, one, c)
+		for _, c := range one.Cases {
+			if _, ok := subtestOf(c, name); ok {
+				return outlook(st, one, name)
 			}
 		}
 	}
 	return nil, fmt.Errorf("bisect: there is no case %s", name)
 }
 
-func outlook(st *store.Store, spec *Spec, c int) (*Outlook, error) {
+func outlook(st *store.Store, spec *Spec, name string) (*Outlook, error) {
 	bare := *spec
 	bare.Checks, bare.More = nil, nil
-	b, err := Bisected(st, &bare, c)
+	r, state, err := load(st, &bare)
 	if err != nil {
 		return nil, err
 	}
-	r, state, err := load(st, &bare)
+	c, err := state.place(name)
 	if err != nil {
 		return nil, err
 	}
 	strategy := Bisecting(&bare, c)
 	all := state.inquire(c, testplan.Question{Confidence: strategy.Confidence}, strategy.Limits)
-	o := &Outlook{Bisection: b, Prefixes: r.Prefixes, Change: all.Change, Left: strategy.inquire(state).more()}
+	o := &Outlook{Bisection: bisected(&bare, r, state, c), Prefixes: r.Prefixes, Change: all.Change, Left: strategy.inquire(state).more()}
 	o.Next, o.Why = strategy.Next(state)
 	return o, nil
 }

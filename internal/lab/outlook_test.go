@@ -31,3 +31,15 @@ func TestOutlook(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The cases of a State have the subtests between them: a case behind one that has subtests is not at its place in the Spec.
+func TestOutlookBehindSubtests(t *testing.T) {
+	e, _ := ktapFake(t)
+	mustRun(t, e)
+	for name, patch := range map[string]int{"tmpfs/plain": 0, "tmpfs/mm:b": 2} {
+		o, err := Outlooks(e.Store, e.Spec, name)
+		if err != nil || o.Case != name || o.Patch != patch {
+			t.Errorf("%s: got %+v, %v", name, o, err)
+		}
+	}
+}

@@ -70,12 +70,10 @@ func (e *Engine) skippable(ctx context.Context, prefix int, caseName string) (co
 	}
 }
 
-// notSkipped are the wants of cells that were not given up. A subtest is given up with the case that it is in.
+// notSkipped are the wants of cells that were not given up.
 func (e *Engine) notSkipped(s *State, wants []Want) []Want {
 	return slices.DeleteFunc(wants, func(w Want) bool {
-		return slices.ContainsFunc(e.Spec.Cases, func(c Case) bool {
-			return c.Key == s.Cases[w.Case].Key && e.skipped(e.Spec.Variants[w.Variant].Index, c.Name)
-		})
+		return e.skipped(e.Spec.Variants[w.Variant].Index, e.caseOf(s, w).Name)
 	})
 }
 

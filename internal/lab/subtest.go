@@ -108,15 +108,11 @@ func (b BisectSubtest) Next(s *State) ([]Want, string) {
 	return nil, "no run shows the subtest"
 }
 
-// PlaceOf finds a case, or a subtest that a run has shown, in the State that the store gives.
-func PlaceOf(st *store.Store, spec *Spec, name string) (int, error) {
-	_, state, err := load(st, spec)
-	if err != nil {
-		return 0, err
-	}
-	c := slices.IndexFunc(state.Cases, func(c Case) bool { return c.Name == name })
+// place finds a case, or a subtest that a run has shown.
+func (s *State) place(name string) (int, error) {
+	c := slices.IndexFunc(s.Cases, func(c Case) bool { return c.Name == name })
 	if c < 0 {
-		return 0, fmt.Errorf("find %s: no run of %s shows such a subtest", name, state.Cases[0].Name)
+		return 0, fmt.Errorf("find %s: no run of %s shows such a subtest", name, s.Cases[0].Name)
 	}
 	return c, nil
 }

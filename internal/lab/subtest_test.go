@@ -178,11 +178,7 @@ func TestBisectOfASubtest(t *testing.T) {
 	if _, err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	at, err := PlaceOf(e.Store, e.Spec, "tmpfs/mm:b")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := Bisected(e.Store, e.Spec, at)
+	b, err := Bisected(e.Store, e.Spec, "tmpfs/mm:b")
 	if err != nil || b.Patch != 2 || b.Effect != testplan.Fixes || b.Case != "tmpfs/mm:b" {
 		t.Errorf("got %+v %v", b, err)
 	}
@@ -199,7 +195,7 @@ func TestBisectOfNoSubtest(t *testing.T) {
 	if len(f.runs) != 2 {
 		t.Errorf("ran %v, want the first and the last prefix", f.runs)
 	}
-	if _, err := PlaceOf(e.Store, e.Spec, "tmpfs/mm:z"); err == nil || !strings.Contains(err.Error(), "no run of tmpfs/mm shows such a subtest") {
+	if _, err := Bisected(e.Store, e.Spec, "tmpfs/mm:z"); err == nil || !strings.Contains(err.Error(), "no run of tmpfs/mm shows such a subtest") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -212,5 +208,27 @@ func TestKeysOfCases(t *testing.T) {
 	}
 	if m := h.machineFor(testplan.Case{Run: qemu.Case{Tools: []string{"sh"}}}); !slices.Equal(m.Tools, []string{"sh"}) || m.Files != nil {
 		t.Errorf("got %+v", m)
+	}
+}
+
+// What goes on is the case: a subtest is not run, given up, or wanted by itself.
+func TestSubtestsAreNotRunThemselves(t *testing.T) {
+	e, f := ktapFake(t)
+	e.Skip(Activity{Prefix: 3, Case: "tmpfs/mm"})
+	e.Watch = func(s Status) {
+		for _, a := range s.Running {
+			if strings.Contains(a.Case, ":") {
+				t.Errorf("runs %s", a.Case)
+			}
+		}
+		for _, w := range s.Wanted {
+			if strings.Contains(w.Case, ":") {
+				t.Errorf("wants %s", w.Case)
+			}
+		}
+	}
+	mustRun(t, e)
+	if n := f.nth["k3 tmpfs/mm"]; n != 0 {
+		t.Errorf("given up, and run %d times", n)
 	}
 }
