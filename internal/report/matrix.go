@@ -114,10 +114,7 @@ func (m *Matrix) Word(row, col int) string {
 	case lab.CellAbsent:
 		return "abs"
 	}
-	if c.Flaky {
-		return "flky"
-	}
-	return outcomeWord(c.Outcome)
+	return CellWord(c)
 }
 
 // Mark is what the row's patch does to the column's case in three letters, "" for nothing.

@@ -25,9 +25,9 @@ type bisectScreen struct {
 	err    error
 	serial int // of the newest command; answers to older ones are dropped
 
-	at, top       int // the cursor, by place in now.Prefixes; the first row that is visible
-	moved         bool
-	width, height int
+	list         // of now.Prefixes
+	followed int // where follow left the cursor: elsewhere the user has moved it
+	width    int
 }
 
 // Answers to a bisectScreen.
@@ -76,7 +76,7 @@ func (s *bisectScreen) update(msg tea.Msg) tea.Cmd {
 			}
 			return nil
 		}
-		s.hand, s.moved = msg.hand, false
+		s.hand, s.followed = msg.hand, s.at
 		s.follow()
 	}
 	return nil
@@ -87,9 +87,11 @@ func (s *bisectScreen) follow() {
 	if s.now == nil {
 		return
 	}
+	s.move(s.at, s.size()) // there may be fewer than there were
 	to := s.at
 	switch {
-	case s.moved:
+	case s.at != s.followed:
+		return
 	case s.hand != nil && !s.hand.Next().Done:
 		to = s.place(s.hand.Next().Prefix)
 	case s.hand != nil && s.hand.Finding().Patch > 0:
@@ -99,7 +101,8 @@ func (s *bisectScreen) follow() {
 	case s.now.Patch > 0:
 		to = s.placeOf(s.now.Patch)
 	}
-	s.move(to - s.at)
+	s.move(to, s.size())
+	s.followed = s.at
 }
 
 // place is where a prefix is among all, placeOf where the prefix is whose last patch has a number.
@@ -123,12 +126,7 @@ func (s *bisectScreen) find(is func(p *lab.Prefix) bool) int {
 func (s *bisectScreen) close() { s.serial++ }
 
 func (s *bisectScreen) table() Table {
-	move := func(rows func() int) func() tea.Cmd {
-		return does(func() { s.moved = true; s.move(rows()) })
-	}
-	by := func(n int) func() tea.Cmd { return move(func() int { return n }) }
-	half := func(n int) func() tea.Cmd { return move(func() int { return n * max(s.rows()/2, 1) }) }
-	t := Table{Title: "Bisect", Bindings: []Binding{
+	return Table{Title: "Bisect", Bindings: append([]Binding{
 		{[]string{"g"}, "g", "g good", "say that the prefix under the cursor is good", s.judge((*lab.Session).Good)},
 		{[]string{"b"}, "b", "b bad", "say that it is bad", s.judge((*lab.Session).Bad)},
 		{[]string{"x"}, "x", "x skip", "say that it can't be judged", s.judge((*lab.Session).Skip)},
@@ -140,24 +138,16 @@ func (s *bisectScreen) table() Table {
 			return s.judge(func(hand *lab.Session, _ int) error { _, err := hand.Undo(lab.Latest); return err })()
 		}},
 		{[]string{"r"}, "r", "r run", "let it go on by itself: build and run what tells most", s.run},
-		{[]string{"j", "down"}, "j, down", "", "next prefix", by(1)},
-		{[]string{"k", "up"}, "k, up", "", "prefix before", by(-1)},
-		{[]string{"ctrl+d"}, "^d", "", "half a screen down", half(1)},
-		{[]string{"ctrl+u"}, "^u", "", "half a screen up", half(-1)},
-		{[]string{"space", "pgdown"}, "Space, PgDn", "", "a screen down", half(2)},
-		{[]string{"pgup"}, "PgUp", "", "a screen up", half(-2)},
-		{[]string{"home"}, "Home", "", "to the base", by(-1 << 20)},
-		{[]string{"G", "end"}, "G, End", "", "to the last prefix", by(1 << 20)},
-		{[]string{"n"}, "n", "", "to the prefix that is next", does(func() { s.moved = false; s.follow() })},
+	}, append(s.keys(s.size, "g"), []Binding{
+		{[]string{"n"}, "n", "", "to the prefix that is next", does(func() { s.followed = s.at; s.follow() })},
 		{[]string{"enter"}, "Enter", "Enter cell", "open the case's cell on the prefix", s.open},
 		{[]string{"q", "esc"}, "q, Esc", "q back", "back to the matrix", s.m.pop},
-	}, Legend: []string{
+	}...)...), Legend: []string{
 		"the bar how probable it is that the patch changes the case, by all runs",
 		"next what would be run or is to be judged next",
 		"good, bad, skip what you said of the prefix",
 		"bld boot conf blkd has no image: does not build, boot, apply; blocked",
 	}}
-	return t
 }
 
 // judge says something of the prefix under the cursor.
@@ -184,18 +174,19 @@ func (s *bisectScreen) run() tea.Cmd {
 
 // cell is the case on the prefix under the cursor.
 func (s *bisectScreen) cell() (prefix int, caseName string, ok bool) {
-	if s.now == nil || s.at >= s.home.Rows() {
+	if s.now == nil {
 		return 0, "", false
 	}
-	return s.home.Prefix(s.at).Index, s.name, true
+	return s.now.Prefixes[s.at].Index, s.name, true
 }
 
 // open shows the cell of the prefix under the cursor.
 func (s *bisectScreen) open() tea.Cmd {
-	if s.now == nil || s.at >= s.home.all.Rows() {
+	prefix, name, ok := s.cell()
+	if !ok {
 		return nil
 	}
-	s.home.reveal(s.home.all.Prefix(s.at).Index, s.name)
+	s.home.reveal(prefix, name)
 	return s.home.openCell()
 }
 
@@ -218,22 +209,15 @@ func (s *bisectScreen) sentence() (head, text string) {
 	return "by the runs", report.OutlookText(s.now)
 }
 
-func (s *bisectScreen) resize(width, height int) {
-	s.width, s.height = width, height
-	s.move(0)
-}
+// resize leaves the strip and a blank line above the prefixes.
+func (s *bisectScreen) resize(width, height int) { s.width, s.height = width, max(height-2, 1) }
 
-// rows is how many prefixes fit under the strip.
-func (s *bisectScreen) rows() int { return max(s.height-2, 1) }
-
-func (s *bisectScreen) move(rows int) {
+// size is how many prefixes there are.
+func (s *bisectScreen) size() int {
 	if s.now == nil {
-		return
+		return 0
 	}
-	n := len(s.now.Prefixes)
-	s.at = min(max(s.at+rows, 0), n-1)
-	s.top = min(max(s.top, s.at-s.rows()+1), s.at)
-	s.top = max(min(s.top, n-s.rows()), 0)
+	return len(s.now.Prefixes)
 }
 
 func (s *bisectScreen) view() []string {
@@ -243,8 +227,9 @@ func (s *bisectScreen) view() []string {
 	case s.now == nil:
 		return []string{"", " reading the runs" + s.pick("…", "...")}
 	}
+	s.show(s.at, s.at, s.size())
 	lines := []string{s.strip(), ""}
-	for i := s.top; i < min(s.top+s.rows(), len(s.now.Prefixes)); i++ {
+	for i := s.top; i < min(s.top+s.height, s.size()); i++ {
 		lines = append(lines, s.line(i))
 	}
 	return lines

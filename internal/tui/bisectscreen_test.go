@@ -138,3 +138,15 @@ func TestBisectTroubles(t *testing.T) {
 	s.keys("b")
 	s.has("bisections are not available here")
 }
+
+// Where the matrix below has rows folded, what is done from here is still about the prefix under the cursor.
+func TestBisectOfAFoldedMatrix(t *testing.T) {
+	s, h := hunting(t, 100, 30, Options{})
+	s.keys("Z", "b", "G")
+	prefix, name, ok := s.m.top().(*bisectScreen).cell()
+	if want := len(h.now.Prefixes) - 1; !ok || prefix != want || name != h.now.Case {
+		t.Errorf("got prefix %d of %s, %v, want %d", prefix, name, ok, want)
+	}
+	s.keys("enter")
+	s.has("prefix 9")
+}

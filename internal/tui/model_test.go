@@ -110,16 +110,24 @@ func newScreen(t *testing.T, w *world, width, height int, o Options) *term {
 
 func (s *term) size(width, height int) { s.send(tea.WindowSizeMsg{Width: width, Height: height}) }
 
-// golden compares the screen with the file of that name.
+// golden compares the screen with the file of that name, to which what is not plain is added.
 func (s *term) golden(name string, o Options) {
 	s.t.Helper()
-	got := s.text()
 	if o.Color {
-		got = strings.ReplaceAll(s.m.View().Content, "\x1b", "␛") + "\n"
 		name += "-color"
 	}
 	if o.ASCII {
 		name += "-ascii"
+	}
+	s.goldenFile(name)
+}
+
+// goldenFile compares the screen, with its styles where it is in colour, with the file of that name and the screen's size.
+func (s *term) goldenFile(name string) {
+	s.t.Helper()
+	got := s.text()
+	if s.m.color {
+		got = strings.ReplaceAll(s.m.View().Content, "\x1b", "␛") + "\n"
 	}
 	path := filepath.Join("testdata", fmt.Sprintf("%s-%dx%d.txt", name, s.m.width, s.m.height))
 	if *update {
@@ -178,6 +186,7 @@ func (s *term) keys(keys ...string) (quit bool) {
 			key = tea.Key{Code: []rune(k)[0], Text: k}
 		}
 		quit = s.send(tea.KeyPressMsg(key))
+		s.m.View() // as the program draws after each
 	}
 	return quit
 }
@@ -285,27 +294,10 @@ func TestGolden(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, size := range sizes {
-			name := fmt.Sprintf("%s-%dx%d", tt.name, size.w, size.h)
-			t.Run(name, func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s-%dx%d", tt.name, size.w, size.h), func(t *testing.T) {
 				s := newScreen(t, tt.world(), size.w, size.h, tt.o)
 				s.keys(tt.keys...)
-				got := s.text()
-				if tt.o.Color {
-					got = strings.ReplaceAll(s.m.View().Content, "\x1b", "␛") + "\n"
-				}
-				path := filepath.Join("testdata", name+".txt")
-				if *update {
-					if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got != string(want) {
-					t.Errorf("%s differs (go test -update writes it):\n%s", path, got)
-				}
+				s.goldenFile(tt.name)
 			})
 		}
 	}

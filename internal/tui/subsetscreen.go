@@ -32,10 +32,10 @@ type subsetScreen struct {
 	tried  bool                   // states are of what is ticked now
 	base   *series.Variant        // that nothing applies to, nil when the base itself is well
 
-	cancel        context.CancelFunc // of what goes on
-	serial        int                // of the newest command; answers to older ones are dropped
-	at, top       int                // the cursor, the first row that is visible
-	width, height int
+	cancel       context.CancelFunc // of what goes on
+	serial       int                // of the newest command; answers to older ones are dropped
+	list                            // of the patches
+	width, lines int
 }
 
 // Answers to a subsetScreen.
@@ -179,9 +179,6 @@ func (s *subsetScreen) patch() *series.Patch {
 }
 
 func (s *subsetScreen) table() Table {
-	move := func(rows func() int) func() tea.Cmd { return does(func() { s.move(rows()) }) }
-	by := func(n int) func() tea.Cmd { return move(func() int { return n }) }
-	half := func(n int) func() tea.Cmd { return move(func() int { return n * max(s.rows()/2, 1) }) }
 	tick := func(choose func(n int) bool) func() tea.Cmd {
 		return func() tea.Cmd {
 			if s.subsets == nil {
@@ -193,7 +190,7 @@ func (s *subsetScreen) table() Table {
 			return s.try()
 		}
 	}
-	t := Table{Title: "Subset", Bindings: []Binding{
+	t := Table{Title: "Subset", Bindings: append([]Binding{
 		{[]string{"space", "x"}, "Space, x", "Space tick", "take the patch in or out", s.toggle},
 		{[]string{"a"}, "a", "a needed", "take in all that the ticked patches need", func() tea.Cmd {
 			if s.subsets == nil {
@@ -207,15 +204,7 @@ func (s *subsetScreen) table() Table {
 			return tick(func(int) bool { return all })()
 		}},
 		{[]string{"r"}, "r", "r run", "run this subset", s.run},
-		{[]string{"j", "down"}, "j, down", "", "next patch", by(1)},
-		{[]string{"k", "up"}, "k, up", "", "patch before", by(-1)},
-		{[]string{"ctrl+d"}, "^d", "", "half a screen down", half(1)},
-		{[]string{"ctrl+u"}, "^u", "", "half a screen up", half(-1)},
-		{[]string{"pgdown"}, "PgDn", "", "a screen down", half(2)},
-		{[]string{"pgup"}, "PgUp", "", "a screen up", half(-2)},
-		{[]string{"g", "home"}, "g, Home", "", "first patch", by(-1 << 20)},
-		{[]string{"G", "end"}, "G, End", "", "last patch", by(1 << 20)},
-	}, Legend: []string{
+	}, s.keys(s.size, "space")...), Legend: []string{
 		"[x] is in the subset",
 		"exact, offset, fuzz, 3way, resolution: how it goes on to the base with the ticked ones before it",
 		"conflict does not apply; blocked one before it does not",
@@ -262,7 +251,7 @@ func (s *subsetScreen) search(text string, step int) tea.Cmd {
 	list := s.series.Patches
 	for i := s.at + step; i >= 0 && i < len(list); i += step {
 		if strings.Contains(strings.ToLower(list[i].Subject), strings.ToLower(text)) {
-			s.move(i - s.at)
+			s.move(i, s.size())
 			return nil
 		}
 	}
@@ -311,30 +300,25 @@ func (s *subsetScreen) applies() string {
 }
 
 func (s *subsetScreen) resize(width, height int) {
-	s.width, s.height = width, height
-	s.move(0)
+	s.width, s.lines = width, height
+	s.height = s.rows()
+}
+
+// size is how many patches there are.
+func (s *subsetScreen) size() int {
+	if s.series == nil {
+		return 0
+	}
+	return len(s.series.Patches)
 }
 
 // rows is how many patches fit: on a high screen a third is left for words about the one under the cursor.
 func (s *subsetScreen) rows() int {
-	n := s.height
-	if s.height >= 10 {
-		n -= s.height / 3
+	n := s.lines
+	if s.lines >= 10 {
+		n -= s.lines / 3
 	}
-	if s.series != nil {
-		n = min(n, len(s.series.Patches))
-	}
-	return max(n, 1)
-}
-
-func (s *subsetScreen) move(rows int) {
-	if s.series == nil {
-		return
-	}
-	n := len(s.series.Patches)
-	s.at = min(max(s.at+rows, 0), max(n-1, 0))
-	s.top = min(max(s.top, s.at-s.rows()+1), s.at)
-	s.top = max(min(s.top, n-s.rows()), 0)
+	return max(min(n, s.size()), 1)
 }
 
 func (s *subsetScreen) view() []string {
@@ -346,11 +330,12 @@ func (s *subsetScreen) view() []string {
 	case len(s.series.Patches) == 0:
 		return []string{"", " The series has no patches."}
 	}
+	s.show(s.at, s.at, s.size())
 	var lines []string
-	for i := s.top; i < min(s.top+s.rows(), len(s.series.Patches)); i++ {
+	for i := s.top; i < min(s.top+s.height, s.size()); i++ {
 		lines = append(lines, s.line(i))
 	}
-	if room := s.height - len(lines) - 1; room > 0 {
+	if room := s.lines - len(lines) - 1; room > 0 {
 		more := s.more(s.patch())
 		lines = append(lines, s.paint(faint, strings.Repeat(s.pick("─", "-"), s.width)))
 		lines = append(lines, more[:min(len(more), room)]...)
