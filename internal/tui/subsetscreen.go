@@ -203,7 +203,7 @@ func (s *subsetScreen) table() Table {
 			all := s.subsets == nil || len(s.known.Patches) < len(s.series.Patches)
 			return tick(func(int) bool { return all })()
 		}},
-		{[]string{"r"}, "r", "r run", "run this subset", s.run},
+		{[]string{"r"}, "r", "r how to run", "say the command that runs this subset: its matrix takes the place of this one", s.run},
 	}, s.keys(s.size, "space")...), Legend: []string{
 		"[x] is in the subset",
 		"exact, offset, fuzz, 3way, resolution: how it goes on to the base with the ticked ones before it",
