@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -271,15 +272,12 @@ func (c *checkout) write(root *os.Root, name string, e treeEntry) error {
 	if e.mode&modeType == modeGitlink {
 		return root.Mkdir(name, 0o777) // what is in a submodule is not in the tree
 	}
-	obj, err := c.s.objects.read(c.ctx, e.id)
-	if errors.Is(err, errNoObject) {
-		obj.data, err = c.s.objects.get(c.ctx, e.id, plumbing.BlobObject) // one that is only in memory yet
-	}
-	if err != nil {
-		return err
-	}
 	if e.mode&modeType == modeSymlink {
-		return root.Symlink(string(obj.data), name)
+		target, err := c.s.objects.blob(c.ctx, e.id)
+		if err != nil {
+			return err
+		}
+		return root.Symlink(string(target), name)
 	}
 	perm := fs.FileMode(0o666)
 	if e.mode&0o100 != 0 {
@@ -289,8 +287,7 @@ func (c *checkout) write(root *os.Root, name string, e treeEntry) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(obj.data)
-	return errors.Join(err, f.Close())
+	return errors.Join(c.s.objects.copyBlob(c.ctx, e.id, f), f.Close())
 }
 
 // count counts n files done, of which those named have changed.
@@ -398,6 +395,11 @@ func (c *checkout) same(root *os.Root, d fs.DirEntry, e treeEntry) bool {
 	if !fi.Mode().IsRegular() || (fi.Mode()&0o100 != 0) != (e.mode&0o100 != 0) {
 		return false
 	}
-	data, err := root.ReadFile(e.name)
-	return err == nil && hashLocalBlob(data) == e.id
+	f, err := root.Open(e.name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	id, _, err := copyHashed(io.Discard, f, fi.Size())
+	return err == nil && id == e.id
 }

@@ -1,13 +1,13 @@
 package series
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha1"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"runtime"
-	"strconv"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -147,6 +147,29 @@ func (o *objects) read(ctx context.Context, id plumbing.Hash) (gitObject, error)
 	return gitObject{kind, data}, err
 }
 
+// copyBlob writes a blob from where it is stored, or from memory, to w.
+func (o *objects) copyBlob(ctx context.Context, id plumbing.Hash, w io.Writer) error {
+	if t, ok := o.base.(*plainTree); ok {
+		if err := t.copyFile(id, w); !errors.Is(err, errNoObject) {
+			return err
+		}
+	}
+	data, err := o.blob(ctx, id)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	return err
+}
+
+// blob reads a blob from where it is stored, or one that is only in memory yet, keeping nothing.
+func (o *objects) blob(ctx context.Context, id plumbing.Hash) ([]byte, error) {
+	obj, err := o.read(ctx, id)
+	if errors.Is(err, errNoObject) {
+		return o.get(ctx, id, plumbing.BlobObject)
+	}
+	return obj.data, err
+}
+
 func (o *objects) remember(id plumbing.Hash, obj gitObject) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -210,13 +233,14 @@ func workers() int { return min(max(runtime.GOMAXPROCS(0), 2), 8) }
 func hashLocalBlob(data []byte) plumbing.Hash { return hashLocal("blob", data) }
 
 func hashLocal(kind string, data []byte) plumbing.Hash {
-	h := sha1.New()
-	var head bytes.Buffer
-	head.WriteString(kind)
-	head.WriteByte(' ')
-	head.WriteString(strconv.Itoa(len(data)))
-	head.WriteByte(0)
-	h.Write(head.Bytes())
+	h := newLocalHash(kind, int64(len(data)))
 	h.Write(data)
 	return plumbing.Hash(h.Sum(nil))
+}
+
+// newLocalHash hashes an object of size bytes that is written to it.
+func newLocalHash(kind string, size int64) hash.Hash {
+	h := sha1.New()
+	fmt.Fprintf(h, "%s %d\x00", kind, size)
+	return h
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -183,14 +184,11 @@ func (w *plainWalk) count(n int) {
 
 func (w *plainWalk) hash(d *plainDir, f *plainFile) error {
 	path := filepath.Join(w.dir, d.path, f.name)
-	data, err := readPlain(path, f.treeMode())
+	id, err := hashPlain(path, f.treeMode(), f.stat.size)
 	if err != nil {
 		return fmt.Errorf("read source: %w", err)
 	}
-	if int64(len(data)) != f.stat.size && f.treeMode() != modeSymlink {
-		return &SourceChangedError{path}
-	}
-	f.id = hashLocalBlob(data)
+	f.id = id
 	if f.stat.ctime > w.trusted || f.stat.mtime > w.trusted {
 		// It may be written again within the same tick of the clock: no later stat will equal this.
 		f.stat = fileStat{mode: f.stat.mode}
@@ -205,6 +203,37 @@ func readPlain(path string, mode uint32) ([]byte, error) {
 		return []byte(target), err
 	}
 	return os.ReadFile(path)
+}
+
+// hashPlain gives the id of a file's blob. The file must have size bytes.
+func hashPlain(path string, mode uint32, size int64) (plumbing.Hash, error) {
+	if mode == modeSymlink {
+		target, err := os.Readlink(path)
+		return hashLocalBlob([]byte(target)), err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	defer f.Close()
+	id, n, err := copyHashed(io.Discard, f, size)
+	if err == nil && n != size {
+		err = &SourceChangedError{path}
+	}
+	return id, err
+}
+
+// copyBuffers are those of copyHashed: some headers of the kernel have 20 MB, and several are read at once.
+var copyBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// copyHashed copies r to w and gives the id of a blob with these contents, when they are size bytes, and how many they are.
+func copyHashed(w io.Writer, r io.Reader, size int64) (plumbing.Hash, int64, error) {
+	h := newLocalHash("blob", size)
+	buf := copyBuffers.Get().(*[64 << 10]byte)
+	defer copyBuffers.Put(buf)
+	// Wrapped, as a file's own ways to copy pass the buffer by.
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(h, w)}, struct{ io.Reader }{r}, buf[:])
+	return plumbing.Hash(h.Sum(nil)), n, err
 }
 
 func readNames(fd int) ([]string, error) {
@@ -290,6 +319,47 @@ func (t *plainTree) object(ctx context.Context, id plumbing.Hash) (plumbing.Obje
 	if d := t.dirs[id]; d != nil {
 		return plumbing.TreeObject, encodeTree(d.entries()), nil
 	}
+	path, mode, err := t.find(id)
+	if err != nil {
+		return 0, nil, err
+	}
+	data, err := readPlain(path, mode)
+	if errors.Is(err, os.ErrNotExist) || err == nil && hashLocalBlob(data) != id {
+		return 0, nil, &SourceChangedError{path}
+	}
+	return plumbing.BlobObject, data, err
+}
+
+// copyFile writes the blob id, which is a regular file, to w, with no more than a buffer of it in memory.
+func (t *plainTree) copyFile(id plumbing.Hash, w io.Writer) error {
+	path, mode, err := t.find(id)
+	if err != nil {
+		return err
+	}
+	if mode == modeSymlink {
+		return errNoObject
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return &SourceChangedError{path}
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	got, _, err := copyHashed(w, f, fi.Size())
+	if err == nil && got != id {
+		return &SourceChangedError{path}
+	}
+	return err
+}
+
+// find gives the path and the tree mode of a file with the contents of the blob id.
+func (t *plainTree) find(id plumbing.Hash) (path string, mode uint32, err error) {
 	t.once.Do(func() {
 		t.files = map[plumbing.Hash]string{}
 		t.root.walk(func(d *plainDir) {
@@ -309,18 +379,13 @@ func (t *plainTree) object(ctx context.Context, id plumbing.Hash) (plumbing.Obje
 	})
 	path, ok := t.files[id]
 	if !ok {
-		return 0, nil, errNoObject
+		return "", 0, errNoObject
 	}
-	mode := uint32(modeFile)
+	mode = modeFile
 	if path[0] == '@' {
 		mode = modeSymlink
 	}
-	full := filepath.Join(t.dir, path[1:])
-	data, err := readPlain(full, mode)
-	if errors.Is(err, os.ErrNotExist) || err == nil && hashLocalBlob(data) != id {
-		return 0, nil, &SourceChangedError{full}
-	}
-	return plumbing.BlobObject, data, err
+	return filepath.Join(t.dir, path[1:]), mode, nil
 }
 
 func (t *plainTree) close() error { return nil }
