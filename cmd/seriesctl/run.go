@@ -139,7 +139,8 @@ type labJob struct {
 	specs   []*lab.Spec // of each of the plan's kernels; those behind the first are its More
 	hosts   []*lab.Host // of each of specs
 	store   *store.Store
-	workers int
+	workers int // virtual machines at once
+	idle    int // those kept beside them
 	p       *report.Progress
 }
 
@@ -174,7 +175,7 @@ func (j *labJob) run(ctx context.Context, strategy lab.Strategy) (lab.Totals, er
 			}
 			w.event(ev)
 		}
-		engine := &lab.Engine{Store: j.store, Spec: spec, Maker: j.hosts[i], Workers: j.workers, Strategy: strategy, Notify: notify, Watch: w.status}
+		engine := &lab.Engine{Store: j.store, Spec: spec, Maker: j.hosts[i], Workers: j.workers, Idle: j.idle, Strategy: strategy, Notify: notify, Watch: w.status}
 		w.over(engine)
 		one, err := engine.Run(ctx)
 		if err != nil {
@@ -296,7 +297,11 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 		spec.Asked = asked
 	}
 	specs[0].More = specs[1:]
-	return &labJob{ap, specs, hosts, st, lab.Fitting(r.jobs, plan.VM.MemoryMB), p}, nil
+	workers := lab.Fitting(r.jobs, plan.VM.MemoryMB)
+	return &labJob{
+		applied: ap, specs: specs, hosts: hosts, store: st, p: p,
+		workers: workers, idle: lab.FittingIdle(len(variants), workers, plan.VM.MemoryMB),
+	}, nil
 }
 
 // specsOf is what is asked of each of the plan's kernels. The checks of patches are asked of the first.

@@ -44,6 +44,7 @@ type Engine struct {
 	Spec     *Spec
 	Maker    Maker
 	Workers  int          // VMs at once
+	Idle     int          // VMs that stay booted beside them, for what else is wanted of their image
 	Strategy Strategy     // what to ask for; nil is Matrix
 	Notify   func(Event)  // what happened, in order; may be nil
 	Watch    func(Status) // what is going on, on every change; may be nil
@@ -55,6 +56,7 @@ type Engine struct {
 
 	unchecked map[string]bool // checks that can't be done here
 	skips     skips
+	machines  machines
 }
 
 // Event is one finished step.
@@ -65,11 +67,13 @@ type Event struct {
 	Bad    bool   // the step shows something wrong with the kernel
 }
 
-// job is one image and the cells wanted of it.
+// job is one image and the cells wanted of it. When it is in a queue, that guards it.
 type job struct {
 	variant Variant
 	image   string
-	cells   []wanted
+	cells   []wanted // that nobody has begun
+	workers int
+	boots   bool // a machine of it has booted
 }
 
 // wanted is a cell that needs more runs.
@@ -81,10 +85,12 @@ type wanted struct {
 // Run gets what the strategy asks for of the Spec, without those of More, round by round, until it asks for nothing. What
 // is in the store already is not done again. Then it does the checks. It returns ctx.Err() when interrupted, and the first
 // *qemu.InfraError or *qemu.ConfigError that leaves nothing more to do.
-func (e *Engine) Run(ctx context.Context) (*Result, error) {
+func (e *Engine) Run(ctx context.Context) (_ *Result, err error) {
 	start := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	e.machines.room = e.Idle
+	defer func() { err = errors.Join(err, e.machines.close()) }()
 	strategy := e.Strategy
 	if strategy == nil {
 		// Checks compare a prefix's objects with those of the prefix before.
@@ -128,7 +134,7 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 }
 
 // jobs groups what is wanted by variant, in the order of the variants: builds go from one to the next.
-func (e *Engine) jobs(r *Result, state *State, wants []Want) []job {
+func (e *Engine) jobs(r *Result, state *State, wants []Want) []*job {
 	cells := map[int][]wanted{}
 	for _, w := range wants {
 		want := wanted{e.caseOf(state, w), w.Runs + state.blank[w.CellID]}
@@ -139,9 +145,9 @@ func (e *Engine) jobs(r *Result, state *State, wants []Want) []job {
 		}
 		cells[w.Variant] = append(list, want)
 	}
-	var jobs []job
+	var jobs []*job
 	for _, i := range slices.Sorted(maps.Keys(cells)) {
-		jobs = append(jobs, job{variant: e.Spec.Variants[i], image: r.Prefixes[i].Image, cells: cells[i]})
+		jobs = append(jobs, &job{variant: e.Spec.Variants[i], image: r.Prefixes[i].Image, cells: cells[i]})
 	}
 	return jobs
 }
@@ -153,51 +159,28 @@ func (e *Engine) caseOf(s *State, w Want) Case {
 }
 
 // round builds what is not built, in the order given, while the workers run the cells of what is.
-func (e *Engine) round(ctx context.Context, cancel context.CancelFunc, jobs []job) error {
+func (e *Engine) round(ctx context.Context, cancel context.CancelFunc, jobs []*job) error {
 	e.plan(jobs)
-	ready := make(chan job)
+	q, release := newQueue(ctx)
+	defer release()
 	var wg sync.WaitGroup
 	for range max(e.Workers, 1) {
 		wg.Go(func() {
-			for j := range ready {
-				if err := e.test(ctx, j); err != nil {
+			for j := q.take(e.machines.has); j != nil; j = q.take(e.machines.has) {
+				if err := e.test(ctx, q, j); err != nil {
 					e.fail(err)
 					cancel()
 				}
+				q.leave(j)
 			}
 		})
 	}
-	seen := map[string]bool{}
-	for _, j := range jobs {
-		if ctx.Err() != nil {
-			break
-		}
-		j, err := e.build(ctx, j)
-		if err != nil {
-			e.fail(err)
-			cancel()
-			break
-		}
-		if err := e.check(ctx, j.variant); err != nil {
-			e.fail(err)
-			cancel()
-			break
-		}
-		if len(j.cells) == 0 {
-			continue
-		}
-		if seen[j.image] {
-			e.drop(j) // the image's runs are this one's too
-			continue
-		}
-		seen[j.image] = true
-		select {
-		case ready <- j:
-		case <-ctx.Done():
-		}
+	if err := e.supply(ctx, q, jobs); err != nil {
+		e.fail(err)
+		cancel()
 	}
 	e.activity(func(s *Status) { s.Build = nil })
-	close(ready)
+	q.close()
 	wg.Wait()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -205,6 +188,31 @@ func (e *Engine) round(ctx context.Context, cancel context.CancelFunc, jobs []jo
 		return e.failed
 	}
 	return ctx.Err()
+}
+
+// supply builds and checks what is not, one after the other, and queues each image once.
+func (e *Engine) supply(ctx context.Context, q *queue, jobs []*job) error {
+	seen := map[string]bool{}
+	for _, j := range jobs {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := e.build(ctx, j); err != nil {
+			return err
+		}
+		if err := e.check(ctx, j.variant); err != nil {
+			return err
+		}
+		switch {
+		case len(j.cells) == 0:
+		case seen[j.image]:
+			e.drop(j.variant, j.cells) // the image's runs are this one's too
+		default:
+			seen[j.image] = true
+			q.add(j)
+		}
+	}
+	return nil
 }
 
 // fail keeps the first error; those that only follow from the cancellation come later.
@@ -217,10 +225,10 @@ func (e *Engine) fail(err error) {
 }
 
 // build makes j's image where there is none and stores how it ended. A tree that does not build leaves j without cells.
-func (e *Engine) build(ctx context.Context, j job) (job, error) {
+func (e *Engine) build(ctx context.Context, j *job) error {
 	known := j.image != ""
 	if known && e.Maker.HasImage(j.variant.Key) {
-		return j, nil
+		return nil
 	}
 	started := time.Now()
 	e.activity(func(s *Status) {
@@ -234,13 +242,13 @@ func (e *Engine) build(ctx context.Context, j job) (job, error) {
 	end()
 	if err != nil && ctx.Err() == nil && e.skipped(j.variant.Index, "") {
 		e.notify(Event{Prefix: j.variant.Index, Text: "given up, as asked"})
-		e.drop(j)
+		e.drop(j.variant, j.cells)
 		j.cells = nil
-		return j, nil
+		return nil
 	}
 	var failed *qemu.BuildError
 	if err != nil && !errors.As(err, &failed) {
-		return j, err
+		return err
 	}
 	e.mu.Lock()
 	e.totals.Builds++
@@ -249,20 +257,20 @@ func (e *Engine) build(ctx context.Context, j job) (job, error) {
 		b.Detail = failed.Error()
 	}
 	if err := e.Store.PutBuild(j.variant.Key, b); err != nil {
-		return j, err
+		return err
 	}
 	switch {
 	case failed != nil:
 		e.notify(Event{Prefix: j.variant.Index, Text: b.Detail, Bad: true})
-		e.drop(j)
+		e.drop(j.variant, j.cells)
 		j.cells = nil
-		return j, nil
+		return nil
 	case known && b.Image != j.image:
-		return j, &qemu.InfraError{Op: "build kernel", Err: fmt.Errorf("prefix %d built again gave another image: the build is not reproducible", j.variant.Index)}
+		return &qemu.InfraError{Op: "build kernel", Err: fmt.Errorf("prefix %d built again gave another image: the build is not reproducible", j.variant.Index)}
 	}
 	e.notify(Event{Prefix: j.variant.Index, Text: fmt.Sprintf("built in %.1f s, %d objects compiled", b.Seconds, b.Compiled)})
 	j.image = b.Image
-	return j, nil
+	return nil
 }
 
 // done counts the runs that the lab did not fail.
@@ -276,71 +284,89 @@ func done(runs []store.Run) int {
 	return n
 }
 
-// test boots j's image and runs its cells, storing each run before anything is shown. Trouble of the lab with
-// one cell is stored as such, and tried again from a new boot.
-func (e *Engine) test(ctx context.Context, j job) (err error) {
-	var m Machine
+// test runs j's cells that nobody else has begun on a machine of its image. Trouble of the lab with one cell is stored as
+// such, and tried again from a new boot.
+func (e *Engine) test(ctx context.Context, q *queue, j *job) (err error) {
+	m := e.machines.take(j.image)
 	defer func() {
-		if m != nil {
+		switch {
+		case m == nil:
+		case err != nil:
 			err = errors.Join(err, m.Close())
+		default:
+			err = e.machines.keep(j.image, m)
 		}
 	}()
-	for _, w := range j.cells {
-		runs, err := e.Store.Runs(j.image, w.c.Key)
-		if err != nil {
+	for w, ok := q.cell(j); ok; w, ok = q.cell(j) {
+		if m, err = e.cell(ctx, q, j, w, m); err != nil {
 			return err
 		}
-		for have, infra := done(runs), 0; have < w.want && infra < infraTries; {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if e.skipped(j.variant.Index, w.c.Name) {
-				break
-			}
-			if m == nil {
-				m, err = e.boot(ctx, j)
-				if err != nil || m == nil {
-					return err
-				}
-			}
-			run := Activity{Prefix: j.variant.Index, Case: w.c.Name, Started: time.Now()}
-			e.running(run, +1)
-			running, end := e.skippable(ctx, run.Prefix, run.Case)
-			o, err := m.Run(running, w.c.Run)
-			end()
-			e.running(run, -1)
-			var trouble *qemu.InfraError
-			switch {
-			case err != nil && ctx.Err() == nil && e.skipped(run.Prefix, run.Case):
-				e.notify(Event{Prefix: run.Prefix, Case: run.Case, Text: "given up, as asked"})
-				_ = m.Close()
-				m = nil
-			case err == nil:
-				have++
-				if err := e.keep(j, w, o, ""); err != nil {
-					return err
-				}
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case errors.As(err, &trouble):
-				infra++
-				if err := e.keep(j, w, qemu.Observation{}, trouble.Error()); err != nil {
-					return err
-				}
-				_ = m.Close()
-				m = nil
-			default:
-				return err
-			}
-		}
-		e.done(j.variant.Index, w.c.Name)
 	}
 	return nil
 }
 
+// cell gets a cell of j its runs, storing each before anything is shown. It boots where m is nil, and returns the machine that can be
+// used further, nil for none.
+func (e *Engine) cell(ctx context.Context, q *queue, j *job, w wanted, m Machine) (Machine, error) {
+	runs, err := e.Store.Runs(j.image, w.c.Key)
+	if err != nil {
+		return m, err
+	}
+	for have, infra := done(runs), 0; have < w.want && infra < infraTries; {
+		if err := ctx.Err(); err != nil {
+			return m, err
+		}
+		if e.skipped(j.variant.Index, w.c.Name) {
+			break
+		}
+		if m == nil {
+			m, err = e.boot(ctx, j)
+			if err != nil {
+				return nil, err
+			}
+			if m == nil { // the rest of the job can't be run either
+				e.drop(j.variant, append(q.cut(j), w))
+				return nil, nil
+			}
+			q.ran(j)
+		}
+		run := Activity{Prefix: j.variant.Index, Case: w.c.Name, Started: time.Now()}
+		e.running(run, +1)
+		running, end := e.skippable(ctx, run.Prefix, run.Case)
+		o, err := m.Run(running, w.c.Run)
+		end()
+		e.running(run, -1)
+		var trouble *qemu.InfraError
+		switch {
+		case err != nil && ctx.Err() == nil && e.skipped(run.Prefix, run.Case):
+			e.notify(Event{Prefix: run.Prefix, Case: run.Case, Text: "given up, as asked"})
+			_ = m.Close()
+			m = nil
+		case err == nil:
+			have++
+			if err := e.keep(j, w, o, ""); err != nil {
+				return m, err
+			}
+		case ctx.Err() != nil:
+			return m, ctx.Err()
+		case errors.As(err, &trouble):
+			infra++
+			if err := e.keep(j, w, qemu.Observation{}, trouble.Error()); err != nil {
+				return m, err
+			}
+			_ = m.Close()
+			m = nil
+		default:
+			return m, err
+		}
+	}
+	e.done(j.variant.Index, w.c.Name)
+	return m, nil
+}
+
 // boot boots j's image; (nil, nil) when it is the kernel that does not boot, which is stored. An image that ran a
 // case before does boot: when it does not now, that is the lab's trouble.
-func (e *Engine) boot(ctx context.Context, j job) (Machine, error) {
+func (e *Engine) boot(ctx context.Context, j *job) (Machine, error) {
 	run := Activity{Prefix: j.variant.Index, Step: "booting", Started: time.Now()}
 	e.running(run, +1)
 	defer e.running(run, -1)
@@ -377,7 +403,6 @@ func (e *Engine) boot(ctx context.Context, j job) (Machine, error) {
 				return nil, &qemu.InfraError{Op: fmt.Sprintf("boot prefix %d again", j.variant.Index), Err: kernel}
 			}
 			e.notify(Event{Prefix: j.variant.Index, Text: kernel.Error(), Bad: true})
-			e.drop(j)
 			return nil, e.Store.PutBoot(bootKey(j.image, e.Spec.Machine), store.Boot{Detail: kernel.Error(), Log: e.Store.Rel(kernel.Log)})
 		case errors.As(err, &trouble) && try < infraTries:
 			continue
@@ -391,7 +416,7 @@ func (e *Engine) boot(ctx context.Context, j job) (Machine, error) {
 func bootKey(image, machine string) string { return image + "/" + machine }
 
 // keep stores one run and tells of it.
-func (e *Engine) keep(j job, w wanted, o qemu.Observation, infra string) error {
+func (e *Engine) keep(j *job, w wanted, o qemu.Observation, infra string) error {
 	if _, err := e.Store.PutRun(j.image, w.c.Key, store.Run{Observation: o, Infra: infra}); err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ type fakeLab struct {
 	nth      map[string]int
 	gone     map[string]bool // images whose file is lost
 	onRun    func()
+	closed   func(key string)                               // a machine was
 	slow     string                                         // why its machines have no snapshots
 	hold     func(ctx context.Context, key, program string) // called in a build (program "") or a run, without the lock
 }
@@ -106,7 +107,14 @@ type fakeVM struct {
 	key string
 }
 
-func (m *fakeVM) Close() error { return nil }
+func (m *fakeVM) Close() error {
+	m.f.mu.Lock()
+	defer m.f.mu.Unlock()
+	if m.f.closed != nil {
+		m.f.closed(m.key)
+	}
+	return nil
+}
 
 func (m *fakeVM) NoSnapshot() string { return m.f.slow }
 

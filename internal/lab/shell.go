@@ -18,7 +18,7 @@ func (e *Engine) Image(ctx context.Context, v Variant) error {
 	if e.Maker.HasImage(v.Key) {
 		return nil
 	}
-	if _, err := e.build(ctx, job{variant: v}); err != nil {
+	if err := e.build(ctx, &job{variant: v}); err != nil {
 		return err
 	}
 	b, err := e.Store.Build(v.Key)

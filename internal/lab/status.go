@@ -41,7 +41,7 @@ type Wanted struct {
 }
 
 // plan starts the counts of a round.
-func (e *Engine) plan(jobs []job) {
+func (e *Engine) plan(jobs []*job) {
 	var list []Wanted
 	for _, j := range jobs {
 		for _, w := range j.cells {
@@ -65,11 +65,13 @@ func (e *Engine) done(prefix int, name string) {
 	})
 }
 
-// drop notes that the cells of a job will not be run.
-func (e *Engine) drop(j job) {
+// drop notes that cells will not be run.
+func (e *Engine) drop(v Variant, cells []wanted) {
 	e.activity(func(s *Status) {
-		s.CellsTotal -= len(j.cells)
-		s.Wanted = slices.DeleteFunc(slices.Clone(s.Wanted), func(w Wanted) bool { return w.Prefix == j.variant.Index })
+		s.CellsTotal -= len(cells)
+		s.Wanted = slices.DeleteFunc(slices.Clone(s.Wanted), func(w Wanted) bool {
+			return w.Prefix == v.Index && slices.ContainsFunc(cells, func(c wanted) bool { return c.c.Name == w.Case })
+		})
 	})
 }
 

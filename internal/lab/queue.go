@@ -1,0 +1,111 @@
+package lab
+
+import (
+	"context"
+	"sync"
+)
+
+// queue is what a round has to run: images that are built, with the cells wanted of them. A worker takes an image that no
+// other has; when nothing more is built, one without work helps another.
+type queue struct {
+	mu     sync.Mutex
+	change sync.Cond
+	ctx    context.Context
+	jobs   []*job
+	open   bool // more come
+}
+
+// worthBoot is how many cells must be left for a second machine of the same image: booting takes as long as two or three,
+// and half of them are done without it.
+const worthBoot = 6
+
+// newQueue is open until it is closed or ctx ends; release it then.
+func newQueue(ctx context.Context) (q *queue, release func() bool) {
+	q = &queue{ctx: ctx, open: true}
+	q.change.L = &q.mu
+	return q, context.AfterFunc(ctx, q.close)
+}
+
+func (q *queue) add(j *job) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.jobs = append(q.jobs, j)
+	q.change.Broadcast()
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.open = false
+	q.change.Broadcast()
+}
+
+// take waits for a job and gives it, rather one whose image is booted; nil when there is nothing more to do. The worker leaves it when
+// it has ended.
+func (q *queue) take(booted func(image string) bool) *job {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.ctx.Err() == nil {
+		if j := q.next(booted); j != nil {
+			j.workers++
+			return j
+		}
+		if !q.open {
+			return nil
+		}
+		q.change.Wait()
+	}
+	return nil
+}
+
+func (q *queue) next(booted func(image string) bool) *job {
+	var first, most *job
+	for _, j := range q.jobs {
+		switch {
+		case len(j.cells) == 0:
+		case j.workers == 0 && booted(j.image):
+			return j
+		case j.workers == 0 && first == nil:
+			first = j
+		case j.workers > 0 && j.boots && !q.open && len(j.cells) >= worthBoot && (most == nil || len(j.cells) > len(most.cells)):
+			most = j
+		}
+	}
+	if first != nil {
+		return first
+	}
+	return most
+}
+
+func (q *queue) leave(j *job) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	j.workers--
+}
+
+// cell takes the next cell of a job.
+func (q *queue) cell(j *job) (w wanted, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(j.cells) == 0 {
+		return wanted{}, false
+	}
+	w, j.cells = j.cells[0], j.cells[1:]
+	return w, true
+}
+
+// ran notes that the job's image boots: others may help.
+func (q *queue) ran(j *job) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	j.boots = true
+}
+
+// cut takes all that is left of a job: its cells can't be run.
+func (q *queue) cut(j *job) []wanted {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	left := j.cells
+	j.cells = nil
+	return left
+}
