@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -131,7 +130,7 @@ func (b *Builder) Uses(files []string, built bool) ([]FileUse, error) {
 	if !built {
 		return uses, nil
 	}
-	objects := w.objectsOf(obj, tree, files)
+	objects := b.objectsOf(obj, tree, files)
 	for i := range uses {
 		u := &uses[i]
 		n := objects[u.File]
@@ -154,15 +153,16 @@ func (b *Builder) Uses(files []string, built bool) ([]FileUse, error) {
 
 // objectsOf counts, for each file, the objects of this kernel that were compiled from it. An object tree keeps what an
 // earlier config built: what no archive has that is linked, and the makefiles rule out, does not count.
-func (w workshop) objectsOf(obj *os.Root, tree *kbuildTree, files []string) map[string]int {
+func (b *Builder) objectsOf(obj *os.Root, tree *kbuildTree, files []string) map[string]int {
 	counts := map[string]int{}
 	for _, f := range files {
 		counts[f] = 0
 	}
 	linked := archives{obj: obj, have: map[string]map[string]bool{}}
-	w.eachObject(func(o builtObject) {
+	b.objects.each(b.workshop(), func(o builtObject) {
 		known := false
 		for _, dep := range o.deps {
+			dep := b.objects.files[dep]
 			if _, asked := counts[dep]; !asked {
 				continue
 			}
@@ -231,48 +231,4 @@ func (a *archives) of(name string) map[string]bool {
 		members[path.Clean(member)] = true
 	}
 	return members
-}
-
-// builtObject is one thing that make has compiled, as the .cmd file beside it says.
-type builtObject struct {
-	path string // of the object, on the host
-	name string // in the object tree: "fs/gfs2/file.o"
-	deps []string
-}
-
-// eachObject visits what was compiled for the kernel. deps are the files of the source tree that it was made from, the
-// source among them, relative to the tree.
-func (w workshop) eachObject(visit func(builtObject)) {
-	src, _, _ := w.seen()
-	_ = filepath.WalkDir(w.obj, func(file string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
-		}
-		rel, _ := filepath.Rel(w.obj, file)
-		if d.IsDir() && (rel == "tools" || rel == "scripts" || rel == "include") {
-			return filepath.SkipDir
-		}
-		base, isCmd := strings.CutSuffix(d.Name(), ".cmd")
-		if !isCmd || !d.Type().IsRegular() || base[0] != '.' {
-			return nil
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil
-		}
-		_, rest, ok := strings.Cut(string(text), "\nsource_")
-		if !ok {
-			return nil
-		}
-		line, deps, _ := strings.Cut(rest, "\n")
-		_, source, _ := strings.Cut(line, ":= ")
-		o := builtObject{path: filepath.Join(filepath.Dir(file), base[1:]), name: path.Join(filepath.ToSlash(filepath.Dir(rel)), base[1:])}
-		for _, f := range append([]string{strings.TrimSpace(source)}, strings.Fields(deps)...) {
-			if f, ok := strings.CutPrefix(f, src+"/"); ok {
-				o.deps = append(o.deps, path.Clean(f))
-			}
-		}
-		visit(o)
-		return nil
-	})
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sort"
 
 	"github.com/u-root/u-root/pkg/cpio"
 )
@@ -14,39 +13,35 @@ import (
 // writeInitramfs writes the guest's root file system, an uncompressed newc archive: the agent as /init, the programs in
 // /bin, empty directories to mount on, and /dev/console for PID 1's output. Equal input gives equal bytes.
 func writeInitramfs(w io.Writer, agent string, programs map[string]string) error {
-	records := []cpio.Record{
-		cpio.Directory("bin", 0o755), cpio.Directory("dev", 0o755), cpio.Directory("mnt", 0o755),
-		cpio.Directory("proc", 0o755), cpio.Directory("sys", 0o755), cpio.Directory("tmp", 0o777),
-		cpio.CharDev("dev/console", 0o600, 5, 1),
-	}
+	out := cpio.Newc.Writer(w)
+	put := func(r cpio.Record) error { return out.WriteRecord(cpio.MakeReproducible(r)) }
+	// One file is in memory at a time.
 	add := func(name, path string) error {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		records = append(records, cpio.StaticFile(name, string(b), 0o755))
-		return nil
+		return put(cpio.StaticRecord(b, cpio.Info{Name: name, Mode: cpio.S_IFREG | 0o755}))
+	}
+	for _, r := range []cpio.Record{
+		cpio.Directory("bin", 0o755), cpio.Directory("dev", 0o755), cpio.Directory("mnt", 0o755),
+		cpio.Directory("proc", 0o755), cpio.Directory("sys", 0o755), cpio.Directory("tmp", 0o777),
+		cpio.CharDev("dev/console", 0o600, 5, 1),
+	} {
+		if err := put(r); err != nil {
+			return err
+		}
 	}
 	if err := add("init", agent); err != nil {
 		return err
 	}
-	names := make([]string, 0, len(programs))
-	for name := range programs {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
+	for _, name := range sortedKeys(programs) {
 		if name != filepath.Base(name) || name == "." || name == ".." {
 			return fmt.Errorf("program name %q is not plain", name)
 		}
 		if err := add("bin/"+name, programs[name]); err != nil {
 			return err
 		}
-	}
-	cpio.MakeAllReproducible(records)
-	out := cpio.Newc.Writer(w)
-	if err := cpio.WriteRecords(out, records); err != nil {
-		return err
 	}
 	return cpio.WriteTrailer(out)
 }

@@ -49,7 +49,8 @@ type Builder struct {
 	// Configured is called with the finished .config before anything is compiled; nil for nothing.
 	Configured func(dotConfig string)
 
-	limits limits // of the sandbox; those of limitsFor when zero
+	limits  limits // of the sandbox; those of limitsFor when zero
+	objects objectNotes
 }
 
 // Progress is how far a build is.
@@ -291,9 +292,9 @@ func (r *job) run(ctx context.Context) error {
 		r.b.Configured(string(dotConfig))
 	}
 	r.out.step("compiling", r.b.Progress)
-	r.out.total = outdatedObjects(r.shop)
+	r.out.total = r.b.outdatedObjects()
 	err = r.make(ctx, nil, "vmlinux")
-	if err == nil || r.out.compiled > 0 { // once it compiles, make has taken the config over
+	if r.asked && (err == nil || r.out.compiled > 0) { // once it compiles, make has taken the config over
 		err = cmp.Or(err, r.noteConfigured(src))
 	}
 	return err

@@ -25,7 +25,12 @@ type plainTree struct {
 
 	dirs  map[plumbing.Hash]*plainDir
 	once  sync.Once
-	files map[plumbing.Hash]string // path of one file with these contents
+	files map[plumbing.Hash]plainPlace // of one file with these contents
+}
+
+type plainPlace struct {
+	dir  *plainDir
+	file int32
 }
 
 type plainDir struct {
@@ -361,31 +366,21 @@ func (t *plainTree) copyFile(id plumbing.Hash, w io.Writer) error {
 // find gives the path and the tree mode of a file with the contents of the blob id.
 func (t *plainTree) find(id plumbing.Hash) (path string, mode uint32, err error) {
 	t.once.Do(func() {
-		t.files = map[plumbing.Hash]string{}
+		n := 0
+		t.root.walk(func(d *plainDir) { n += len(d.files) })
+		t.files = make(map[plumbing.Hash]plainPlace, n)
 		t.root.walk(func(d *plainDir) {
-			for _, f := range d.files {
-				// A link's path is marked: what it leads to must not be read.
-				path := joinPath(d.path, f.name)
-				if f.treeMode() == modeSymlink {
-					path = "@" + path
-				} else {
-					path = "/" + path
-				}
-				if _, ok := t.files[f.id]; !ok {
-					t.files[f.id] = path
-				}
+			for i := range d.files {
+				t.files[d.files[i].id] = plainPlace{d, int32(i)}
 			}
 		})
 	})
-	path, ok := t.files[id]
+	at, ok := t.files[id]
 	if !ok {
 		return "", 0, errNoObject
 	}
-	mode = modeFile
-	if path[0] == '@' {
-		mode = modeSymlink
-	}
-	return filepath.Join(t.dir, path[1:]), mode, nil
+	f := at.dir.files[at.file]
+	return filepath.Join(t.dir, at.dir.path, f.name), f.treeMode(), nil
 }
 
 func (t *plainTree) close() error { return nil }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -194,6 +195,9 @@ func (j *labJob) image(ctx context.Context, v lab.Variant) error {
 	return engine.Image(ctx, v)
 }
 
+// labMemory is what the memory of a run is kept below where that can be, in bytes: the rest is for the compiler and the machines.
+const labMemory = 96 << 20
+
 // inLab locks the workspace, prepares what the flags ask for and does it.
 func (a *app) inLab(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags, do func(*labJob) error) error {
 	unlock, err := st.Lock()
@@ -201,6 +205,7 @@ func (a *app) inLab(ctx context.Context, st *store.Store, s *series.Series, f *s
 		return err
 	}
 	defer unlock()
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(labMemory))
 	p := a.progress()
 	defer p.Close()
 	j, err := a.prepare(ctx, st, s, f, r, p)
