@@ -371,10 +371,20 @@ func TestSlowCasesAreNoHangs(t *testing.T) {
 		{[]string{"slow", "write", "80"}, 0, 0, 0},
 	}
 	var took []time.Duration
+	starved := 0
 	for i := range runs {
 		c := cases[i%len(cases)]
+		if v.guest == nil {
+			v, log = startVM(t)
+		}
 		throttle(t, v, c.iops, c.burst, c.bps)
 		o, err := v.Run(t.Context(), Case{Argv: c.argv, Filesystem: "ext4", Timeout: 5 * time.Minute}, log)
+		var infra *InfraError
+		if errors.As(err, &infra) && runs > len(cases) { // a host that is too busy is no alarm
+			t.Logf("run %d: %v: %v", i, c.argv, err)
+			starved++
+			continue
+		}
 		if err != nil || !o.Exited || o.Status != 0 || o.Hang != nil || o.Crash != nil || o.TimedOut || o.Silent {
 			t.Errorf("run %d: %v: got %+v %v", i, c.argv, o, err)
 		}
@@ -384,7 +394,7 @@ func TestSlowCasesAreNoHangs(t *testing.T) {
 		took = append(took, o.Duration)
 	}
 	slices.Sort(took)
-	t.Logf("%d runs took from %v to %v, %v in the median", runs, took[0], took[len(took)-1], took[len(took)/2])
+	t.Logf("%d runs, of which the lab failed %d, took from %v to %v, %v in the median", runs, starved, took[0], took[len(took)-1], took[len(took)/2])
 }
 
 func TestRunIsCancelled(t *testing.T) {

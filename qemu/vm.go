@@ -362,7 +362,7 @@ func (g *guest) toAgent(ctx context.Context) error {
 					if err := con.save(log); err != nil {
 						return &InfraError{Op: "write boot log", Err: err, Hint: spaceHint(err)}
 					}
-					return nil
+					return allProcessors(x.data)
 				}
 			case qmpEvent:
 				switch x.Name {
@@ -387,6 +387,16 @@ func (g *guest) toAgent(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// allProcessors reads how many processors run, and how many the kernel would: one that does not come up within the kernel's ten seconds
+// is left out without a word, and a race that needs two would look fixed.
+func allProcessors(ready []byte) error {
+	var run, all int
+	if n, err := fmt.Sscan(string(ready), &run, &all); err != nil || n != 2 || run >= all {
+		return nil
+	}
+	return &InfraError{Op: "boot kernel", Err: fmt.Errorf("only %d of %d processors came up", run, all), Hint: "the host is too busy: fewer --jobs"}
 }
 
 // diskError is why QEMU stopped a guest whose disk it could not read or write.

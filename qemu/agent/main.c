@@ -373,9 +373,11 @@ static void run(struct command *c)
 int main(void)
 {
 	static struct command c;
+	char cpus[32];
 	setup();
 	port_open();
-	send_msg("ready", "", 0);
+	/* How many run, and how many this kernel would. */
+	send_msg("ready", cpus, snprintf(cpus, sizeof cpus, "%ld %ld", sysconf(_SC_NPROCESSORS_ONLN), sysconf(_SC_NPROCESSORS_CONF)));
 	for (;;) {
 		char type[16];
 		size_t len = read_msg(type, sizeof type, cmdbuf, COMMAND_MAX);
