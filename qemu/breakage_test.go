@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -129,6 +130,28 @@ func TestOddKernels(t *testing.T) {
 				t.Errorf("boot.log has %d bytes: %.200q", len(log), log)
 			}
 		})
+	}
+}
+
+// A guest that shows nothing since the host gives it no processor is the lab's failure, not its kernel's.
+func TestBootOnBusyHost(t *testing.T) {
+	bootKernel(t) // it starves whatever else runs: only where machines are tested by themselves
+	if _, err := exec.LookPath("chrt"); err != nil {
+		t.Skip(err)
+	}
+	kernel := oddKernel(t, "", false, "2: jmp 2b")
+	wrapQEMU(t, `(sleep 2; chrt -a --idle -p 0 $$) & exec "$QEMU" "$@"`)
+	for range 2 * runtime.NumCPU() {
+		hog := exec.CommandContext(t.Context(), "sh", "-c", "while :; do :; done")
+		if err := hog.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = hog.Wait() })
+	}
+	_, err := start(t, kernel, Machine{MemoryMB: 64})
+	var infra *InfraError
+	if !errors.As(err, &infra) || !strings.Contains(err.Error(), "the host was too busy") {
+		t.Fatalf("got %v", err)
 	}
 }
 

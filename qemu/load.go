@@ -73,6 +73,12 @@ func starved(before, after turns) bool {
 	return waited > time.Second && ran < waited/3
 }
 
+// tooBusy is what a starved guest did not do in time.
+func tooBusy(op, late string) error {
+	return &InfraError{Op: op, Err: fmt.Errorf("%s, but the host was too busy: QEMU got less than a quarter of the CPU time it wanted", late),
+		Hint: "fewer --jobs; for a case, a longer timeout in the plan"}
+}
+
 // cpuTime is what the process and all its threads have used so far.
 func cpuTime(pid int) (time.Duration, bool) {
 	f := processStat(pid)

@@ -97,8 +97,7 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 		return r.o, &InfraError{Op: "run case", Err: fmt.Errorf("the agent in the guest ended %s", died)}
 	}
 	if busy && r.o.Crash == nil {
-		return r.o, &InfraError{Op: "run case", Err: errors.New("its time was up, but the host was too busy: QEMU got less than a quarter of the CPU time it wanted"),
-			Hint: "fewer --jobs, or a longer timeout in the plan"}
+		return r.o, tooBusy("run case", "its time was up")
 	}
 	if r.o.Hang != nil {
 		r.o.Hang.addConsole(r.console.text())

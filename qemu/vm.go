@@ -345,6 +345,12 @@ func (g *guest) toAgent(ctx context.Context) error {
 		}
 		return &BootError{Reason: reason, Crash: con.crash(), Log: log}
 	}
+	late := func(reason string) error {
+		if starved(turns{}, turnsOf(g.process.PID())) {
+			return tooBusy("boot kernel", reason)
+		}
+		return fail(reason)
+	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -377,13 +383,13 @@ func (g *guest) toAgent(ctx context.Context) error {
 			case con.paniced():
 				return fail("panic before the agent")
 			case con.printed() == 0 && con.quietFor() > bootQuiet:
-				return fail(fmt.Sprintf("nothing on the console in %v", bootQuiet))
+				return late(fmt.Sprintf("nothing on the console in %v", bootQuiet))
 			case con.printed() > bootFlood:
 				return fail(fmt.Sprintf("the console is flooded: %d MiB before the agent", bootFlood>>20))
 			case con.quietFor() > bootQuiet:
-				return fail(fmt.Sprintf("no agent, and nothing on the console for %v", bootQuiet))
+				return late(fmt.Sprintf("no agent, and nothing on the console for %v", bootQuiet))
 			case time.Since(start) > bootMax:
-				return fail(fmt.Sprintf("no agent after %v", bootMax))
+				return late(fmt.Sprintf("no agent after %v", bootMax))
 			}
 		}
 	}
