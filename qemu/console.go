@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -120,11 +121,14 @@ func (c *console) text() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endLine()
+	return append(slices.Clone(c.head), c.rest()...)
+}
+
+// rest is what the record has beyond its beginning.
+func (c *console) rest() []byte {
 	tail := c.tail[max(0, len(c.tail)-consoleTail):]
-	cut := c.cut + len(c.tail) - len(tail)
 	var out []byte
-	out = append(out, c.head...)
-	if cut > 0 {
+	if cut := c.cut + len(c.tail) - len(tail); cut > 0 {
 		out = fmt.Appendf(out, "[... %d bytes cut ...]\n", cut)
 	}
 	out = append(out, c.incident...)
@@ -134,7 +138,16 @@ func (c *console) text() []byte {
 // crash is the first incident of the record.
 func (c *console) crash() *Crash { return FirstCrash(hostStamp.ReplaceAll(c.text(), nil)) }
 
-func (c *console) save(path string) error { return os.WriteFile(path, c.text(), 0o644) }
+// save writes the whole record. Who follows the file never finds it empty on the way.
+func (c *console) save(path string) error {
+	text := c.text()
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Truncate(int64(len(text))), f.Close())
+}
 
 // paniced tells whether a panic's report is there in full: its last line came, or it has been quiet, or it took too long.
 func (c *console) paniced() bool {

@@ -91,8 +91,11 @@ func (g *guest) tell(x any) {
 	}
 }
 
+// BootLog is the name of a boot's console log.
+const BootLog = "boot.log"
+
 // Start boots kernel, an ELF vmlinux, to the agent and takes the snapshot that every Run restores. dir is a private
-// directory for sockets, overlays and the boot's console log (boot.log); disks is a cache for file-system images and the
+// directory for sockets, overlays and the boot's console log (BootLog), written while it boots; disks is a cache for file-system images and the
 // agent, and can be shared. Errors: *BootError when the kernel does not reach the agent, *InfraError, or ctx.Err().
 func Start(ctx context.Context, kernel string, m Machine, dir, disks string) (*VM, error) {
 	kernel, err := filepath.Abs(kernel)
@@ -337,7 +340,8 @@ func (g *guest) toAgent(ctx context.Context) error {
 	defer g.unlisten(s)
 	start := time.Now()
 	con := g.console.Load()
-	log := filepath.Join(g.dir, "boot.log")
+	log := filepath.Join(g.dir, BootLog)
+	defer con.follow(log)()
 	fail := func(reason string) error {
 		g.serial.flush()
 		if err := con.save(log); err != nil {
@@ -524,8 +528,8 @@ func (g *guest) kill() {
 	g.agent.close()
 }
 
-// Run restores the snapshot and runs c. What the guest printed in this run is written to the file console, at most about 1 MiB
-// of it: beginning, first incident and end of a flood. What the kernel did is in the Observation, whatever it is; the
+// Run restores the snapshot and runs c. What the guest prints in this run is written to the file console while it does, at most
+// about 1 MiB of it: beginning, first incident and end of a flood. What the kernel did is in the Observation, whatever it is; the
 // error is an *InfraError or ctx.Err(). After a failure of the lab the machine is booted again and c run once more, before
 // it is reported.
 func (v *VM) Run(ctx context.Context, c Case, console string) (Observation, error) {
@@ -633,7 +637,9 @@ func (v *VM) try(ctx context.Context, c Case, console string) (Observation, erro
 	}
 	r := &run{guest: v.guest, kernel: v.kernel, c: c, nonce: nonce(), console: newConsole(), out: output{size: c.Output}}
 	r.fs, r.disk, _ = v.filesystem(c.Filesystem)
+	stop := r.console.follow(console)
 	o, err := r.do(ctx)
+	stop()
 	if err == nil {
 		if err = r.console.save(console); err != nil {
 			err = &InfraError{Op: "write console log", Err: err, Hint: spaceHint(err)}

@@ -111,7 +111,7 @@ func Cycle(h *qemu.Hang) []qemu.Stack {
 func circle(tasks []qemu.Stack) (holders map[string]qemu.Stack, path []string) {
 	holders = map[string]qemu.Stack{} // file → the task that transfers it
 	for _, t := range tasks {
-		if t.IO == nil || !slices.ContainsFunc(t.Frames, func(f string) bool { return pageFault.MatchString(frameFunction(f)) }) {
+		if t.IO == nil || !slices.ContainsFunc(t.Frames, func(f string) bool { return classify(f).fault }) {
 			continue
 		}
 		if _, taken := holders[t.IO.File]; taken {
@@ -179,24 +179,24 @@ const (
 // called it, exception entry left out. Without a stack it is the task's wait channel; with helpers only, the outermost of them.
 // Of a looping task it is the outermost function that is neither a helper nor of a system call's entry.
 func ofInterest(t qemu.Stack, looping bool) (fn string, chain []string, r rank) {
-	var frames []string
+	var frames []*frameClass
 	for _, f := range t.Frames {
-		if f = frameFunction(f); f != "" {
-			frames = append(frames, f)
+		if c := classify(f); c.fn != "" {
+			frames = append(frames, c)
 		}
 	}
 	if len(frames) == 0 {
-		if f := frameFunction(t.Wchan); f != "" && f != "0" {
-			frames = []string{f}
+		if c := classify(t.Wchan); c.fn != "" && c.fn != "0" {
+			frames = append(frames, c)
 		}
 	}
 	if len(frames) == 0 {
 		return "", nil, waiting
 	}
-	at := slices.IndexFunc(frames, func(f string) bool { return !generic.MatchString(f) })
+	at := slices.IndexFunc(frames, func(f *frameClass) bool { return !f.generic })
 	if looping {
 		for i, f := range slices.Backward(frames) {
-			if !generic.MatchString(f) && !entry.MatchString(f) && !vfs.MatchString(f) {
+			if !f.generic && !f.entry && !f.vfs {
 				at = i
 				break
 			}
@@ -205,17 +205,33 @@ func ofInterest(t qemu.Stack, looping bool) (fn string, chain []string, r rank) 
 	if at < 0 {
 		at = len(frames) - 1
 	}
-	chain = frames[at : at+1]
+	chain = []string{frames[at].fn}
 	for _, f := range frames[at+1:] {
-		if len(chain) < 6 && !entry.MatchString(f) {
-			chain = append(slices.Clip(chain), f)
+		if len(chain) < 6 && !f.entry {
+			chain = append(chain, f.fn)
 		}
 	}
 	r = stuck
-	if slices.ContainsFunc(frames, func(f string) bool { return kernelThread[f] }) || forOthers.MatchString(frames[at]) {
+	if slices.ContainsFunc(frames, func(f *frameClass) bool { return kernelThread[f.fn] }) || frames[at].forOthers {
 		r = waiting
 	}
-	return frames[at], chain, r
+	return frames[at].fn, chain, r
+}
+
+// frameClass is what a frame's function tells.
+type frameClass struct {
+	fn                                    string // "" for what is none
+	generic, entry, vfs, forOthers, fault bool
+}
+
+// classes are those of the frames seen lately: the stacks of a matrix are much alike.
+var classes = memo[frameClass]{most: 4096}
+
+func classify(frame string) *frameClass {
+	return classes.of(frame, func() *frameClass {
+		fn := frameFunction(frame)
+		return &frameClass{fn, generic.MatchString(fn), entry.MatchString(fn), vfs.MatchString(fn), forOthers.MatchString(fn), pageFault.MatchString(fn)}
+	})
 }
 
 var (

@@ -1,6 +1,7 @@
 package testplan
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -35,9 +36,21 @@ type posterior struct {
 	chance [][]float64   // [k][x]: and that one more run on kernel k shows state x
 }
 
-// posterior sums over all paths: forward over what comes up to a kernel, backward over what comes behind it. Tied
+// posterior is what the evidence says, which is not changed by who asks: most cases of a matrix look like others, and all
+// are asked about again when one of them has a run more.
+func (e *evidence) posterior() *posterior { return posteriors.of(e.key(), e.sumPaths) }
+
+// posteriors are those that were computed lately.
+var posteriors = memo[posterior]{most: 200}
+
+// key is all that the posterior depends on. States count by their number: their names tell nothing.
+func (e *evidence) key() string {
+	return fmt.Sprint(e.flakes, e.changes, e.counts, e.closed, e.lender, e.tied)
+}
+
+// sumPaths sums over all paths: forward over what comes up to a kernel, backward over what comes behind it. Tied
 // kernels are handled by summing over the states they may share.
-func (e *evidence) posterior() *posterior {
+func (e *evidence) sumPaths() *posterior {
 	n, s := len(e.counts), len(e.states)
 	c := e.chain()
 	var sums []*pass

@@ -192,6 +192,7 @@ func (j *labJob) image(ctx context.Context, v lab.Variant) error {
 	w := newWatcher(j.store, j.p, j.specs[0])
 	defer w.close()
 	engine := &lab.Engine{Store: j.store, Spec: j.specs[0], Maker: j.hosts[0], Workers: 1, Notify: w.event, Watch: w.status}
+	w.over(engine)
 	return engine.Image(ctx, v)
 }
 

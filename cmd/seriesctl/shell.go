@@ -249,6 +249,7 @@ func (a *app) buildPrefix(ctx context.Context, st *store.Store, s *series.Series
 	w := newWatcher(st, p, spec)
 	defer w.close()
 	engine := &lab.Engine{Store: st, Spec: spec, Maker: host, Workers: 1, Notify: w.event, Watch: w.status}
+	w.over(engine)
 	err = engine.Image(ctx, spec.Variants[0])
 	if failed := (*qemu.BuildError)(nil); errors.As(err, &failed) {
 		return "", &foundError{fmt.Sprintf("shell: prefix %d: %s", prefix, failed), "the whole output is in " + st.Rel(failed.Log) + " of the workspace"}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,9 @@ const (
 	clockEvery = time.Second
 )
 
+// tuiGCPercent makes the collector wait until the interface is there: it opens with 10 MB, and keeps half of that.
+const tuiGCPercent = 400
+
 func (a *app) runTUI(ctx context.Context) error {
 	if t := os.Getenv("TERM"); t == "" || t == "dumb" {
 		return &userError{fmt.Sprintf("show workspace: a terminal of the kind %q can't show it", t),
@@ -38,7 +42,9 @@ func (a *app) runTUI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w := &workspaceView{a: a, dir: dir, changes: make(chan struct{}, 1), heads: map[string]*head{}}
+	debug.SetGCPercent(tuiGCPercent)
+	go tui.Warm()
+	w := newWorkspaceView(a, dir)
 	if err := w.open(); err != nil {
 		return err
 	}
@@ -53,6 +59,7 @@ var _ interface {
 	tui.Interrupter
 	tui.JobSource
 	tui.Skipper
+	tui.Retrier
 } = (*workspaceView)(nil)
 
 // workspaceView is the TUI's view of a workspace: the results in the database, and what a run in this or another
@@ -61,8 +68,9 @@ type workspaceView struct {
 	a       *app
 	dir     string
 	changes chan struct{}
-	wanted  atomic.Bool // somebody looks at the entries
-	soon    atomic.Bool // there will be something new soon
+	wanted  atomic.Bool   // somebody looks at the entries
+	nudge   chan struct{} // has poll look at once
+	soon    atomic.Bool   // there will be something new soon
 
 	seen      glance // both are of the goroutine that polls
 	described int64  // the version that the entries were read of, 0 for none
@@ -71,11 +79,17 @@ type workspaceView struct {
 	st      *store.Store // nil while there is no workspace
 	entries []tui.Entry
 	heads   map[string]*head
-	shown   *seriesView // the series that was opened last
+	readers map[string]*matrixReader // by series
+	shown   *seriesView              // the series that was opened last
 	status  lab.Status
 	busy    bool
 	err     error
 	own     int // the process of the run that was started here, 0 for none
+}
+
+func newWorkspaceView(a *app, dir string) *workspaceView {
+	return &workspaceView{a: a, dir: dir, changes: make(chan struct{}, 1), nudge: make(chan struct{}, 1),
+		heads: map[string]*head{}, readers: map[string]*matrixReader{}}
 }
 
 // head is what the mail says of a series.
@@ -155,11 +169,14 @@ func (w *workspaceView) poll(ctx context.Context) {
 	t := time.NewTimer(pollFirst)
 	defer t.Stop()
 	lately, told := time.Now(), time.Time{}
+	nudge := (chan struct{})(nil) // at first it waits: the one series that there is may be what is shown next
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			nudge = w.nudge
+		case <-nudge:
 		}
 		news, err := w.look(ctx)
 		if news || w.running() && time.Since(told) >= clockEvery {
@@ -201,7 +218,7 @@ func (w *workspaceView) look(ctx context.Context) (news bool, err error) {
 		}
 	}
 	// Somebody looks at the entries, which were not read since the last change.
-	if w.wanted.Load() && w.described != now.version {
+	if w.described != now.version && w.wanted.Swap(false) {
 		err, news = w.describe(ctx, w.described != 0), true
 		w.described = now.version
 	}
@@ -227,7 +244,7 @@ func (w *workspaceView) refresh() error {
 	busy := st.Busy()
 	status, err := lab.ReadStatus(st.Status())
 	if err != nil || !busy {
-		status = lab.Status{}
+		status = lab.Status{Left: status.Left}
 	}
 	w.mu.Lock()
 	w.status, w.busy = status, busy
@@ -308,7 +325,7 @@ func (w *workspaceView) describe(ctx context.Context, again bool) error {
 		if e.Result != nil && !again {
 			continue
 		}
-		if _, r, err := load(st, e.ID, status); err == nil {
+		if _, r, err := w.reader(e.ID).read(status); err == nil {
 			entries[i].Result = r
 		} else if !errors.Is(err, store.ErrNotFound) {
 			entries[i].Err = err
@@ -339,10 +356,25 @@ func (w *workspaceView) keep(r store.SeriesRow, box *series.Mailbox, err error) 
 
 // Entries implements tui.Workspace.
 func (w *workspaceView) Entries() []tui.Entry {
-	w.wanted.Store(true)
+	if !w.wanted.Swap(true) {
+		select {
+		case w.nudge <- struct{}{}:
+		default:
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.entries
+}
+
+// reader is the one that reads the matrix of a series.
+func (w *workspaceView) reader(id string) *matrixReader {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.readers[id] == nil {
+		w.readers[id] = &matrixReader{st: w.st, id: id}
+	}
+	return w.readers[id]
 }
 
 // Changes implements tui.Workspace.
@@ -366,19 +398,26 @@ func (w *workspaceView) Status() tui.Status {
 
 // Open implements tui.Workspace.
 func (w *workspaceView) Open(id string) (tui.Source, error) {
+	w.wanted.Store(false)
+	reader := w.reader(id)
 	w.mu.Lock()
 	s, status := w.shown, w.status
+	if s == nil || s.id != id {
+		s = &seriesView{w: w, st: w.st, id: id, reader: reader}
+		w.shown = s // before it is read: what comes meanwhile is then read again
+	}
 	w.mu.Unlock()
-	if s != nil && s.id == id {
+	if s.Result() != nil {
 		return s, nil
 	}
-	s = &seriesView{w: w, st: w.store(), id: id}
 	if err := s.refresh(status); err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.shown == s {
+			w.shown = nil
+		}
 		return nil, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.shown = s
 	return s, nil
 }
 

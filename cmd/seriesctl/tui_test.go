@@ -174,7 +174,9 @@ func newView(t *testing.T) *workspaceView {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	return &workspaceView{a: &app{color: "auto"}, dir: dir, st: st, changes: make(chan struct{}, 1), heads: map[string]*head{}}
+	w := newWorkspaceView(&app{color: "auto"}, dir)
+	w.st = st
+	return w
 }
 
 func TestCommandsOfTheTUI(t *testing.T) {
@@ -271,7 +273,7 @@ func TestInterruptAndSkipWhatAnotherRuns(t *testing.T) {
 	if err := w.Skip(lab.Activity{Prefix: 2, Case: "gfs2/a"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := lab.TakeSkips(w.st.Requests()); len(got) != 1 || got[0].Prefix != 2 {
+	if got := lab.TakeRequests(w.st.Requests()); len(got) != 1 || got[0].What != lab.AskSkip || got[0].Prefix != 2 {
 		t.Errorf("asked %v", got)
 	}
 }

@@ -214,11 +214,42 @@ func (w *workspaceView) Interrupt() error {
 
 // Skip implements tui.Skipper.
 func (w *workspaceView) Skip(a lab.Activity) error {
+	return w.ask(lab.Request{What: lab.AskSkip, Left: lab.Left{Activity: a}})
+}
+
+// Retry implements tui.Retrier.
+func (w *workspaceView) Retry(l lab.Left) error {
+	return w.ask(lab.Request{What: lab.AskRetry, Left: l})
+}
+
+// ask asks the run that goes on.
+func (w *workspaceView) ask(r lab.Request) error {
 	st := w.store()
 	if st == nil || !st.Busy() {
 		return errors.New("nothing runs")
 	}
-	return lab.RequestSkip(st.Requests(), a)
+	return lab.PutRequest(st.Requests(), r)
+}
+
+// Dismiss implements tui.Retrier.
+func (w *workspaceView) Dismiss(l lab.Left) error {
+	w.soon.Store(true)
+	st := w.store()
+	if st.Busy() {
+		return w.ask(lab.Request{What: lab.AskDismiss, Left: l})
+	}
+	status, err := lab.ReadStatus(st.Status())
+	if err == nil {
+		status.Left = slices.DeleteFunc(status.Left, l.Same)
+		err = lab.WriteStatus(st.Status(), status)
+	}
+	if err != nil {
+		return fmt.Errorf("forget what was left: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.status.Left = status.Left
+	return nil
 }
 
 // Edit implements tui.Toolbox.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
@@ -20,19 +22,22 @@ var _ interface {
 
 // seriesView is the TUI's view of one series of a workspace.
 type seriesView struct {
-	w  *workspaceView
-	st *store.Store
-	id string
+	w      *workspaceView
+	st     *store.Store
+	id     string
+	reader *matrixReader
 
-	mu     sync.Mutex
+	mu     sync.Mutex // never held while something is read
 	spec   *lab.Spec
 	result *lab.Result
-	series *series.Series // nil until it is asked for
+
+	reading sync.Mutex
+	series  *series.Series // nil until it is asked for
 }
 
 // refresh reads the matrix and lays over it what is going on.
 func (s *seriesView) refresh(status lab.Status) error {
-	spec, result, err := load(s.st, s.id, status)
+	spec, result, err := s.reader.read(status)
 	if errors.Is(err, store.ErrNotFound) {
 		spec, result, err = &lab.Spec{}, &lab.Result{Series: s.id}, nil
 		if whole, serr := s.Series(); serr == nil {
@@ -48,17 +53,37 @@ func (s *seriesView) refresh(status lab.Status) error {
 	return nil
 }
 
-// load reads the matrix of a series, with what goes on in it; store.ErrNotFound where it was not run yet.
-func load(st *store.Store, id string, status lab.Status) (*lab.Spec, *lab.Result, error) {
-	var spec lab.Spec
-	if err := st.Matrix(id, &spec); err != nil {
+// matrixReader reads the matrix of a series again and again.
+type matrixReader struct {
+	st *store.Store
+	id string
+
+	mu     sync.Mutex // held while it reads
+	asked  string     // what the loader's Spec was read from
+	spec   *lab.Spec
+	loader *lab.Loader
+}
+
+// read reads the matrix, with what goes on in it; store.ErrNotFound where it was not run yet.
+func (m *matrixReader) read(status lab.Status) (*lab.Spec, *lab.Result, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	asked, err := m.st.MatrixJSON(m.id)
+	if err != nil {
 		return nil, nil, err
 	}
-	result, err := lab.Load(st, &spec)
-	if err == nil && status.Series == id {
+	if asked != m.asked {
+		spec := &lab.Spec{}
+		if err := json.Unmarshal([]byte(asked), spec); err != nil {
+			return nil, nil, fmt.Errorf("read matrix of %s: %w", m.id, err)
+		}
+		m.asked, m.spec, m.loader = asked, spec, lab.NewLoader(m.st, spec)
+	}
+	result, err := m.loader.Load()
+	if err == nil && status.Series == m.id {
 		lab.Overlay(result, status)
 	}
-	return &spec, result, err
+	return m.spec, result, err
 }
 
 // Result implements tui.Source.
@@ -72,7 +97,7 @@ func (s *seriesView) Result() *lab.Result {
 func (s *seriesView) ran() *lab.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.spec.Variants) == 0 {
+	if s.spec == nil || len(s.spec.Variants) == 0 {
 		return nil
 	}
 	return s.result
@@ -95,8 +120,8 @@ func (s *seriesView) Open(path string) (tui.File, error) { return openArtefact(s
 
 // Series implements tui.PatchSource. The mail is read when it is first asked for.
 func (s *seriesView) Series() (*series.Series, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	if s.series != nil {
 		return s.series, nil
 	}

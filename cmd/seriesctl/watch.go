@@ -31,7 +31,10 @@ type watcher struct {
 
 func newWatcher(st *store.Store, p *report.Progress, spec *lab.Spec) *watcher {
 	w := &watcher{st: st, p: p, spec: spec, stop: make(chan struct{})}
-	lab.TakeSkips(st.Requests()) // those that no run was there for
+	lab.TakeRequests(st.Requests()) // those that no run was there for
+	if last, err := lab.ReadStatus(st.Status()); err == nil {
+		w.latest.Left = last.Left
+	}
 	w.done.Go(func() {
 		t := time.NewTicker(statusEvery)
 		defer t.Stop()
@@ -56,11 +59,12 @@ func (w *watcher) status(s lab.Status) {
 	w.p.Step(report.Step{What: statusLine(s), Stage: "cells", Done: s.CellsDone, Total: s.CellsTotal})
 }
 
-// over takes the engine that works from now on.
+// over takes the engine that works from now on. It goes on with what those before it left.
 func (w *watcher) over(e *lab.Engine) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.engine = e
+	e.Inherit(w.latest.Left)
 }
 
 // serve passes on what other processes ask for.
@@ -71,8 +75,8 @@ func (w *watcher) serve() {
 	if e == nil {
 		return
 	}
-	for _, a := range lab.TakeSkips(w.st.Requests()) {
-		e.Skip(a)
+	for _, r := range lab.TakeRequests(w.st.Requests()) {
+		e.Do(r)
 	}
 }
 

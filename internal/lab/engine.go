@@ -21,8 +21,9 @@ type Maker interface {
 	Build(ctx context.Context, v Variant, progress func(Activity)) (store.Build, error)
 	// HasImage says whether the image with that key can still be booted.
 	HasImage(key string) bool
-	// Boot boots the image built under key. An image that does not boot is a *qemu.BootError.
-	Boot(ctx context.Context, key string) (Machine, error)
+	// Boot boots the image built under key; began is told in which file, relative to the workspace, the console is written
+	// meanwhile. An image that does not boot is a *qemu.BootError.
+	Boot(ctx context.Context, key string, began func(log string)) (Machine, error)
 	// Check does one check of a variant's last patch and returns all that it says. One that can't be done here is a
 	// *qemu.NoCheckError.
 	Check(ctx context.Context, v Variant, name string) ([]qemu.Diagnostic, error)
@@ -30,8 +31,9 @@ type Maker interface {
 
 // Machine is a booted VM that runs cases, each from the same fresh state.
 type Machine interface {
-	// Run runs one case and keeps its console in a file of its choice, named in the Observation.
-	Run(ctx context.Context, c qemu.Case) (qemu.Observation, error)
+	// Run runs one case and keeps its console in a file of its choice, relative to the workspace: began is told which, and it
+	// is named in the Observation.
+	Run(ctx context.Context, c qemu.Case, began func(log string)) (qemu.Observation, error)
 	Close() error
 }
 
@@ -97,12 +99,14 @@ func (e *Engine) Run(ctx context.Context) (_ *Result, err error) {
 		all := slices.ContainsFunc(e.Spec.Checks, func(name string) bool { return name != qemu.CheckPatch })
 		strategy = Matrix{e.Spec.limits(), all}
 	}
+	loader := NewLoader(e.Store, e.Spec)
 	said := ""
 	for {
-		r, state, err := load(e.Store, e.Spec)
+		r, state, err := loader.load()
 		if err != nil {
 			return nil, err
 		}
+		e.forgive(state)
 		wants, why := strategy.Next(state)
 		if why != said {
 			e.notify(Event{Prefix: -1, Text: why})
@@ -115,7 +119,7 @@ func (e *Engine) Run(ctx context.Context) (_ *Result, err error) {
 		if err := e.round(ctx, cancel, e.jobs(r, state, wants)); err != nil {
 			return nil, err
 		}
-		if e.totals == before {
+		if e.totals == before && !e.wantsMore() {
 			break // nothing that is wanted can be had
 		}
 	}
@@ -124,7 +128,7 @@ func (e *Engine) Run(ctx context.Context) (_ *Result, err error) {
 			return nil, err
 		}
 	}
-	r, _, err := load(e.Store, e.Spec)
+	r, _, err := loader.load()
 	if err != nil {
 		return nil, err
 	}
@@ -239,9 +243,10 @@ func (e *Engine) build(ctx context.Context, j *job) error {
 		a.Prefix, a.Kernel, a.Started = j.variant.Index, e.Spec.Kernel, started
 		e.activity(func(s *Status) { s.Build = &a })
 	})
+	given := building.Err() != nil
 	end()
-	if err != nil && ctx.Err() == nil && e.skipped(j.variant.Index, "") {
-		e.notify(Event{Prefix: j.variant.Index, Text: "given up, as asked"})
+	if err != nil && ctx.Err() == nil && given {
+		e.notify(Event{Prefix: j.variant.Index, Text: asAsked})
 		e.drop(j.variant, j.cells)
 		j.cells = nil
 		return nil
@@ -268,6 +273,7 @@ func (e *Engine) build(ctx context.Context, j *job) error {
 	case known && b.Image != j.image:
 		return &qemu.InfraError{Op: "build kernel", Err: fmt.Errorf("prefix %d built again gave another image: the build is not reproducible", j.variant.Index)}
 	}
+	e.settle(Activity{Prefix: j.variant.Index})
 	e.notify(Event{Prefix: j.variant.Index, Text: fmt.Sprintf("built in %.1f s, %d objects compiled", b.Seconds, b.Compiled)})
 	j.image = b.Image
 	return nil
@@ -333,13 +339,14 @@ func (e *Engine) cell(ctx context.Context, q *queue, j *job, w wanted, m Machine
 		run := Activity{Prefix: j.variant.Index, Case: w.c.Name, Started: time.Now()}
 		e.running(run, +1)
 		running, end := e.skippable(ctx, run.Prefix, run.Case)
-		o, err := m.Run(running, w.c.Run)
+		o, err := m.Run(running, w.c.Run, func(log string) { run.Log = log; e.logs(run) })
+		given := running.Err() != nil
 		end()
 		e.running(run, -1)
 		var trouble *qemu.InfraError
 		switch {
-		case err != nil && ctx.Err() == nil && e.skipped(run.Prefix, run.Case):
-			e.notify(Event{Prefix: run.Prefix, Case: run.Case, Text: "given up, as asked"})
+		case err != nil && ctx.Err() == nil && given:
+			e.notify(Event{Prefix: run.Prefix, Case: run.Case, Text: asAsked})
 			_ = m.Close()
 			m = nil
 		case err == nil:
@@ -350,7 +357,9 @@ func (e *Engine) cell(ctx context.Context, q *queue, j *job, w wanted, m Machine
 		case ctx.Err() != nil:
 			return m, ctx.Err()
 		case errors.As(err, &trouble):
-			infra++
+			if infra++; infra == infraTries {
+				e.leave(run, trouble.Error())
+			}
 			if err := e.keep(j, w, qemu.Observation{}, trouble.Error()); err != nil {
 				return m, err
 			}
@@ -367,12 +376,13 @@ func (e *Engine) cell(ctx context.Context, q *queue, j *job, w wanted, m Machine
 // boot boots j's image; (nil, nil) when it is the kernel that does not boot, which is stored. An image that ran a
 // case before does boot: when it does not now, that is the lab's trouble.
 func (e *Engine) boot(ctx context.Context, j *job) (Machine, error) {
-	run := Activity{Prefix: j.variant.Index, Step: "booting", Started: time.Now()}
+	run := Activity{Prefix: j.variant.Index, Kernel: e.Spec.Kernel, Step: "booting", Started: time.Now()}
 	e.running(run, +1)
-	defer e.running(run, -1)
+	defer func() { e.running(run, -1) }()
 	for try := 1; ; try++ {
 		booting, end := e.skippable(ctx, j.variant.Index, "")
-		m, err := e.Maker.Boot(booting, j.variant.Key)
+		m, err := e.Maker.Boot(booting, j.variant.Key, func(log string) { run.Log = log; e.logs(run) })
+		given := booting.Err() != nil
 		end()
 		var kernel *qemu.BootError
 		var trouble *qemu.InfraError
@@ -387,8 +397,8 @@ func (e *Engine) boot(ctx context.Context, j *job) (Machine, error) {
 			return m, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case e.skipped(j.variant.Index, ""):
-			e.notify(Event{Prefix: j.variant.Index, Text: "given up, as asked"})
+		case given:
+			e.notify(Event{Prefix: j.variant.Index, Text: asAsked})
 			return nil, nil
 		case errors.As(err, &kernel):
 			// Once may be bad luck of a loaded host.
@@ -419,6 +429,9 @@ func bootKey(image, machine string) string { return image + "/" + machine }
 func (e *Engine) keep(j *job, w wanted, o qemu.Observation, infra string) error {
 	if _, err := e.Store.PutRun(j.image, w.c.Key, store.Run{Observation: o, Infra: infra}); err != nil {
 		return err
+	}
+	if infra == "" {
+		e.settle(Activity{Prefix: j.variant.Index, Case: w.c.Name})
 	}
 	e.mu.Lock()
 	e.totals.Runs++

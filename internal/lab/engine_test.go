@@ -92,10 +92,11 @@ func (f *fakeLab) HasImage(key string) bool {
 	return slices.Contains(f.builds, key) && !f.gone[key]
 }
 
-func (f *fakeLab) Boot(_ context.Context, key string) (Machine, error) {
+func (f *fakeLab) Boot(_ context.Context, key string, began func(string)) (Machine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.boots = append(f.boots, key)
+	began("boot of " + key)
 	if f.unbooted[key] {
 		return nil, &qemu.BootError{Reason: "panic before the agent"}
 	}
@@ -118,8 +119,9 @@ func (m *fakeVM) Close() error {
 
 func (m *fakeVM) NoSnapshot() string { return m.f.slow }
 
-func (m *fakeVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error) {
+func (m *fakeVM) Run(ctx context.Context, c qemu.Case, began func(string)) (qemu.Observation, error) {
 	f := m.f
+	began("console of " + m.key + " " + c.Argv[0])
 	if err := f.wait(ctx, m.key, c.Argv[0]); err != nil {
 		return qemu.Observation{}, err
 	}
@@ -637,23 +639,105 @@ func TestSkippedPrefix(t *testing.T) {
 	}
 }
 
-func TestSkipRequests(t *testing.T) {
+// What was given up can be asked for again while the run goes on, at once or later; until then it is told of, with its console.
+func TestRetriedCell(t *testing.T) {
+	for _, later := range []bool{false, true} {
+		e, f := newFake(t, 2, "a", "slow", "z")
+		e.Workers = 1
+		var left []Left
+		e.Watch = func(s Status) { left = s.Left }
+		slow := Activity{Prefix: 1, Case: "slow"}
+		tries := 0
+		f.hold = func(ctx context.Context, key, program string) {
+			switch {
+			case key == "k1" && program == "slow":
+				if tries++; tries > 1 {
+					return
+				}
+				e.Skip(slow)
+				if len(left) != 1 || left[0].Why != asAsked || left[0].Log != "console of k1 slow" {
+					t.Errorf("left %+v", left)
+				}
+				if !later {
+					e.Retry(slow)
+				}
+				<-ctx.Done()
+			case key == "k1" && program == "z" && later:
+				e.Retry(slow)
+			}
+		}
+		r := mustRun(t, e)
+		if got := fmt.Sprint(outcomes(r, "slow")); got != "[pass pass]" || tries != 2 || len(left) != 0 {
+			t.Errorf("later: %v: got %s in %d tries, left %v", later, got, tries, left)
+		}
+	}
+}
+
+// What the lab fails to run is left, with why; it is tried again when that is asked for, by the same run or by another.
+func TestRetriedAfterTrouble(t *testing.T) {
+	e, f := newFake(t, 1, "a")
+	var left []Left
+	e.Watch = func(s Status) { left = s.Left }
+	ran, good := 0, f.outcome
+	f.outcome = func(string, string, int) string { ran++; return "infra" }
+	mustRun(t, e)
+	if ran != infraTries || len(left) != 1 || !strings.Contains(left[0].Why, "qemu is gone") || left[0].Log != "console of k0 a" || left[0].Series != e.Spec.Series {
+		t.Fatalf("ran %d, left %+v", ran, left)
+	}
+	mustRun(t, e)
+	if ran != infraTries {
+		t.Errorf("it is tried again unasked: %d", ran)
+	}
+	e.Retry(Activity{Prefix: 0, Case: "a"})
+	mustRun(t, e)
+	if ran != 2*infraTries || len(left) != 1 {
+		t.Errorf("ran %d, left %v", ran, left)
+	}
+	f.outcome = good
+	other := &Engine{Store: e.Store, Spec: e.Spec, Maker: f, Workers: 1, Strategy: &Further{Runs: 1}, Watch: e.Watch}
+	other.Inherit(left)
+	if r := mustRun(t, other); fmt.Sprint(outcomes(r, "a")) != "[pass]" || len(left) != 0 {
+		t.Errorf("got %v, left %v", outcomes(r, "a"), left)
+	}
+}
+
+// A run says where its consoles are while they are written.
+func TestConsoleOfWhatRuns(t *testing.T) {
+	e, f := newFake(t, 1, "a")
+	var logs []string
+	e.Watch = func(s Status) {
+		for _, a := range s.Running {
+			if n := len(logs); a.Log != "" && (n == 0 || logs[n-1] != a.Log) {
+				logs = append(logs, a.Log)
+			}
+		}
+	}
+	f.hold = func(context.Context, string, string) {}
+	mustRun(t, e)
+	if got := fmt.Sprint(logs); got != "[boot of k0 console of k0 a]" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestRequests(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "requests")
-	if got := TakeSkips(dir); got != nil {
+	if got := TakeRequests(dir); got != nil {
 		t.Errorf("got %v", got)
 	}
-	for _, a := range []Activity{{Prefix: 3, Case: "gfs2/a"}, {Prefix: 4, Kernel: "debug"}} {
-		if err := RequestSkip(dir, a); err != nil {
+	left := Left{Activity: Activity{Prefix: 3, Case: "gfs2/a"}, Series: "s-v1"}
+	for _, r := range []Request{{AskSkip, left}, {AskRetry, Left{Activity: Activity{Prefix: 4, Kernel: "debug"}}}, {AskDismiss, left}} {
+		if err := PutRequest(dir, r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "skip-0"), []byte("{"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "0.json"), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprintf("%+v", TakeSkips(dir)); !strings.Contains(got, "Case:gfs2/a") || !strings.Contains(got, "Kernel:debug") {
-		t.Errorf("got %s", got)
+	got := TakeRequests(dir)
+	if len(got) != 3 || got[0].What != AskSkip || !got[0].Same(left) || got[1].What != AskRetry || got[1].Kernel != "debug" || got[2].What != AskDismiss {
+		t.Errorf("got %+v", got)
 	}
-	if got := TakeSkips(dir); got != nil {
+	if got := TakeRequests(dir); got != nil {
 		t.Errorf("they are still there: %v", got)
 	}
 }

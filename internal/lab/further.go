@@ -2,7 +2,8 @@ package lab
 
 import "fmt"
 
-// Further is a strategy that gives each cell so many runs more than it had when it was first asked, and stops.
+// Further is a strategy that gives each cell so many runs more than it had when it was first asked, and stops. One that the lab
+// failed to run before is tried again.
 type Further struct {
 	Runs int
 
@@ -26,10 +27,11 @@ func (f *Further) Next(s *State) (wants []Want, why string) {
 		}
 		for c := range s.Cases {
 			id, have := furtherCell{i, s.Cases[c].Name}, len(col.Runs[s.Cases[c].Name])
-			if _, ok := f.goals[id]; !ok {
+			_, asked := f.goals[id]
+			if !asked {
 				f.goals[id] = have + f.Runs
 			}
-			if have < f.goals[id] && !s.Lost[CellID{i, c}] {
+			if have < f.goals[id] && (!asked || !s.Lost[CellID{i, c}]) {
 				wants = append(wants, Want{CellID{i, c}, f.goals[id]})
 			}
 		}

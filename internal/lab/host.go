@@ -248,7 +248,7 @@ func (h *Host) HasImage(key string) bool {
 }
 
 // Boot boots the image built under key.
-func (h *Host) Boot(ctx context.Context, key string) (Machine, error) {
+func (h *Host) Boot(ctx context.Context, key string, began func(log string)) (Machine, error) {
 	img, err := h.Builder.Image(key)
 	if err != nil {
 		return nil, fmt.Errorf("boot image: %w", err)
@@ -257,6 +257,7 @@ func (h *Host) Boot(ctx context.Context, key string) (Machine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("boot image: %w", err)
 	}
+	began(h.Store.Rel(filepath.Join(dir, qemu.BootLog)))
 	vm, err := qemu.Start(ctx, img.Kernel, h.Machine, dir, h.Store.Disks())
 	if err != nil {
 		var boot *qemu.BootError
@@ -277,7 +278,7 @@ type hostVM struct {
 	dir, logs string
 }
 
-func (m *hostVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error) {
+func (m *hostVM) Run(ctx context.Context, c qemu.Case, began func(log string)) (qemu.Observation, error) {
 	if err := os.MkdirAll(m.logs, 0o755); err != nil {
 		return qemu.Observation{}, err
 	}
@@ -288,8 +289,10 @@ func (m *hostVM) Run(ctx context.Context, c qemu.Case) (qemu.Observation, error)
 	if err := console.Close(); err != nil {
 		return qemu.Observation{}, fmt.Errorf("keep console: %w", err)
 	}
+	log := m.host.Store.Rel(console.Name())
+	began(log)
 	o, err := m.vm.Run(ctx, c, console.Name())
-	o.Console = m.host.Store.Rel(console.Name())
+	o.Console = log
 	return o, err
 }
 

@@ -13,14 +13,39 @@ import (
 // Load draws the matrix of a Spec from what the store holds: the only way a Result is made, while a run goes
 // on and long after. What the plan's other kernels show is beside it: their prefixes in Prefix.Kernels, their cases after
 // the others.
-func Load(st *store.Store, spec *Spec) (*Result, error) {
-	r, _, err := load(st, spec)
+func Load(st *store.Store, spec *Spec) (*Result, error) { return NewLoader(st, spec).Load() }
+
+// Loader is Load for who does it again and again: what it has read of a run it keeps, as a stored run never changes. It is not
+// for several goroutines at once.
+type Loader struct {
+	st    *store.Store
+	spec  *Spec
+	more  []*Loader           // of the plan's other kernels
+	cases map[string]Case     // by key
+	read  map[string]*reading // by image
+}
+
+// NewLoader makes one that has read nothing yet. The Spec must not change.
+func NewLoader(st *store.Store, spec *Spec) *Loader {
+	l := &Loader{st: st, spec: spec, cases: map[string]Case{}, read: map[string]*reading{}}
+	for _, c := range spec.Cases {
+		l.cases[c.Key] = c
+	}
+	for _, other := range spec.More {
+		l.more = append(l.more, NewLoader(st, other))
+	}
+	return l
+}
+
+// Load is the function Load.
+func (l *Loader) Load() (*Result, error) {
+	r, _, err := l.load()
 	if err != nil {
 		return nil, err
 	}
 	cells := [][]Cell{r.Cells}
-	for _, other := range spec.More {
-		o, _, err := load(st, other)
+	for _, other := range l.more {
+		o, _, err := other.load()
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +70,10 @@ func Load(st *store.Store, spec *Spec) (*Result, error) {
 }
 
 // load is Load for one kernel, and the state that a strategy sees.
-func load(st *store.Store, spec *Spec) (*Result, *State, error) {
+func load(st *store.Store, spec *Spec) (*Result, *State, error) { return NewLoader(st, spec).load() }
+
+func (l *Loader) load() (*Result, *State, error) {
+	st, spec := l.st, l.spec
 	r := &Result{Series: spec.Series, Subject: spec.Subject, Base: spec.Base, Config: spec.Config, Accel: spec.Accel,
 		Prefixes: []Prefix{}, Cases: []testplan.Case{}, Cells: []Cell{}, Attributions: []testplan.Attribution{}, Undecided: []Undecided{}}
 	state := &State{Lost: map[CellID]bool{}, Cost: defaultCost, blank: map[CellID]int{}}
@@ -68,7 +96,7 @@ func load(st *store.Store, spec *Spec) (*Result, *State, error) {
 		}
 		r.Prefixes = append(r.Prefixes, p)
 	}
-	records, err := readRecords(st, spec, r.Prefixes)
+	records, err := l.readRecords(r.Prefixes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -166,7 +194,7 @@ func cell(p Prefix, c Case, stored []record) (Cell, []testplan.Judgement) {
 	var runs []testplan.Judgement
 	why := ""
 	for _, s := range stored {
-		if s.Infra != "" {
+		if s.infra != "" {
 			cell.infra++
 			continue
 		}
@@ -191,7 +219,7 @@ func cell(p Prefix, c Case, stored []record) (Cell, []testplan.Judgement) {
 			cell.State = CellAbsent
 		}
 	case cell.infra > 0:
-		cell.Outcome, cell.Signature = testplan.Infra, stored[len(stored)-1].Infra
+		cell.Outcome, cell.Signature = testplan.Infra, stored[len(stored)-1].infra
 	default:
 		cell.State = CellQueued
 	}
@@ -270,7 +298,7 @@ func Overlay(r *Result, s Status) {
 	for _, a := range s.Running {
 		for i := range r.Cells {
 			if c := &r.Cells[i]; a.Prefix == c.Prefix && (a.Case == c.Case || strings.HasPrefix(c.Case, a.Case+":")) {
-				c.State, c.Started = CellRunning, a.Started
+				c.State, c.Started, c.Log = CellRunning, a.Started, a.Log
 			}
 		}
 	}

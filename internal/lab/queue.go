@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -18,6 +19,9 @@ type queue struct {
 // worthBoot is how many cells must be left for a second machine of the same image: booting takes as long as two or three,
 // and half of them are done without it.
 const worthBoot = 6
+
+// shareable says whether enough is left to be worth another machine, once it is known that the image boots.
+func (j *job) shareable() bool { return len(j.cells) >= worthBoot }
 
 // newQueue is open until it is closed or ctx ends; release it then.
 func newQueue(ctx context.Context) (q *queue, release func() bool) {
@@ -50,7 +54,7 @@ func (q *queue) take(booted func(image string) bool) *job {
 			j.workers++
 			return j
 		}
-		if !q.open {
+		if !q.open && !slices.ContainsFunc(q.jobs, func(j *job) bool { return j.workers > 0 && !j.boots && j.shareable() }) {
 			return nil
 		}
 		q.change.Wait()
@@ -67,7 +71,7 @@ func (q *queue) next(booted func(image string) bool) *job {
 			return j
 		case j.workers == 0 && first == nil:
 			first = j
-		case j.workers > 0 && j.boots && !q.open && len(j.cells) >= worthBoot && (most == nil || len(j.cells) > len(most.cells)):
+		case j.workers > 0 && j.boots && !q.open && j.shareable() && (most == nil || len(j.cells) > len(most.cells)):
 			most = j
 		}
 	}
@@ -91,6 +95,7 @@ func (q *queue) cell(j *job) (w wanted, ok bool) {
 		return wanted{}, false
 	}
 	w, j.cells = j.cells[0], j.cells[1:]
+	q.change.Broadcast()
 	return w, true
 }
 
@@ -99,6 +104,7 @@ func (q *queue) ran(j *job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j.boots = true
+	q.change.Broadcast()
 }
 
 // cut takes all that is left of a job: its cells can't be run.
@@ -107,5 +113,6 @@ func (q *queue) cut(j *job) []wanted {
 	defer q.mu.Unlock()
 	left := j.cells
 	j.cells = nil
+	q.change.Broadcast()
 	return left
 }

@@ -104,6 +104,7 @@ type Cell struct {
 	InheritedFrom *int             `json:"inherited_from"`
 	Wanted        int              `json:"wanted,omitempty"` // runs in all that the run that goes on still wants; 0: none
 	Started       time.Time        `json:"started,omitzero"` // of the run that goes on, while State is running
+	Log           string           `json:"-"`                // its console so far, relative to the workspace
 
 	infra int // runs that failed in the lab since the last that did not
 	blank int // runs without an outcome

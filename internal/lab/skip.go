@@ -10,10 +10,18 @@ import (
 	"time"
 )
 
-// skips is what a run was asked to give up, and how to stop what it does. Its zero value is ready; the Engine's lock guards it.
+// skips is what a run was asked to give up, or to try again, and how to stop what it does. Its zero value is ready; the
+// Engine's lock guards it.
 type skips struct {
-	given  map[skipKey]bool
-	cancel map[skipKey]context.CancelFunc
+	given map[skipKey]bool
+	again map[skipKey]bool
+	going map[*skippable]bool
+}
+
+// skippable is something going on that can be given up.
+type skippable struct {
+	skipKey
+	cancel context.CancelFunc
 }
 
 // skipKey is a cell, or a prefix as a whole: its build, its boot and all its cells.
@@ -22,24 +30,115 @@ type skipKey struct {
 	caseName string // "" for the prefix
 }
 
-// Skip gives up what a says, a cell or a prefix, for as long as this Engine runs, and stops it when it goes on. Nothing
-// is stored of it: another run asks for it again.
+// Left is a cell or a prefix that a run gave up.
+type Left struct {
+	Activity        // its Log is the console so far, Started when it was given up
+	Series   string `json:"series"`
+	Why      string `json:"why"` // "given up, as asked", or how the lab failed
+}
+
+// asAsked is why something was left that was given up.
+const asAsked = "given up, as asked"
+
+// Same says whether it is the same cell or prefix.
+func (l Left) Same(o Left) bool {
+	return l.Series == o.Series && l.Prefix == o.Prefix && l.Case == o.Case && l.Kernel == o.Kernel
+}
+
+// Skip gives up what a says, a cell or a prefix, for as long as this Engine runs or until it is asked for again, and stops it
+// when it goes on. Another run asks for it again.
 func (e *Engine) Skip(a Activity) {
-	if a.Kernel != e.Spec.Kernel && a.Kernel != "" {
+	if !e.mine(a) {
 		return
 	}
+	key := skipKey{a.Prefix, a.Case}
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.skips.given == nil {
 		e.skips.given = map[skipKey]bool{}
 	}
-	key := skipKey{a.Prefix, a.Case}
 	e.skips.given[key] = true
-	for k, cancel := range e.skips.cancel {
-		if k == key || a.Case == "" && k.prefix == a.Prefix {
-			cancel()
+	delete(e.skips.again, key)
+	for g := range e.skips.going {
+		if g.skipKey == key || a.Case == "" && g.prefix == a.Prefix {
+			g.cancel()
 		}
 	}
+	e.mu.Unlock()
+	e.leave(a, asAsked)
+}
+
+// mine says whether a is of this Engine's kernel: a build names it, and so does a case.
+func (e *Engine) mine(a Activity) bool {
+	return a.Kernel == e.Spec.Kernel && a.Case == "" || slices.ContainsFunc(e.Spec.Cases, func(c Case) bool { return c.Name == a.Case })
+}
+
+// Retry has what was given up, or what the lab failed to run, tried again in the next round.
+func (e *Engine) Retry(a Activity) {
+	if !e.mine(a) {
+		return
+	}
+	key := skipKey{a.Prefix, a.Case}
+	e.mu.Lock()
+	delete(e.skips.given, key)
+	if e.skips.again == nil {
+		e.skips.again = map[skipKey]bool{}
+	}
+	e.skips.again[key] = true
+	e.mu.Unlock()
+	e.Dismiss(Left{Activity: a, Series: e.Spec.Series})
+}
+
+// Dismiss forgets that something was left.
+func (e *Engine) Dismiss(l Left) {
+	e.activity(func(s *Status) { s.Left = slices.DeleteFunc(slices.Clone(s.Left), l.Same) })
+}
+
+// Inherit takes over what was left before this Engine runs.
+func (e *Engine) Inherit(list []Left) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status.Left = list
+}
+
+// leave notes that a was given up, and why.
+func (e *Engine) leave(a Activity, why string) {
+	e.activity(func(s *Status) {
+		for _, r := range append([]Activity{}, s.Running...) {
+			if r.Prefix == a.Prefix && r.Case == a.Case && a.Log == "" {
+				a.Log = r.Log
+			}
+		}
+		left := Left{Activity{Prefix: a.Prefix, Kernel: a.Kernel, Case: a.Case, Log: a.Log, Started: time.Now()}, e.Spec.Series, why}
+		s.Left = append(slices.DeleteFunc(slices.Clone(s.Left), left.Same), left)
+	})
+}
+
+// settle notes that what may have been left is done now.
+func (e *Engine) settle(a Activity) {
+	if a.Case == "" {
+		a.Kernel = e.Spec.Kernel
+	}
+	e.Dismiss(Left{Activity: a, Series: e.Spec.Series})
+}
+
+// forgive lets the cells that are to be tried again be so, whatever came of them before.
+func (e *Engine) forgive(s *State) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id := range s.Lost {
+		name := e.caseOf(s, Want{CellID: id}).Name
+		if e.skips.again[skipKey{e.Spec.Variants[id.Variant].Index, name}] {
+			s.Lost[id] = false
+		}
+	}
+	clear(e.skips.again)
+}
+
+// wantsMore says whether something is to be tried again.
+func (e *Engine) wantsMore() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.skips.again) > 0
 }
 
 // skipped says whether a cell was given up, or with "" its prefix.
@@ -57,16 +156,16 @@ func (e *Engine) skippable(ctx context.Context, prefix int, caseName string) (co
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.skips.cancel == nil {
-		e.skips.cancel = map[skipKey]context.CancelFunc{}
+	if e.skips.going == nil {
+		e.skips.going = map[*skippable]bool{}
 	}
-	key := skipKey{prefix, caseName}
-	e.skips.cancel[key] = cancel
+	g := &skippable{skipKey{prefix, caseName}, cancel}
+	e.skips.going[g] = true
 	return ctx, func() {
 		cancel()
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		delete(e.skips.cancel, key)
+		delete(e.skips.going, g)
 	}
 }
 
@@ -77,13 +176,41 @@ func (e *Engine) notSkipped(s *State, wants []Want) []Want {
 	})
 }
 
-// RequestSkip asks the run that works in a workspace to Skip a; dir is where it looks for requests.
-func RequestSkip(dir string, a Activity) error {
-	doc, err := json.Marshal(a)
+// Request is what a run is asked by another process.
+type Request struct {
+	What Ask `json:"what"`
+	Left     // Why is not used
+}
+
+// Ask is what can be asked.
+type Ask string
+
+// All of it.
+const (
+	AskSkip    Ask = "skip"
+	AskRetry   Ask = "retry"
+	AskDismiss Ask = "dismiss"
+)
+
+// Do does what is asked.
+func (e *Engine) Do(r Request) {
+	switch r.What {
+	case AskSkip:
+		e.Skip(r.Activity)
+	case AskRetry:
+		e.Retry(r.Activity)
+	case AskDismiss:
+		e.Dismiss(r.Left)
+	}
+}
+
+// PutRequest asks the run that works in a workspace; dir is where it looks for requests.
+func PutRequest(dir string, r Request) error {
+	doc, err := json.Marshal(r)
 	if err == nil {
 		err = os.MkdirAll(dir, 0o755)
 	}
-	name := fmt.Sprintf("skip-%d", time.Now().UnixNano())
+	name := fmt.Sprintf("%d.json", time.Now().UnixNano())
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "."+name), doc, 0o644)
 	}
@@ -92,23 +219,27 @@ func RequestSkip(dir string, a Activity) error {
 		err = os.Rename(filepath.Join(dir, "."+name), filepath.Join(dir, name))
 	}
 	if err != nil {
-		return fmt.Errorf("ask the run to skip: %w", err)
+		return fmt.Errorf("ask the run to %s: %w", r.What, err)
 	}
 	return nil
 }
 
-// TakeSkips reads and removes what was requested. What can't be read is no request.
-func TakeSkips(dir string) []Activity {
-	names, err := filepath.Glob(filepath.Join(dir, "skip-*"))
+// TakeRequests reads and removes what was requested, oldest first. What can't be read is no request.
+func TakeRequests(dir string) []Request {
+	entries, err := os.ReadDir(dir) // by name, so by time
 	if err != nil {
 		return nil
 	}
-	var all []Activity
-	for _, name := range names {
+	var all []Request
+	for _, entry := range entries {
+		if entry.Name()[0] == '.' {
+			continue
+		}
+		name := filepath.Join(dir, entry.Name())
 		doc, err := os.ReadFile(name)
-		var a Activity
-		if err == nil && json.Unmarshal(doc, &a) == nil {
-			all = append(all, a)
+		var r Request
+		if err == nil && json.Unmarshal(doc, &r) == nil {
+			all = append(all, r)
 		}
 		_ = os.Remove(name)
 	}

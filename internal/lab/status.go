@@ -17,19 +17,20 @@ type Status struct {
 	CellsDone  int        `json:"cells_done"`
 	CellsTotal int        `json:"cells_total"`      // of this round, as far as known
 	Wanted     []Wanted   `json:"wanted,omitempty"` // what of this round is not done, in its order
+	Left       []Left     `json:"left,omitempty"`   // what was given up, in this run or before, oldest first
 	Started    time.Time  `json:"started"`
 }
 
 // Activity is one thing going on.
 type Activity struct {
 	Prefix  int       `json:"prefix"`
-	Kernel  string    `json:"kernel,omitempty"` // of a build: the plan's kernel
+	Kernel  string    `json:"kernel,omitempty"` // of a build or boot: the plan's kernel
 	Case    string    `json:"case,omitempty"`   // of a run
 	Step    string    `json:"step,omitempty"`   // of a build or boot: "compiling", "booting"
 	File    string    `json:"file,omitempty"`
 	Done    int       `json:"done,omitempty"`
 	Total   int       `json:"total,omitempty"` // 0: unknown
-	Log     string    `json:"log,omitempty"`   // its output so far, relative to the workspace
+	Log     string    `json:"log,omitempty"`   // its output or console so far, relative to the workspace
 	Started time.Time `json:"started"`
 }
 
@@ -53,7 +54,7 @@ func (e *Engine) plan(jobs []*job) {
 		if started.IsZero() {
 			started = time.Now()
 		}
-		*s = Status{PID: os.Getpid(), Series: e.Spec.Series, CellsTotal: len(list), Wanted: list, Started: started}
+		*s = Status{PID: os.Getpid(), Series: e.Spec.Series, CellsTotal: len(list), Wanted: list, Left: s.Left, Started: started}
 	})
 }
 
@@ -75,6 +76,23 @@ func (e *Engine) drop(v Variant, cells []wanted) {
 	})
 }
 
+// logs notes where the console of a VM's activity is written.
+func (e *Engine) logs(a Activity) {
+	e.activity(func(s *Status) {
+		s.Running = slices.Clone(s.Running)
+		for i := range s.Running {
+			if s.Running[i].is(a) {
+				s.Running[i].Log = a.Log
+			}
+		}
+	})
+}
+
+// is says whether two are the same, whatever is known of it.
+func (a Activity) is(b Activity) bool {
+	return a.Prefix == b.Prefix && a.Case == b.Case && a.Started.Equal(b.Started)
+}
+
 // running notes the start (+1) or the end (-1) of an activity of a VM.
 func (e *Engine) running(a Activity, change int) {
 	e.activity(func(s *Status) {
@@ -82,7 +100,7 @@ func (e *Engine) running(a Activity, change int) {
 			s.Running = append(slices.Clone(s.Running), a)
 			return
 		}
-		s.Running = slices.DeleteFunc(slices.Clone(s.Running), func(b Activity) bool { return a == b })
+		s.Running = slices.DeleteFunc(slices.Clone(s.Running), a.is)
 	})
 }
 

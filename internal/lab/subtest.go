@@ -6,32 +6,39 @@ import (
 	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/qemu"
 	"github.com/seriesctl/seriesctl/testplan"
 )
 
-// record is a stored run, and what its output says where that is KTAP.
+// record is what is kept of a stored run: how it is judged, and what its output says where that is KTAP.
 type record struct {
-	store.Run
-	ktap *testplan.KTAP
+	id     int64
+	infra  string
+	judged testplan.Judgement
+	// Of a case that prints KTAP the run itself: its subtests are judged by it, too.
+	ktap        *testplan.KTAP
+	observation qemu.Observation
 }
 
 func newRecord(c Case, s store.Run) record {
-	one := record{Run: s}
-	if c.KTAP && s.Infra == "" {
-		one.ktap = testplan.ParseKTAP(s.Observation.Output)
+	one := record{id: s.ID, infra: s.Infra}
+	switch {
+	case s.Infra != "":
+		one.judged = testplan.Judgement{Outcome: testplan.Infra, Signature: s.Infra, Evidence: s.Infra}
+	case c.KTAP:
+		one.ktap, one.observation = testplan.ParseKTAP(s.Observation.Output), s.Observation
+	default:
+		one.judged = c.Judge(s.Observation)
 	}
 	return one
 }
 
 // judge judges a stored run: judging is a pure function, so a better judge applies to old runs too.
 func judge(c Case, r record) testplan.Judgement {
-	switch {
-	case r.Infra != "":
-		return testplan.Judgement{Outcome: testplan.Infra, Signature: r.Infra, Evidence: r.Infra}
-	case r.ktap != nil:
-		return c.JudgeKTAP(r.Observation, r.ktap)
+	if r.ktap != nil {
+		return c.JudgeKTAP(r.observation, r.ktap)
 	}
-	return c.Judge(r.Observation)
+	return r.judged
 }
 
 // records are the stored runs of a Spec's cases.
@@ -40,36 +47,56 @@ type records struct {
 	runs  []map[string][]record // by variant and key
 }
 
+// reading is how far the runs of an image have been read.
+type reading struct {
+	last int64               // the newest run
+	runs map[string][]record // by key, oldest first
+}
+
 // readRecords reads the runs of all cells that have an image, and finds the subtests in them.
-func readRecords(st *store.Store, spec *Spec, prefixes []Prefix) (*records, error) {
+func (l *Loader) readRecords(prefixes []Prefix) (*records, error) {
 	r := &records{}
-	outputs := map[string][]*testplan.KTAP{}
 	for _, p := range prefixes {
-		runs := map[string][]record{}
-		r.runs = append(r.runs, runs)
 		if p.Status != PrefixOK {
+			r.runs = append(r.runs, nil)
 			continue
 		}
-		for _, c := range spec.Cases {
-			stored, err := st.Runs(p.Image, c.Key)
-			if err != nil {
-				return nil, err
-			}
-			for _, s := range stored {
-				one := newRecord(c, s)
-				if runs[c.Key] = append(runs[c.Key], one); one.ktap != nil {
-					outputs[c.Key] = append(outputs[c.Key], one.ktap)
+		read, err := l.readImage(p.Image)
+		if err != nil {
+			return nil, err
+		}
+		r.runs = append(r.runs, read)
+	}
+	for _, c := range l.spec.Cases {
+		r.cases = append(r.cases, c)
+		var outputs []*testplan.KTAP
+		for _, runs := range r.runs {
+			for _, one := range runs[c.Key] {
+				if one.ktap != nil {
+					outputs = append(outputs, one.ktap)
 				}
 			}
 		}
-	}
-	for _, c := range spec.Cases {
-		r.cases = append(r.cases, c)
-		for _, sub := range c.Subtests(outputs[c.Key]) {
+		for _, sub := range c.Subtests(outputs) {
 			r.cases = append(r.cases, Case{Case: sub, Key: c.Key})
 		}
 	}
 	return r, nil
+}
+
+// readImage reads the runs of an image that are new.
+func (l *Loader) readImage(image string) (map[string][]record, error) {
+	img := l.read[image]
+	if img == nil {
+		img = &reading{runs: map[string][]record{}}
+		l.read[image] = img
+	}
+	wanted := func(cell string) bool { _, ok := l.cases[cell]; return ok }
+	err := l.st.RunsAfter(image, img.last, wanted, func(cell string, s store.Run) {
+		img.last = s.ID
+		img.runs[cell] = append(img.runs[cell], newRecord(l.cases[cell], s))
+	})
+	return img.runs, err
 }
 
 // subtestOf is c, or the subtest of it that has the name.

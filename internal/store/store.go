@@ -68,7 +68,7 @@ CREATE TABLE facts (
 type Store struct {
 	Dir  string // the workspace's directory, absolute
 	db   *sql.DB
-	runs *sql.Stmt // of Runs: a matrix asks for each of its cells
+	runs *sql.Stmt // of RunsAfter: a matrix asks for each of its images, again and again
 }
 
 // The artefacts of a workspace, below its directory.
@@ -147,7 +147,8 @@ func Open(dir string, create bool) (*Store, error) {
 		_ = db.Close()
 		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
 	}
-	s.runs, err = db.Prepare("SELECT id, observation, infra FROM runs WHERE image = ? AND cell = ? ORDER BY id")
+	// The plus keeps SQLite to the index on the image.
+	s.runs, err = db.Prepare("SELECT id, cell, observation, infra FROM runs WHERE image = ? AND +id > ? ORDER BY id")
 	if err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
@@ -161,18 +162,19 @@ func uriPath(p string) string {
 }
 
 func (s *Store) migrate() error {
+	// Without a transaction first: one would wait for whoever writes now.
+	if version, err := schemaOf(s.db); err != nil || version == schemaVersion {
+		return err
+	}
 	tx, err := s.db.Begin()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	var version int
-	if err = tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return err
-	}
+	version, err := schemaOf(tx)
 	switch {
-	case version == schemaVersion:
-		return nil
+	case err != nil || version == schemaVersion:
+		return err
 	case version > schemaVersion:
 		return fmt.Errorf("made by a newer seriesctl (schema %d, this one knows %d)", version, schemaVersion)
 	}
@@ -191,6 +193,12 @@ func (s *Store) migrate() error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// schemaOf is the version of the schema that a database has.
+func schemaOf(db interface{ QueryRow(string, ...any) *sql.Row }) (version int, err error) {
+	err = db.QueryRow("PRAGMA user_version").Scan(&version)
+	return version, err
 }
 
 // Close closes the database.
@@ -259,7 +267,17 @@ func (s *Store) PutMatrix(series string, spec any) error {
 
 // Matrix reads what PutMatrix stored, or ErrNotFound.
 func (s *Store) Matrix(series string, spec any) error {
-	return s.getJSON("read matrix of "+series, spec, "SELECT spec FROM matrices WHERE series = ?", series)
+	doc, err := s.MatrixJSON(series)
+	if err == nil {
+		err = wrap("read matrix of "+series, json.Unmarshal([]byte(doc), spec))
+	}
+	return err
+}
+
+// MatrixJSON is what Matrix decodes.
+func (s *Store) MatrixJSON(series string) (doc string, err error) {
+	err = s.db.QueryRow("SELECT spec FROM matrices WHERE series = ?", series).Scan(&doc)
+	return doc, wrap("read matrix of "+series, err)
 }
 
 // Build is how building one (tree, config, toolchain) ended.
@@ -321,14 +339,40 @@ func (s *Store) PutRun(image, cell string, r Run) (id int64, err error) {
 
 // Runs returns the runs of a cell, oldest first.
 func (s *Store) Runs(image, cell string) ([]Run, error) {
-	rows, err := s.runs.Query(image, cell)
-	return scanAll(rows, err, "read runs", func(rows *sql.Rows, r *Run) error {
-		var doc string
+	return query(s, "read runs", func(rows *sql.Rows, r *Run) error {
+		var doc sql.RawBytes
 		if err := rows.Scan(&r.ID, &doc, &r.Infra); err != nil {
 			return err
 		}
-		return json.Unmarshal([]byte(doc), &r.Observation)
-	})
+		return json.Unmarshal(doc, &r.Observation)
+	}, "SELECT id, observation, infra FROM runs WHERE image = ? AND cell = ? ORDER BY id", image, cell)
+}
+
+// RunsAfter gives each run of an image's wanted cells that was stored after the one with that id, oldest first: runs never change,
+// and who has read some needs the new ones only. Of other cells nothing is decoded.
+func (s *Store) RunsAfter(image string, id int64, wanted func(cell string) bool, each func(cell string, r Run)) (err error) {
+	defer func() { err = wrap("read runs", err) }()
+	rows, err := s.runs.Query(image, id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var r Run
+		var cell string
+		var doc sql.RawBytes
+		if err := rows.Scan(&r.ID, &cell, &doc, &r.Infra); err != nil {
+			return err
+		}
+		if !wanted(cell) {
+			continue
+		}
+		if err := json.Unmarshal(doc, &r.Observation); err != nil {
+			return err
+		}
+		each(cell, r)
+	}
+	return rows.Err()
 }
 
 // HasRuns says whether an image ran a case, ever.

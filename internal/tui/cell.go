@@ -24,7 +24,8 @@ type cellView struct {
 	loading bool
 	runs    []lab.Run
 	before  *earlier // nil for the base
-	log     string   // the prefix's build or boot log, when there is no image
+	log     string   // the prefix's build or boot log, when there is no image, or the console of the run that goes on
+	live    bool     // it is a console
 	err     error
 
 	run  int
@@ -49,10 +50,21 @@ func newCellView(l look, m *matrix) *cellView {
 	p, c := m.At(row, col), m.Case(col)
 	v := &cellView{pager: pager{look: l}, series: m.all.Result.Series, prefix: p.Index, subject: m.subject(row), caseName: c.Name, kernel: c.Kernel, row: row, col: col,
 		loading: true, before: m.earlier(row, col)}
-	if p.Status != lab.PrefixOK {
-		v.log = p.Log
-	}
+	v.whileNone(m)
 	return v
+}
+
+// whileNone finds what there is to see while no run is stored.
+func (v *cellView) whileNone(m *matrix) {
+	p := m.At(v.row, v.col)
+	if p.Index != v.prefix {
+		return // it is folded away
+	}
+	if c := m.Cell(v.row, v.col); c != nil && c.State == lab.CellRunning && c.Log != "" {
+		v.log, v.live = c.Log, true
+	} else if p.Status != lab.PrefixOK {
+		v.log, v.live = p.Log, false
+	}
 }
 
 // logPath is the file that the shown run's console, or the prefix's log, is in; "" for none.
@@ -119,7 +131,7 @@ func (v *cellView) layOut(stay bool) {
 	}
 	if v.logPath() != "" {
 		name := tabConsole
-		if len(v.runs) == 0 {
+		if len(v.runs) == 0 && !v.live {
 			name = tabLog
 		}
 		v.tabs = append(v.tabs, tab{name, v.con})
@@ -286,6 +298,8 @@ func (v *cellView) runLine() string {
 		return " cannot read the runs: " + v.text(v.err.Error())
 	case v.loading:
 		return " reading the runs" + v.pick("…", "...")
+	case len(v.runs) == 0 && v.live:
+		return " its first run goes on; the console so far:"
 	case len(v.runs) == 0 && v.log != "":
 		return " no runs: the prefix has no image; its log:"
 	case len(v.runs) == 0:

@@ -1,11 +1,13 @@
 package tui
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -315,5 +317,37 @@ func TestTabLineNamesTheShownTab(t *testing.T) {
 			s.has("[" + v.chosen() + "]")
 			s.keys("tab")
 		}
+	}
+}
+
+// The console of a cell's first run is there while it goes on, and followed; what it holds stays text.
+func TestConsoleOfARunningCell(t *testing.T) {
+	w := live()
+	w.console = "[    1.000000] first\n[    2.000000] \x1b[31mred\x07\n"
+	r := *w.result
+	r.Cells = slices.Clone(r.Cells)
+	at := slices.IndexFunc(r.Cells, func(c lab.Cell) bool { return c.State == lab.CellRunning && c.Runs == 0 })
+	if at < 0 {
+		t.Fatal("no cell runs")
+	}
+	r.Cells[at].Log = "logs/of-it.log"
+	w.result = &r
+	s := newScreen(t, w, 100, 24, Options{})
+	x := s.matrix()
+	row, col := x.place(r.Cells[at].Prefix, r.Cells[at].Case)
+	x.grid.moveTo(row, col, x)
+	s.keys("enter")
+	s.has("its first run goes on; the console so far:")
+	s.has("] red^G")
+	if got := s.m.View().Content; strings.Contains(got, "\x1b[31mred") || strings.Contains(got, "\x07") {
+		t.Errorf("it reaches the terminal: %q", got)
+	}
+	w.console += "[    3.000000] further\n"
+	s.m.stack[1].(*cellScreen).file.(*memFile).Reader = bytes.NewReader([]byte(w.console))
+	s.send(answer{s.m.stack[1], lookMsg{}})
+	s.has("further")
+	s.keys("q")
+	if w.open != 0 {
+		t.Errorf("%d files open", w.open)
 	}
 }

@@ -11,10 +11,11 @@ import (
 // cellScreen is a cell of the matrix it was opened from, and goes along its column.
 type cellScreen struct {
 	*cellView
-	m      *model
-	home   *matrixScreen
-	src    CellSource
-	serial int // of the newest command; answers to older ones are dropped
+	m       *model
+	home    *matrixScreen
+	src     CellSource
+	serial  int  // of the newest command; answers to older ones are dropped
+	looking bool // at a console that grows: there will be a lookMsg
 }
 
 // Answers to the commands of a cellScreen.
@@ -35,6 +36,7 @@ type (
 		serial int
 		size   int64
 	}
+	lookMsg struct{}
 )
 
 func newCellScreen(home *matrixScreen, src CellSource) *cellScreen {
@@ -98,13 +100,21 @@ func (s *cellScreen) update(msg tea.Msg) tea.Cmd {
 		if msg.serial == s.serial {
 			s.stopSearch()
 			s.build(msg.file, msg.size, msg.err)
+			if s.live && len(s.runs) == 0 {
+				s.con.end()
+				return s.lookAgain()
+			}
 		} else if msg.file != nil {
 			// It was only opened: nothing can be lost by a failed close.
 			_ = msg.file.Close()
 		}
 	case grownMsg:
 		if msg.serial == s.serial && s.file != nil && len(s.tabs) > 0 {
-			s.tabs[len(s.tabs)-1].win.grow(msg.size)
+			s.con.grow(msg.size)
+		}
+	case lookMsg:
+		if s.looking = false; s.m.has(s) && s.live && len(s.runs) == 0 {
+			return tea.Batch(s.stat(), s.lookAgain())
 		}
 	case foundMsg:
 		s.found(msg)
@@ -165,11 +175,13 @@ func (s *cellScreen) recheck() tea.Cmd {
 	if s.loading || s.row < 0 || s.col < 0 {
 		return nil
 	}
-	if p := x.At(s.row, s.col); p.Index == s.prefix && p.Status != lab.PrefixOK {
-		s.log = p.Log
-	}
+	was := s.logPath()
+	s.whileNone(x)
 	if c := x.Cell(s.row, s.col); c != nil && c.Runs != len(s.runs) {
 		return s.loadRuns()
+	}
+	if s.logPath() != was {
+		return s.openLog()
 	}
 	return s.stat()
 }
@@ -187,6 +199,15 @@ func (s *cellScreen) stat() tea.Cmd {
 		}
 		return grownMsg{serial, fi.Size()}
 	})
+}
+
+// lookAgain has a console that grows looked at after a while.
+func (s *cellScreen) lookAgain() tea.Cmd {
+	if s.looking {
+		return nil
+	}
+	s.looking = true
+	return s.m.later(s, logEvery, lookMsg{})
 }
 
 // toOops looks for the incident of the run in its console.

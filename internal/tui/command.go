@@ -174,7 +174,7 @@ func (m *model) started(msg thenMsg) tea.Cmd {
 		return nil
 	}
 	if msg.out.Stays() {
-		m.outputs = append(m.outputs, msg.startedMsg)
+		m.outputs = append(m.outputs, &msg.startedMsg)
 	}
 	return msg.then(msg.startedMsg)
 }

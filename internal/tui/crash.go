@@ -37,6 +37,7 @@ func (e *CrashError) Hint() string {
 type guard struct {
 	tea.Model
 	*crash
+	drawn func() // the screen is to be drawn
 }
 
 type crash struct {
@@ -48,8 +49,10 @@ type crash struct {
 
 // run shows m until it quits, and does o.Beside meanwhile.
 func run(m tea.Model, o Options, opts ...tea.ProgramOption) error {
-	g := guard{m, &crash{}}
-	p := tea.NewProgram(g, opts...)
+	var p *tea.Program
+	var c pace
+	g := guard{m, &crash{}, func() { c.changed(p) }}
+	p = tea.NewProgram(g, opts...)
 	g.quit = func() { go p.Quit() }
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -115,6 +118,7 @@ func (g guard) Update(msg tea.Msg) (next tea.Model, cmd tea.Cmd) {
 
 func (g guard) View() (v tea.View) {
 	defer g.caught()
+	defer g.drawn()
 	return g.Model.View()
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // JobSource is a Workspace that knows what each worker of a run does.
 type JobSource interface {
-	// Jobs is what goes on, ok when something does.
+	// Jobs is what goes on, ok when something does. What was left undone is in it anyway.
 	Jobs() (s lab.Status, ok bool)
 	// OpenLog opens a log by its path relative to the workspace.
 	OpenLog(path string) (File, error)
@@ -25,8 +26,16 @@ type Skipper interface {
 	Skip(a lab.Activity) error
 }
 
-// jobsScreen is what runs in the workspace: the build, the virtual machines, and the commands that were started from
-// here; below it the output of the one under the cursor.
+// Retrier is a Workspace that can have what was left undone tried again.
+type Retrier interface {
+	// Retry asks the run that goes on for it.
+	Retry(l lab.Left) error
+	// Dismiss forgets it.
+	Dismiss(l lab.Left) error
+}
+
+// jobsScreen is what runs in the workspace: the build, the virtual machines, what was left undone until it is tried again or
+// dismissed, and the commands that were started from here; below it the output of the one under the cursor.
 type jobsScreen struct {
 	m   *model
 	src JobSource
@@ -45,13 +54,32 @@ type jobsScreen struct {
 type job struct {
 	who, what, far string
 	started        time.Time
-	activity       *lab.Activity
-	path           string // of its log
-	out            Output // its output, when it was started from here
+	activity       *lab.Activity // what runs
+	path           string        // of its log
+	left           *lab.Left     // what was left undone
+	cmd            *startedMsg   // what was started from here
+}
+
+// out is the output of what was started from here.
+func (j job) out() Output {
+	if j.cmd == nil {
+		return nil
+	}
+	return j.cmd.out
+}
+
+// ended says whether what was started from here has.
+func (j job) ended() bool {
+	select {
+	case <-j.cmd.out.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // key says whether two lines are the same job.
-func (j job) key() string { return j.who + " " + j.path + " " + j.started.String() }
+func (j job) key() string { return fmt.Sprintf("%s %s %s %p", j.who, j.path, j.started, j.cmd) }
 
 // Answers to the commands of a jobsScreen.
 type (
@@ -66,6 +94,10 @@ type (
 		size   int64
 	}
 	jobTickMsg struct{}
+	jobDoneMsg struct { // what was asked of the run is done, or why not
+		err  error
+		said string
+	}
 )
 
 // openJobs shows what runs.
@@ -79,9 +111,19 @@ func (m *model) openJobs() tea.Cmd {
 	return s.tick()
 }
 
-// tick looks anew at what runs, and does so every second: clocks run.
+// How often it looks at what runs, as clocks do, and at a log that grows.
+const (
+	jobsEvery = time.Second
+	logEvery  = 250 * time.Millisecond
+)
+
+// tick looks anew at what runs, and goes on doing so.
 func (s *jobsScreen) tick() tea.Cmd {
-	return tea.Batch(s.refresh(), s.m.later(s, time.Second, jobTickMsg{}))
+	every := jobsEvery
+	if s.at < len(s.jobs) && s.jobs[s.at].activity != nil {
+		every = logEvery
+	}
+	return tea.Batch(s.refresh(), s.m.later(s, every, jobTickMsg{}))
 }
 
 func (s *jobsScreen) refresh() tea.Cmd {
@@ -102,7 +144,8 @@ func (s *jobsScreen) refresh() tea.Cmd {
 // now lists what goes on.
 func (s *jobsScreen) now() []job {
 	var out []job
-	if st, ok := s.src.Jobs(); ok {
+	st, ok := s.src.Jobs()
+	if ok {
 		if b := st.Build; b != nil {
 			what := fmt.Sprintf("prefix %d  %s %s", b.Prefix, b.Step, b.File)
 			if b.Kernel != "" {
@@ -125,17 +168,18 @@ func (s *jobsScreen) now() []job {
 			out = append(out, job{who: fmt.Sprintf("vm %d", i+1), what: fmt.Sprintf("prefix %d  %s", a.Prefix, what), started: a.Started, activity: &st.Running[i], path: a.Log})
 		}
 	}
-	for i := len(s.m.outputs) - 1; i >= 0; i-- {
-		o := s.m.outputs[i]
-		far := "working"
-		select {
-		case <-o.out.Done():
-			if far = "done"; o.out.Err() != nil {
-				far = o.out.Err().Error()
+	for i := range slices.Backward(st.Left) {
+		l := &st.Left[i]
+		out = append(out, job{who: "undone", what: s.m.of(l) + ": " + l.Why, started: l.Started, path: l.Log, left: l})
+	}
+	for i := range slices.Backward(s.m.outputs) {
+		j := job{who: "command", what: ":" + s.m.outputs[i].line, far: "working", cmd: s.m.outputs[i]}
+		if j.ended() {
+			if j.far = "done"; j.out().Err() != nil {
+				j.far = j.out().Err().Error()
 			}
-		default:
 		}
-		out = append(out, job{who: "command", what: ":" + o.line, far: far, out: o.out})
+		out = append(out, j)
 	}
 	return out
 }
@@ -150,18 +194,18 @@ func (s *jobsScreen) look() tea.Cmd {
 	if j.key() != s.of {
 		s.drop()
 		s.of = j.key()
-		if j.out != nil {
-			s.win = newWindow(s.m.look, j.out, 0)
+		if j.cmd != nil {
+			s.win = newWindow(s.m.look, j.out(), 0)
 			s.resize(s.width, s.height)
-			return s.size(j.out)
+			return s.size(j.out())
 		}
 		return s.open(j.path)
 	}
 	switch {
 	case s.file != nil:
 		return s.size(s.file)
-	case j.out != nil:
-		return s.size(j.out)
+	case j.cmd != nil:
+		return s.size(j.out())
 	}
 	return nil
 }
@@ -213,6 +257,11 @@ func (s *jobsScreen) update(msg tea.Msg) tea.Cmd {
 		if s.m.has(s) {
 			return s.tick()
 		}
+	case jobDoneMsg:
+		if s.m.said = msg.said; msg.err != nil {
+			s.m.said = msg.err.Error()
+		}
+		return s.refresh()
 	case jobLogMsg:
 		if msg.serial != s.serial || !s.m.has(s) {
 			if msg.file != nil {
@@ -282,7 +331,8 @@ func (s *jobsScreen) table() Table {
 				s.win.end()
 			}
 		})},
-		{[]string{"x"}, "x", "x skip", "give up what is under the cursor for this run", s.skip},
+		{[]string{"x"}, "x", "x skip", "give up what runs, for this run; take what is over off the list", s.skip},
+		{[]string{"R"}, "R", "R retry", "try again what is undone, or a command that has ended", s.retry},
 		{[]string{"X"}, "X", "X interrupt", "interrupt the whole run; the same command resumes", s.m.cancel},
 		{[]string{"q", "esc", "w"}, "q, Esc, w", "q back", "back", s.m.pop},
 	}}
@@ -290,46 +340,125 @@ func (s *jobsScreen) table() Table {
 
 // enter shows a command's output on a screen of its own.
 func (s *jobsScreen) enter() tea.Cmd {
-	if s.at >= len(s.jobs) || s.jobs[s.at].out == nil {
+	if s.at >= len(s.jobs) || s.jobs[s.at].cmd == nil {
 		return nil
 	}
 	j := s.jobs[s.at]
-	o := newOutputScreen(s.m, strings.TrimPrefix(j.what, ":"), j.out)
+	o := newOutputScreen(s.m, strings.TrimPrefix(j.what, ":"), j.out())
 	s.m.push(o)
 	return o.follow()
 }
 
-// skip gives up the job under the cursor.
-func (s *jobsScreen) skip() tea.Cmd {
+// under is the job under the cursor; nil, and said so, when there is none.
+func (s *jobsScreen) under() *job {
 	if s.at >= len(s.jobs) {
 		s.m.said = "nothing runs"
 		return nil
 	}
-	j := s.jobs[s.at]
-	if j.out != nil {
-		select {
-		case <-j.out.Done():
-			s.m.said = "it has ended"
-			return nil
-		default:
-		}
-		s.m.prompt = &prompt{label: "Interrupt it? y/n", yes: func() tea.Cmd { j.out.Stop(); return nil }}
+	return &s.jobs[s.at]
+}
+
+// skip gives up the job under the cursor, or takes it off the list when it is over.
+func (s *jobsScreen) skip() tea.Cmd {
+	j := s.under()
+	switch {
+	case j == nil:
+		return nil
+	case j.left != nil:
+		return s.dismiss(*j.left)
+	case j.cmd != nil && j.ended():
+		s.m.forget(j.cmd)
+		return s.refresh()
+	case j.cmd != nil:
+		out := j.out()
+		s.m.prompt = &prompt{label: "Interrupt it? y/n", yes: func() tea.Cmd { out.Stop(); return nil }}
 		return nil
 	}
 	skipper, ok := can[Skipper](s.m, s.m.src, "skipping is")
 	if !ok {
 		return nil
 	}
-	a := *j.activity
+	a, what := *j.activity, j.what
 	s.m.prompt = &prompt{label: fmt.Sprintf("Give up %s (%s) for this run? y/n", j.who, j.what), yes: func() tea.Cmd {
 		return func() tea.Msg {
 			if err := skipper.Skip(a); err != nil {
 				return quietMsg{err.Error()}
 			}
-			return quietMsg{j.what + ": given up for this run; run again to have it"}
+			return quietMsg{what + ": given up for this run; R here has it tried again"}
 		}
 	}}
 	return nil
+}
+
+// dismiss takes what is undone off the list.
+func (s *jobsScreen) dismiss(l lab.Left) tea.Cmd {
+	r, ok := can[Retrier](s.m, s.m.src, "dismissing is")
+	if !ok {
+		return nil
+	}
+	return ask(s, func() tea.Msg { return jobDoneMsg{err: r.Dismiss(l)} })
+}
+
+// retry does the job under the cursor again: in the run that goes on, or in a new one.
+func (s *jobsScreen) retry() tea.Cmd {
+	j := s.under()
+	switch {
+	case j == nil:
+		return nil
+	case j.cmd != nil && j.ended():
+		line := j.cmd.line
+		s.m.forget(j.cmd)
+		return s.m.command(line)
+	case j.left == nil:
+		s.m.said = "it goes on; x gives it up"
+		return nil
+	}
+	r, ok := can[Retrier](s.m, s.m.src, "trying again is")
+	if !ok {
+		return nil
+	}
+	l, what := *j.left, s.m.of(j.left)
+	st, runs := s.src.Jobs()
+	switch {
+	case runs && st.Series == l.Series:
+		return ask(s, func() tea.Msg { return jobDoneMsg{r.Retry(l), what + " is tried again in this run"} })
+	case runs:
+		s.m.said = "a run of " + s.m.text(st.Series) + " goes on; R when it is done"
+		return nil
+	}
+	line := "run " + quoteWord(l.Series) // a prefix: all that was asked for and is missing
+	if l.Case != "" {
+		line += fmt.Sprintf(" --prefixes %d --cases %s --more 1", l.Prefix, quoteWord(l.Case))
+	}
+	start := s.m.again(line, what+" is tried again")
+	if start == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		if err := r.Dismiss(l); err != nil {
+			return quietMsg{err.Error()}
+		}
+		return start()
+	}
+}
+
+// of says what was left undone, with its series where that is not the shown one.
+func (m *model) of(l *lab.Left) string {
+	what := fmt.Sprintf("prefix %d", l.Prefix)
+	if l.Series != m.series() {
+		what = m.text(l.Series) + " " + what
+	}
+	if l.Kernel != "" {
+		what += " as " + l.Kernel
+	}
+	return strings.TrimSpace(what + "  " + l.Case)
+}
+
+// forget takes a command that has ended off the list.
+func (m *model) forget(c *startedMsg) {
+	m.outputs = slices.DeleteFunc(m.outputs, func(o *startedMsg) bool { return o == c })
+	// It was only read.
+	_ = c.out.Close()
 }
 
 func (s *jobsScreen) title() (left, right string) {
@@ -401,8 +530,11 @@ func (s *jobsScreen) row(i int) string {
 		right = strings.TrimSpace(right + "  " + since(s.m.now(), j.started))
 	}
 	line := s.m.ends(s.m.text(" "+mark+fmt.Sprintf("%-8s", j.who)+j.what), s.m.text(right)+" ", s.width)
-	if i == s.at {
+	switch {
+	case i == s.at:
 		return s.m.paint(bar, line)
+	case j.left != nil || j.cmd != nil && j.ended():
+		return s.m.paint(faint, line)
 	}
 	return line
 }

@@ -18,6 +18,7 @@ type model struct {
 
 	width, height int
 	stack         []screen // the last is shown; never empty
+	first         tea.Cmd  // what is done when the interface starts, nil for nothing
 
 	help   *help   // over the screen; nil while closed
 	prompt *prompt // in the last line; nil while nothing is asked for
@@ -25,11 +26,11 @@ type model struct {
 	said   string  // one line about the last key, until the next
 	whole  bool    // the screen has the terminal to itself
 
-	history []string     // commands that were asked for, oldest first
-	pipes   []string     // the same of pipes
-	quiet   *quiet       // the command that works behind the screen, nil while none does
-	outputs []startedMsg // commands that go on when the interface is left, and those that did
-	clicked click        // the last one
+	history []string      // commands that were asked for, oldest first
+	pipes   []string      // the same of pipes
+	quiet   *quiet        // the command that works behind the screen, nil while none does
+	outputs []*startedMsg // commands that go on when the interface is left, and those that did
+	clicked click         // the last one
 
 	now   func() time.Time
 	still bool // a test: nothing happens by itself, and there is no terminal to lend
@@ -46,17 +47,13 @@ func newModel(src Source, o Options) *model {
 	return m
 }
 
-// newRoot shows a workspace; the matrix where there is one series.
+// newRoot shows a workspace; where there is one series it opens it, while the workspace is shown and takes keys.
 func newRoot(ws Workspace, o Options) *model {
 	m := newFrame(ws, o)
 	s := newWorkspaceScreen(m, ws)
 	m.push(s)
 	if len(s.entries) == 1 {
-		if src, err := ws.Open(s.entries[0].ID); err != nil {
-			m.said = err.Error()
-		} else {
-			m.push(newMatrixScreen(m, src))
-		}
+		m.first = s.open()
 	}
 	return m
 }
@@ -68,7 +65,7 @@ type (
 )
 
 // Init starts to listen to the Source.
-func (m *model) Init() tea.Cmd { return m.listen() }
+func (m *model) Init() tea.Cmd { return tea.Batch(m.listen(), m.first) }
 
 // listen waits for a token of the Source.
 func (m *model) listen() tea.Cmd {

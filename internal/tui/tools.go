@@ -126,9 +126,14 @@ func (m *model) rerun() tea.Cmd {
 		m.said = "a run goes on; R when it is done"
 		return nil
 	}
-	line := fmt.Sprintf("run --prefixes %d --cases %s --more 1", prefix, quoteWord(name))
+	return m.again(fmt.Sprintf("run --prefixes %d --cases %s --more 1", prefix, quoteWord(name)),
+		fmt.Sprintf("%s runs once more on prefix %d", m.text(name), prefix))
+}
+
+// again starts a run behind the screen, and says only why it failed, if it did.
+func (m *model) again(line, said string) tea.Cmd {
 	return m.begin(line, func(msg startedMsg) tea.Cmd {
-		m.said = fmt.Sprintf("%s runs once more on prefix %d", m.text(name), prefix)
+		m.said = said
 		return func() tea.Msg {
 			<-msg.out.Done()
 			if msg.out.Err() == nil {

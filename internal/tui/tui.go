@@ -135,6 +135,9 @@ func Run(ctx context.Context, ws Workspace, o Options) error {
 	return nil
 }
 
+// Warm prepares what the first screen would wait for: the widths of all characters. It may be called beside anything.
+func Warm() { textWidth("…") }
+
 // Keys are the key tables of all screens.
 func Keys() []Table {
 	m := &model{}

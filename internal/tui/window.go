@@ -123,6 +123,7 @@ func (w *window) atEnd() bool { return w.ends >= w.size }
 // grow takes a new size of the file, and follows its end when that was visible.
 func (w *window) grow(size int64) {
 	if size == w.size {
+		w.fill() // of a flood what is kept changes
 		return
 	}
 	follow := w.atEnd() && w.size > 0 && size > w.size

@@ -21,6 +21,7 @@ type house struct {
 	entries []Entry
 	status  Status
 	jobs    *lab.Status
+	left    []lab.Left
 	world   *world
 	err     error // of Open
 
@@ -87,12 +88,25 @@ func (h *house) Interrupt() error {
 
 func (h *house) Jobs() (lab.Status, bool) {
 	if h.jobs == nil {
-		return lab.Status{}, false
+		return lab.Status{Left: h.left}, false
 	}
-	return *h.jobs, true
+	st := *h.jobs
+	st.Left = h.left
+	return st, true
 }
 
 func (h *house) OpenLog(path string) (File, error) { return h.world.Open(path) }
+
+func (h *house) Retry(l lab.Left) error {
+	h.note(fmt.Sprintf("retry %d %s", l.Prefix, l.Case))
+	return nil
+}
+
+func (h *house) Dismiss(l lab.Left) error {
+	h.note(fmt.Sprintf("dismiss %d %s", l.Prefix, l.Case))
+	h.left = slices.DeleteFunc(h.left, l.Same)
+	return nil
+}
 
 func (h *house) Skip(a lab.Activity) error {
 	h.note(fmt.Sprintf("skip %d %s", a.Prefix, a.Case))
@@ -175,12 +189,26 @@ func busy() *house {
 	return h
 }
 
+// undone is busy, and something was given up, and something failed by the lab.
+func undone() *house {
+	h := busy()
+	h.world.console = "[    1.5] as far as it came\n\x1b[2Jand an escape\n"
+	h.left = []lab.Left{
+		{Series: "gfs2-handle-page-faults-v3", Why: "run case: qemu ended: \x1b[31mkilled", Activity: lab.Activity{Prefix: 1, Case: "gfs2/cross-read", Started: day("2021-08-01").Add(-90 * time.Second), Log: "logs/1.log"}},
+		{Series: "gfs2-handle-page-faults-v3", Why: "given up, as asked", Activity: lab.Activity{Prefix: 2, Case: "gfs2/read-self", Started: day("2021-08-01").Add(-30 * time.Second), Log: "logs/2.log"}},
+	}
+	return h
+}
+
 // lobby is a terminal on a workspace.
 func lobby(t *testing.T, h *house, width, height int, o Options) *term {
 	s := &term{t, h.world, newRoot(h, o)}
 	s.m.still = true
 	s.m.now = func() time.Time { return day("2021-08-01") }
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})
+	if s.m.first != nil {
+		s.send(s.m.first())
+	}
 	return s
 }
 
@@ -207,6 +235,8 @@ func TestGoldenWorkspace(t *testing.T) {
 		{"jobs", busy, Options{}, "w"},
 		{"jobs", busy, Options{Color: true}, "w j"},
 		{"jobs-none", many, Options{}, "w"},
+		{"jobs-undone", undone, Options{}, "w j j j"},
+		{"jobs-undone", undone, Options{Color: true}, "w"},
 		{"jobs-help", busy, Options{}, "w ?"},
 		{"maximised", many, Options{}, "enter O"},
 	}
@@ -416,6 +446,69 @@ func TestInterrupt(t *testing.T) {
 	s.types("W w X y")
 	if h.interrupted != 2 {
 		t.Errorf("interrupted %d times", h.interrupted)
+	}
+}
+
+// What is undone stays in the list until it is tried again, by the run that goes on or by a new one, or is dismissed.
+func TestUndone(t *testing.T) {
+	h := undone()
+	h.stays = true
+	s := lobby(t, h, 100, 24, Options{})
+	last := func(want string) {
+		t.Helper()
+		if got := h.asked[len(h.asked)-1]; got != want {
+			t.Errorf("asked %q, want %q", got, want)
+		}
+	}
+	s.types("w j j j")
+	s.has("▸ undone  prefix 2  gfs2/read-self: given up, as asked")
+	s.has("as far as it came")
+	s.types("R")
+	last("retry 2 gfs2/read-self")
+	s.types("j x")
+	last("dismiss 1 gfs2/cross-read")
+	if strings.Contains(s.text(), "killed") {
+		t.Errorf("what was dismissed is still there:\n%s", s.text())
+	}
+	h.jobs.Series = "other-v1"
+	s.types("R")
+	s.has("a run of other-v1 goes on; R when it is done")
+	h.jobs = nil
+	h.left[0].Case = "gfs2/it's"
+	s.send(changedMsg{})
+	s.types("R")
+	if got := h.asked[len(h.asked)-2:]; got[0] != `gfs2-handle-page-faults-v3: run gfs2-handle-page-faults-v3 --prefixes 2 --cases 'gfs2/it'\''s' --more 1` || got[1] != "dismiss 2 gfs2/it's" {
+		t.Errorf("asked %q", got)
+	}
+	h.left = []lab.Left{{Series: "s-v1", Why: "given up, as asked", Activity: lab.Activity{Prefix: 2, Kernel: "debug"}}}
+	s.send(changedMsg{})
+	s.has("s-v1 prefix 2 as debug: given up, as asked")
+	s.types("R")
+	if got := h.asked[len(h.asked)-2]; !strings.HasSuffix(got, ": run s-v1") {
+		t.Errorf("asked %q", got)
+	}
+	s.types("q")
+	if h.world.open != len(h.opened) { // the runs go on
+		t.Errorf("%d files open at the end", h.world.open)
+	}
+}
+
+// A command that has ended is done again, or taken off the list.
+func TestEndedCommandOfTheJobs(t *testing.T) {
+	h := many()
+	h.stays, h.said = true, "what it says"
+	s := lobby(t, h, 80, 24, Options{})
+	s.types(": run enter q w")
+	s.has("command :run")
+	s.has("done")
+	s.types("R")
+	s.has("what it says")
+	s.types("q")
+	s.has("command :run")
+	s.types("x")
+	s.has("Nothing runs.")
+	if n := len(h.opened); n != 2 || h.world.open != 0 {
+		t.Errorf("%d were started, %d files are open", n, h.world.open)
 	}
 }
 
