@@ -46,11 +46,15 @@ type Builder struct {
 	Sandbox bool
 	// Progress is called from one goroutine while Build runs, once for each step make prints; nil for none.
 	Progress func(Progress)
+	// Changed are the files of the tree, relative to it, that differ from those of this Builder's last Build that went well; nil
+	// when that is not known.
+	Changed []string
 	// Configured is called with the finished .config before anything is compiled; nil for nothing.
 	Configured func(dotConfig string)
 
 	limits  limits // of the sandbox; those of limitsFor when zero
 	objects objectNotes
+	current bool // the last make was a Build that went well
 }
 
 // Progress is how far a build is.
@@ -293,7 +297,8 @@ func (r *job) run(ctx context.Context) error {
 	}
 	r.out.step("compiling", r.b.Progress)
 	r.out.total = r.b.outdatedObjects()
-	err = r.make(ctx, nil, "vmlinux")
+	err = r.make(ctx, nil, append(r.walk(), "vmlinux")...)
+	r.b.current = err == nil
 	if r.asked && (err == nil || r.out.compiled > 0) { // once it compiles, make has taken the config over
 		err = cmp.Or(err, r.noteConfigured(src))
 	}
@@ -346,6 +351,7 @@ func (r *job) make(ctx context.Context, vars []string, args ...string) error {
 	if cache != "" {
 		argv = append(argv, "CC=ccache gcc")
 	}
+	r.b.current = false
 	cmd := r.shop.cmd(append(r.env(), vars...), append(argv, args...))
 	r.out.diag.roots = []string{src, obj}
 	cmd.Stdout = r.out

@@ -18,34 +18,8 @@ func TestLinux(t *testing.T) {
 	if source == "" {
 		t.Skip("SERIESCTL_LINUX_6_1 names no kernel source")
 	}
-	root := t.TempDir()
-	b := &Builder{Dir: filepath.Join(root, "w"), Images: filepath.Join(root, "images"), Jobs: 2, Sandbox: checkSandbox() == nil}
-	if err := os.Mkdir(b.Dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	src := filepath.Join(b.Dir, "src")
-	if out, err := exec.Command("cp", "-a", "--reflink=auto", source, src).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	conf := Config{Fragments: []string{"vm", "gfs2", "ext4"}}
-	build := func(key string) *Image {
-		t.Helper()
-		img, err := b.Build(t.Context(), key, conf, filepath.Join(root, key+".log"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: %d objects, %.1f s", key, img.Compiled, img.Seconds)
-		return img
-	}
-	edit := func(name, old, new string) {
-		t.Helper()
-		path := filepath.Join(src, name)
-		text := readFile(t, path)
-		if !strings.Contains(text, old) {
-			t.Fatalf("%s has no %q", name, old)
-		}
-		write(t, path, strings.Replace(text, old, new, 1))
-	}
+	l := newLinux(t, source)
+	b, conf, build, edit := l.b, l.conf, l.build, l.edit
 
 	base := build("base")
 	if base.Compiled < 500 {
@@ -68,7 +42,7 @@ func TestLinux(t *testing.T) {
 		t.Errorf("other code: %d objects, same %t", changed.Compiled, changed.Hash == base.Hash)
 	}
 	edit("fs/gfs2/glock.c", code, "gl->gl_tchange = nope;")
-	_, err := b.Build(t.Context(), "broken", conf, filepath.Join(root, "broken.log"))
+	_, err := b.Build(t.Context(), "broken", conf, filepath.Join(l.root, "broken.log"))
 	var tree *BuildError
 	if !errors.As(err, &tree) || !strings.Contains(err.Error(), "fs/gfs2/glock.c:") {
 		t.Errorf("code that does not compile: %v", err)
@@ -81,11 +55,53 @@ func TestLinux(t *testing.T) {
 	t.Logf("after a broken prefix: %.1f s", time.Since(start).Seconds())
 
 	_, err = b.Build(t.Context(), "dropped", Config{Fragments: conf.Fragments, Options: []string{"CONFIG_GFS2_FS_LOCKING_DLM=y"}},
-		filepath.Join(root, "dropped.log"))
+		filepath.Join(l.root, "dropped.log"))
 	var dropped *ConfigError
 	if !errors.As(err, &dropped) || !strings.Contains(dropped.Needs, "DLM") {
 		t.Errorf("an option without what it depends on: %v", err)
 	}
+}
+
+// linux is a real source tree that a test edits and builds.
+type linux struct {
+	t    *testing.T
+	root string
+	b    *Builder
+	conf Config
+}
+
+func newLinux(t *testing.T, source string) *linux {
+	t.Helper()
+	root := t.TempDir()
+	l := &linux{t: t, root: root, conf: Config{Fragments: []string{"vm", "gfs2", "ext4"}},
+		b: &Builder{Dir: filepath.Join(root, "w"), Images: filepath.Join(root, "images"), Jobs: 2, Sandbox: checkSandbox() == nil}}
+	if err := os.Mkdir(l.b.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("cp", "-a", "--reflink=auto", source+"/.", l.b.SourceDir()).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return l
+}
+
+func (l *linux) build(key string) *Image {
+	l.t.Helper()
+	img, err := l.b.Build(l.t.Context(), key, l.conf, filepath.Join(l.root, key+".log"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Logf("%s: %d objects, %.1f s", key, img.Compiled, img.Seconds)
+	return img
+}
+
+func (l *linux) edit(name, old, new string) {
+	l.t.Helper()
+	path := filepath.Join(l.b.SourceDir(), name)
+	text := readFile(l.t, path)
+	if !strings.Contains(text, old) {
+		l.t.Fatalf("%s has no %q", name, old)
+	}
+	write(l.t, path, strings.Replace(text, old, new, 1))
 }
 
 // checkUses holds what the makefiles say of every source in the tree against what was compiled. A difference is allowed only

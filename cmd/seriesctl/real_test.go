@@ -358,6 +358,7 @@ func TestRealRFC(t *testing.T) {
 		t.Errorf("gfs2/read-self: got %v", effects)
 	}
 	b.nothingToDo(exitDone, args...)
+	b.walksAll()
 	b.bisect()
 	text, _, _ := b.run("report")
 	t.Log("\n" + text)

@@ -99,8 +99,8 @@ func (h *Host) Check(ctx context.Context, v Variant, name string) ([]qemu.Diagno
 			return h.Builder.CheckPatch(ctx, asMail(v.Last))
 		}
 	}
-	if _, err := h.Source.Checkout(ctx, v.Tree, src, nil); err != nil {
-		return nil, fmt.Errorf("check out prefix %d: %w", v.Index, err)
+	if err := h.checkout(ctx, v, nil); err != nil {
+		return nil, err
 	}
 	if name == qemu.CheckPatch {
 		return h.Builder.CheckPatch(ctx, asMail(v.Last))

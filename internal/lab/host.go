@@ -197,22 +197,31 @@ func (h *Host) Configure(ctx context.Context) error {
 		if _, err := h.Store.Build(v.Key); v.Status != series.Applied || !errors.Is(err, store.ErrNotFound) {
 			continue
 		}
-		if _, err := h.Source.Checkout(ctx, v.Tree, h.Builder.SourceDir(), nil); err != nil {
-			return fmt.Errorf("check out prefix %d: %w", v.Index, err)
+		if err := h.checkout(ctx, v, nil); err != nil {
+			return err
 		}
 		return h.Builder.Configure(ctx, h.Config, filepath.Join(h.Store.Logs(), "configure.log"))
 	}
 	return nil
 }
 
+// checkout brings the worker's source tree to v's, and notes what that changes.
+func (h *Host) checkout(ctx context.Context, v Variant, progress func(done, total int)) error {
+	changed, err := h.Source.Checkout(ctx, v.Tree, h.Builder.SourceDir(), progress)
+	if err != nil {
+		return fmt.Errorf("check out prefix %d: %w", v.Index, err)
+	}
+	h.Builder.Changed = append(h.Builder.Changed, changed...)
+	return nil
+}
+
 // Build checks v's tree out into the worker and builds it.
 func (h *Host) Build(ctx context.Context, v Variant, progress func(Activity)) (store.Build, error) {
-	src := h.Builder.SourceDir()
-	_, err := h.Source.Checkout(ctx, v.Tree, src, func(done, total int) {
+	err := h.checkout(ctx, v, func(done, total int) {
 		progress(Activity{Step: "checking out", Done: done, Total: total})
 	})
 	if err != nil {
-		return store.Build{}, fmt.Errorf("check out prefix %d: %w", v.Index, err)
+		return store.Build{}, err
 	}
 	log := filepath.Join(h.Store.Logs(), "build-"+short(v.Key)+".log")
 	if err := os.MkdirAll(h.Store.Logs(), 0o755); err != nil {
@@ -234,6 +243,7 @@ func (h *Host) Build(ctx context.Context, v Variant, progress func(Activity)) (s
 		}
 		return b, err
 	}
+	h.Builder.Changed = nil // since this one
 	if b.Files, err = h.Builder.Uses(v.Files, true); err != nil {
 		return b, err
 	}
