@@ -71,7 +71,7 @@ const checkpatch = "scripts/checkpatch.pl"
 
 func checkedFiles(variants []Variant, i int) []string {
 	files := slices.Clone(variants[i].Files)
-	if i+1 < len(variants) {
+	if i+1 < len(variants) && variants[i+1].Subset == nil {
 		files = append(files, variants[i+1].Files...)
 	}
 	slices.Sort(files)
@@ -100,7 +100,7 @@ func (h *Host) Check(ctx context.Context, v Variant, name string) ([]qemu.Diagno
 		}
 	}
 	if _, err := h.Source.Checkout(ctx, v.Tree, src, nil); err != nil {
-		return nil, fmt.Errorf("check out prefix %d: %w", v.Index, err)
+		return nil, fmt.Errorf("check out %s: %w", v.Name(), err)
 	}
 	if name == qemu.CheckPatch {
 		return h.Builder.CheckPatch(ctx, asMail(v.Last))

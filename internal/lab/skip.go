@@ -73,7 +73,7 @@ func (e *Engine) skippable(ctx context.Context, prefix int, caseName string) (co
 // notSkipped are the wants of cells that were not given up.
 func (e *Engine) notSkipped(s *State, wants []Want) []Want {
 	return slices.DeleteFunc(wants, func(w Want) bool {
-		return e.skipped(e.Spec.Variants[w.Variant].Index, e.caseOf(s, w).Name)
+		return e.skipped(e.Spec.row(w.Variant).Index, e.caseOf(s, w).Name)
 	})
 }
 
