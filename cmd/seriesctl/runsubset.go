@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
@@ -188,8 +189,9 @@ func (j *labJob) keepSubsets(st *store.Store, id string) (*lab.Spec, error) {
 		one := *k
 		one.Checks, one.More = nil, nil
 		one.Runs, one.Confidence = now.Runs, now.Confidence
-		one.Cases = slices.DeleteFunc(slices.Clone(k.Cases), func(c lab.Case) bool {
-			return !slices.ContainsFunc(now.Cases, func(o lab.Case) bool { return o.Key == c.Key })
+		// Those of now: what is kept does not hold how a case is run.
+		one.Cases = slices.DeleteFunc(slices.Clone(now.Cases), func(c lab.Case) bool {
+			return !slices.ContainsFunc(k.Cases, func(o lab.Case) bool { return o.Key == c.Key })
 		})
 		j.specs[i] = &one
 	}
@@ -291,4 +293,38 @@ func verdictOfSubsets(r *lab.Result, asked [][]int) error {
 		}
 	}
 	return baseHasNone(r)
+}
+
+// mostPatches is more than a series has.
+const mostPatches = 9999
+
+// readRow reads how a command line names a row of the matrix: the prefix 4, the subset 2,4-6, the subset {4}.
+func readRow(command, text string) (at lab.Variant, err error) {
+	if n, err := strconv.Atoi(text); err == nil && n >= 0 {
+		at.Index = n
+		return at, nil
+	}
+	list, err := parseList("subset", strings.Trim(text, "{}"), 1, mostPatches)
+	if err != nil {
+		return at, &userError{fmt.Sprintf("%s: %q is not a prefix", command, text), fmt.Sprintf("like `seriesctl %s 4`, or 2,4-6 for a subset that was run", command)}
+	}
+	slices.Sort(list)
+	at.Subset = slices.Compact(list)
+	return at, nil
+}
+
+// sameRow says whether two variants are one row of the matrix.
+func sameRow(a, b lab.Variant) bool {
+	if a.Subset != nil || b.Subset != nil {
+		return slices.Equal(a.Subset, b.Subset)
+	}
+	return a.Index == b.Index
+}
+
+// rowFlag is the flag of run that means a row.
+func rowFlag(at lab.Variant) string {
+	if at.Subset != nil {
+		return "subset " + lab.List(at.Subset)
+	}
+	return fmt.Sprintf("prefixes %d", at.Index)
 }

@@ -66,7 +66,9 @@ func TestSubsetIsARowBesideThePrefixes(t *testing.T) {
 		if got := said(row.Whole); got != tt.whole {
 			t.Errorf("%s beside the series: %s", tt.state, got)
 		}
-		same := func(a, b testplan.Attribution) bool { return a.Patch == b.Patch && a.Effect == b.Effect && a.Case == b.Case }
+		same := func(a, b testplan.Attribution) bool {
+			return a.Patch == b.Patch && a.Effect == b.Effect && a.Case == b.Case
+		}
 		if len(r.Prefixes) != 5 || len(r.Cells) != 10 || !slices.EqualFunc(r.Attributions, want, same) {
 			t.Errorf("%s: the prefixes changed: %d, %d cells, %+v instead of %+v", tt.state, len(r.Prefixes), len(r.Cells), r.Attributions, want)
 		}

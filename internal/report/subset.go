@@ -36,9 +36,12 @@ func SubsetText(s *lab.Subset) string {
 	if lacking := Lacking(s); lacking != "" {
 		parts = append(parts, lacking)
 	}
-	if s.Ran >= 0 {
+	switch {
+	case s.Row != nil:
+		parts = append(parts, "run together: "+subsetRan(s.Row))
+	case s.Ran >= 0:
 		parts = append(parts, fmt.Sprintf("this is prefix %d, which was run: %s", s.Ran, effects(s.Does)))
-	} else {
+	default:
 		parts = append(parts, fmt.Sprintf("by the matrix of the prefixes (together they were not run): %s", effects(s.Does)))
 	}
 	if len(s.Spare) > 0 {

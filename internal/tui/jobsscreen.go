@@ -104,9 +104,9 @@ func (s *jobsScreen) now() []job {
 	var out []job
 	if st, ok := s.src.Jobs(); ok {
 		if b := st.Build; b != nil {
-			what := fmt.Sprintf("prefix %d  %s %s", b.Prefix, b.Step, b.File)
+			what := fmt.Sprintf("%s  %s %s", b.Where(), b.Step, b.File)
 			if b.Kernel != "" {
-				what = fmt.Sprintf("prefix %d as %s  %s %s", b.Prefix, b.Kernel, b.Step, b.File)
+				what = fmt.Sprintf("%s as %s  %s %s", b.Where(), b.Kernel, b.Step, b.File)
 			}
 			far := ""
 			switch {
@@ -122,7 +122,7 @@ func (s *jobsScreen) now() []job {
 			if what == "" {
 				what = a.Step
 			}
-			out = append(out, job{who: fmt.Sprintf("vm %d", i+1), what: fmt.Sprintf("prefix %d  %s", a.Prefix, what), started: a.Started, activity: &st.Running[i], path: a.Log})
+			out = append(out, job{who: fmt.Sprintf("vm %d", i+1), what: a.Where() + "  " + what, started: a.Started, activity: &st.Running[i], path: a.Log})
 		}
 	}
 	for i := len(s.m.outputs) - 1; i >= 0; i-- {
