@@ -97,7 +97,7 @@ func (ap *applied) subsetVariants(ctx context.Context, st *store.Store, asked []
 			return nil, ap.doesNotApply(ctx, v)
 		}
 		if line := report.Lacking(lab.Consider(&lab.Result{}, graph, list)); line != "" {
-			p.Finished(v.Name() + ": " + line)
+			p.Finished(v.Name() + ": by the diffs " + line + ": it may not build")
 		}
 	}
 	return out, nil
@@ -214,7 +214,7 @@ func differs(kept, now *lab.Spec) string {
 	for _, c := range now.Cases {
 		i := slices.IndexFunc(kept.Cases, func(k lab.Case) bool { return k.Name == c.Name })
 		if i >= 0 && kept.Cases[i].Key != c.Key {
-			return "another " + c.Name
+			return "another case " + c.Name
 		}
 		both = both || i >= 0 // a matrix of chosen cases has not all of the plan's
 	}

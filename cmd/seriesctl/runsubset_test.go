@@ -73,7 +73,7 @@ func TestKeepSubsets(t *testing.T) {
 		"other patches":       func(s *lab.Spec) { s.Patches = []int{0, 2} },
 		"another config":      func(s *lab.Spec) { s.Config = "c" },
 		"another accelerator": func(s *lab.Spec) { s.Accel = "kvm" },
-		"another read":        func(s *lab.Spec) { s.Cases[0].Key = "another" },
+		"another case read":   func(s *lab.Spec) { s.Cases[0].Key = "another" },
 		"other cases":         func(s *lab.Spec) { s.Cases = s.Cases[2:] },
 		"another compiler":    func(s *lab.Spec) { s.Variants[1].Key = "another" },
 		"another plan":        func(s *lab.Spec) { s.More = []*lab.Spec{specWith("a", "read")} },

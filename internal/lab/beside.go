@@ -233,6 +233,10 @@ func (s *State) chain(in *inquiry, end int) []int {
 
 // differs is how the case does on the subset beside the end of the chain.
 func (d *duel) differs(confidence float64) []Comparison {
+	end, name := d.sub.Columns[len(d.rows)-2], d.sub.Cases[0].Name
+	if len(end.Runs[name]) == 0 {
+		return nil // the kernels behind it are not what is asked about
+	}
 	var out []Comparison
 	in := d.sub.inquire(0, testplan.Question{Confidence: confidence}, Limits{})
 	for _, a := range in.Attributions {
@@ -304,9 +308,14 @@ type inTurn []Strategy
 // Next implements Strategy.
 func (t inTurn) Next(s *State) (wants []Want, why string) {
 	for _, one := range t {
-		if wants, why = one.Next(s); len(wants) > 0 {
-			return wants, why
+		wants, said := one.Next(s)
+		if len(wants) > 0 {
+			return wants, said
 		}
+		if why != "" {
+			why += "; "
+		}
+		why += said
 	}
 	return nil, why
 }

@@ -133,6 +133,23 @@ func TestMatrixFillsItsSubsets(t *testing.T) {
 	}
 }
 
+// Where the lab fails on the base nothing is said beside it, though the prefixes behind it were run.
+func TestSubsetBesideNothing(t *testing.T) {
+	e, f := newFake(t, 5, "read")
+	like := rfcLike("pass")
+	f.outcome = func(key, program string, nth int) string {
+		if key == "k0" {
+			return "infra"
+		}
+		return like(key, program, nth)
+	}
+	withSubset(e, "s", 2, 4)
+	row := mustRun(t, e).Row([]int{2, 4})
+	if got := said(row.Base); got != "" || row.Cells[0].Outcome != testplan.Pass {
+		t.Errorf("beside a base without a verdict: %s; %+v", got, row.Cells)
+	}
+}
+
 func TestInterruptedSubsetResumes(t *testing.T) {
 	e, f := newFake(t, 3, "a", "b", "c")
 	mustRun(t, e)
