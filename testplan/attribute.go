@@ -90,6 +90,7 @@ type Study struct {
 	Doubt   []float64 // nats that knowing the prefix's state would tell
 	Runs    []int     // runs that are evidence
 	Change  []float64 // probability that the case is in another state than before it
+	Begins  []bool    // its state is not that of the next column before it that can be run
 	Differs []bool    // its state is not that of the next column before or after it that can be run
 	Open    []bool    // it has an image or may get one, and is the first with it
 }
@@ -99,7 +100,7 @@ func Examine(matrix []Column, c Case, q Question) *Study {
 	e := gather(matrix, c, q)
 	n := len(matrix)
 	s := &Study{Tells: make([]float64, n), Parts: make([]float64, n), Doubt: make([]float64, n), Runs: make([]int, n),
-		Change: make([]float64, n), Differs: make([]bool, n), Open: make([]bool, n)}
+		Change: make([]float64, n), Begins: make([]bool, n), Differs: make([]bool, n), Open: make([]bool, n)}
 	if len(e.counts) == 0 {
 		return s
 	}
@@ -129,6 +130,7 @@ func Examine(matrix []Column, c Case, q Question) *Study {
 			}
 		}
 		if last >= 0 && p.likely[last] != p.likely[k] {
+			s.Begins[e.column[k]] = true
 			s.Differs[e.column[e.lender[last]]], s.Differs[e.column[at]] = true, true
 		}
 		last = k

@@ -121,6 +121,25 @@ func TestAttributeSaysWhat(t *testing.T) {
 	}
 }
 
+func TestExamineSaysWhereStatesBegin(t *testing.T) {
+	for text, want := range map[string][]int{
+		"BB BB BB BB":          nil,
+		"BB BB EE EE .. ..":    {2, 4},
+		"BB BB - EE EE .. = .": {3, 5},
+		"BB .. ~0 ..":          {1, 2, 3},
+	} {
+		var got []int
+		for i, begins := range Examine(columns(text), Case{Name: "c"}, Question{}).Begins {
+			if begins {
+				got = append(got, i)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestAttributeExpected(t *testing.T) {
 	e, err := ParseExpect("fail EFAULT")
 	if err != nil {

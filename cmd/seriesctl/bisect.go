@@ -124,7 +124,7 @@ func (j *labJob) only(st *store.Store, s *series.Series) error {
 		return err
 	}
 	spec := *j.specs[0]
-	spec.Checks, spec.More = nil, nil
+	spec.Checks, spec.More, spec.Subsets = nil, nil, nil
 	j.specs = []*lab.Spec{&spec}
 	return nil
 }
@@ -150,7 +150,7 @@ func bisected(b *lab.Bisection) error {
 	case testplan.Undetermined:
 		for _, c := range b.Cells {
 			if c.Outcome == testplan.Infra {
-				return labFailed(c)
+				return labFailed(c, fmt.Sprintf("prefix %d", c.Prefix))
 			}
 		}
 	}

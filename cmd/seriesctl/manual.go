@@ -445,5 +445,5 @@ func (k *hand) Shell(ctx context.Context, prefix int, command string) error {
 		}
 		stdin = k.in.until(ctx)
 	}
-	return k.a.inShell(ctx, k.job.hosts[0], v.Key, prefix, t, stdin, nil, &shellFlags{})
+	return k.a.inShell(ctx, k.job.hosts[0], v.Key, v.Name(), t, stdin, nil, &shellFlags{})
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,24 +62,24 @@ func (a *app) logCommand() *cobra.Command {
 		Args:        cobra.RangeArgs(2, 3),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, rest := seriesAnd(args, 2)
-			prefix, err := strconv.Atoi(rest[0])
+			at, err := readRow("log", rest[0])
 			if err != nil {
-				return &userError{fmt.Sprintf("log: %q is not a prefix", rest[0]), "like `seriesctl log 4 gfs2/read-self`"}
+				return err
 			}
 			return a.withMatrix(name, func(st *store.Store, spec *lab.Spec, r *lab.Result) error {
-				return a.printLog(st, spec, r, prefix, rest[1])
+				return a.printLog(st, spec, r, at, rest[1])
 			})
 		},
 	}
 }
 
 // printLog prints the runs of one cell.
-func (a *app) printLog(st *store.Store, spec *lab.Spec, r *lab.Result, prefix int, name string) error {
-	cell, err := cellOf(r, prefix, name)
+func (a *app) printLog(st *store.Store, spec *lab.Spec, r *lab.Result, at lab.Variant, name string) error {
+	cell, err := cellOf(r, at, name)
 	if err != nil {
 		return err
 	}
-	runs, err := lab.Runs(st, spec, prefix, cell.Case)
+	runs, err := lab.Runs(st, spec, cell.Prefix, cell.Case)
 	if err != nil {
 		return err
 	}
@@ -105,9 +104,16 @@ func openArtefact(st *store.Store, path string) (*os.File, error) {
 	return os.Open(filepath.Join(st.Dir, path))
 }
 
-func cellOf(r *lab.Result, prefix int, name string) (lab.Cell, error) {
-	known := false
-	for _, c := range r.Cells {
+func cellOf(r *lab.Result, at lab.Variant, name string) (lab.Cell, error) {
+	known, prefix, cells := false, at.Index, r.Cells
+	if at.Subset != nil {
+		row := r.Row(at.Subset)
+		if row == nil {
+			return lab.Cell{}, &userError{"log: there is no " + at.Name(), "`seriesctl run --" + rowFlag(at) + "` makes it"}
+		}
+		prefix, cells = row.Index, row.Cells
+	}
+	for _, c := range cells {
 		if c.Case == name {
 			known = true
 			if c.Prefix == prefix {

@@ -25,6 +25,7 @@ import (
 // runFlags are the flags of run beside the source's.
 type runFlags struct {
 	prefixes  string
+	subsets   []string
 	cases     []string
 	jobs      int
 	runs      int
@@ -60,6 +61,7 @@ func (r *runFlags) check() error {
 func (a *app) runCommand() *cobra.Command {
 	var f sourceFlags
 	var r runFlags
+	var drop string
 	cmd := &cobra.Command{
 		Use:         "run [SERIES]",
 		Annotations: annotated(ofSeries, goesOn),
@@ -68,17 +70,32 @@ func (a *app) runCommand() *cobra.Command {
 every case of the plan on it, each from a fresh state. What does not fail every time is repeated until each
 answer is as probable as --confidence wants. Every result is kept the moment it is known: interrupt it
 at any time, the same command goes on where it was. Without --source it takes that of the last run. With --more the
-matrix that was asked for stays what it was, and the cells of --prefixes and --cases get further runs.`,
+matrix that was asked for stays what it was, and the cells of --prefixes and --cases get further runs.
+
+With --subset the base with exactly these patches, in the order of the series, becomes one more row below the prefixes, and only
+that is built and run, beside the base and the whole series where they were not. The row stays, and a later run
+fills it, too, until --drop-subset.`,
+		Example: `  seriesctl run --source ~/linux --base v6.12
+  seriesctl run --subset 2,4-6
+  seriesctl run --drop-subset 2,4-6`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, _ := seriesAnd(args, 0)
+			if err := r.checkSubsets(&f); err != nil {
+				return err
+			}
 			return a.with(name, func(st *store.Store, s *series.Series) error {
+				if drop != "" {
+					return a.dropSubset(st, s, drop)
+				}
 				return a.runMatrix(cmd.Context(), st, s, &f, &r)
 			})
 		},
 	}
 	f.add(cmd)
 	r.add(cmd)
+	cmd.Flags().StringArrayVar(&r.subsets, "subset", nil, "only a subset of the patches, as a row of its own: `2,4-6`; may be repeated")
+	cmd.Flags().StringVar(&drop, "drop-subset", "", "forget the row of the subset `2,4-6`; nothing is run, its results stay")
 	cmd.Flags().IntVar(&r.more, "more", 0, "only give each of these cells so many further runs: --prefixes 4 --cases gfs2/read-self --more 1")
 	cmd.Flags().StringSliceVar(&r.cases, "cases", nil, "only the cases that match a `glob`: 'gfs2/*'; may be repeated")
 	return cmd
@@ -89,15 +106,8 @@ const spaceNeeded = 4 << 30
 
 func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags) error {
 	return a.inLab(ctx, st, s, f, r, func(j *labJob) error {
-		var strategy lab.Strategy
-		asked := j.specs[0]
-		if r.more > 0 {
-			strategy = &lab.Further{Runs: r.more}
-			var err error
-			if asked, err = keepMatrix(st, s.ID, asked); err != nil {
-				return err
-			}
-		} else if err := st.PutMatrix(s.ID, asked); err != nil {
+		asked, strategy, err := j.ask(st, s.ID, r)
+		if err != nil {
 			return err
 		}
 		totals, err := j.run(ctx, strategy)
@@ -119,8 +129,30 @@ func (a *app) runMatrix(ctx context.Context, st *store.Store, s *series.Series, 
 		if err := conflict(s, j.applied.patches, j.applied.variants); err != nil {
 			return err
 		}
+		if len(r.subsets) > 0 {
+			return verdictOfSubsets(result, j.subsets)
+		}
 		return verdictOf(result)
 	})
+}
+
+// ask keeps what is asked for, and gives the matrix that then is to be shown and the strategy to fill it; nil is the matrix's own.
+func (j *labJob) ask(st *store.Store, id string, r *runFlags) (asked *lab.Spec, strategy lab.Strategy, err error) {
+	switch {
+	case len(r.subsets) > 0:
+		if asked, err = j.keepSubsets(st, id); err != nil {
+			return nil, nil, err
+		}
+		beside := j.specs[0].Beside(j.subsets...)
+		if r.more > 0 {
+			return asked, &lab.Further{Runs: r.more, Subsets: beside.Rows}, nil
+		}
+		return asked, beside, nil
+	case r.more > 0:
+		asked, err = keepMatrix(st, id, j.specs[0])
+		return asked, &lab.Further{Runs: r.more}, err
+	}
+	return j.specs[0], nil, st.PutMatrix(id, j.specs[0])
 }
 
 // keepMatrix is what the last run of a series asked for, or spec, which then is it from now on: what is done now is another
@@ -137,6 +169,7 @@ func keepMatrix(st *store.Store, id string, spec *lab.Spec) (*lab.Spec, error) {
 // labJob is a series on its base with all that running it takes.
 type labJob struct {
 	applied *applied
+	subsets [][]int     // that are asked for
 	specs   []*lab.Spec // of each of the plan's kernels; those behind the first are its More
 	hosts   []*lab.Host // of each of specs
 	store   *store.Store
@@ -164,7 +197,7 @@ func (j *labJob) run(ctx context.Context, strategy lab.Strategy) (lab.Totals, er
 		}
 		j.hosts[i].Foresee = func(list []lab.Prefix) {
 			for i := range list {
-				list[i].Patch = spec.Patches[list[i].Index]
+				list[i].Patch = spec.Patches[list[i].Index] // no subset is foreseen
 			}
 			for _, line := range report.Foreseen(list) {
 				j.p.Finished(of + line)
@@ -257,6 +290,15 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	if err != nil {
 		return nil, err
 	}
+	subsets, err := a.readSubsets(st, s, r, ap.patches, p)
+	if err != nil {
+		return nil, err
+	}
+	more, err := ap.subsetVariants(ctx, st, subsets, p)
+	if err != nil {
+		return nil, err
+	}
+	variants = append(variants, more...)
 	p.Step(report.Step{What: "compiling the reproducers"})
 	host, err := lab.NewHost(ctx, st, ap.source, plan, r.jobs, !r.noSandbox)
 	if err != nil {
@@ -305,7 +347,7 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	specs[0].More = specs[1:]
 	workers := lab.Fitting(r.jobs, plan.VM.MemoryMB)
 	return &labJob{
-		applied: ap, specs: specs, hosts: hosts, store: st, p: p,
+		applied: ap, subsets: subsets, specs: specs, hosts: hosts, store: st, p: p,
 		workers: workers, idle: lab.FittingIdle(len(variants), workers, plan.VM.MemoryMB),
 	}, nil
 }
@@ -359,15 +401,13 @@ func chosen(ap *applied, prefixes string) ([]lab.Variant, error) {
 // verdictOf ends a run: errFound when a patch takes the kernel away or breaks a case. That the base has no kernel is no patch's
 // fault, and neither is a prefix that fails as the one before.
 func verdictOf(r *lab.Result) error {
-	var base *lab.Prefix
 	for i := range r.Prefixes {
 		for n, k := range kernelsOf(&r.Prefixes[i]) {
 			switch {
 			case k.Status == lab.PrefixConflict, k.Status == lab.PrefixBlocked:
 				return errFound
 			case k.Status != lab.PrefixBuildFailed && k.Status != lab.PrefixBootFailed:
-			case k.Index == 0:
-				base = k
+			case k.Index == 0: // see baseHasNone
 			case i == 0 || !k.FailsAs(kernelsOf(&r.Prefixes[i-1])[n]):
 				return errFound
 			}
@@ -378,13 +418,26 @@ func verdictOf(r *lab.Result) error {
 			return errFound
 		}
 	}
-	if base != nil {
-		return &userError{strings.Replace(base.Detail, " kernel: ", " base: ", 1),
-			"no patch is to blame; take another --base, add what it needs with --prerequisite, or change the plan's kernel"}
+	if err := baseHasNone(r); err != nil {
+		return err
 	}
 	for _, c := range r.Cells {
 		if c.Outcome == testplan.Infra {
-			return labFailed(c)
+			return labFailed(c, fmt.Sprintf("prefix %d", c.Prefix))
+		}
+	}
+	return nil
+}
+
+// baseHasNone is the error for a base that has no kernel: it is bad input.
+func baseHasNone(r *lab.Result) error {
+	if len(r.Prefixes) == 0 || r.Prefixes[0].Index != 0 {
+		return nil
+	}
+	for _, k := range kernelsOf(&r.Prefixes[0]) {
+		if k.Status == lab.PrefixBuildFailed || k.Status == lab.PrefixBootFailed {
+			return &userError{strings.Replace(k.Detail, " kernel: ", " base: ", 1),
+				"no patch is to blame; take another --base, add what it needs with --prerequisite, or change the plan's kernel"}
 		}
 	}
 	return nil
@@ -399,9 +452,9 @@ func kernelsOf(p *lab.Prefix) []*lab.Prefix {
 	return all
 }
 
-// labFailed is the error for a cell that the lab could not run.
-func labFailed(c lab.Cell) error {
-	return &qemu.InfraError{Op: fmt.Sprintf("run %s on prefix %d", c.Case, c.Prefix), Err: fmt.Errorf("%s", c.Signature)}
+// labFailed is the error for a cell that the lab could not run, on a prefix or subset.
+func labFailed(c lab.Cell, where string) error {
+	return &qemu.InfraError{Op: fmt.Sprintf("run %s on %s", c.Case, where), Err: fmt.Errorf("%s", c.Signature)}
 }
 
 // preflight finds out before any work what would stop it later: a missing program, a full disk.

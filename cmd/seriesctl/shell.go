@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -54,9 +53,9 @@ reproducers and this host's own tools in PATH. A kernel that is not there is bui
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, rest := seriesAnd(args, 1)
-			prefix, err := strconv.Atoi(rest[0])
-			if err != nil || prefix < 0 {
-				return &userError{fmt.Sprintf("shell: %q is not a prefix", rest[0]), "like `seriesctl shell 4`"}
+			at, err := readRow("shell", rest[0])
+			if err != nil {
+				return err
 			}
 			switch qemu.GDB(o.gdb) {
 			case qemu.NoGDB, qemu.GDBRun, qemu.GDBWait:
@@ -67,7 +66,7 @@ reproducers and this host's own tools in PATH. A kernel that is not there is bui
 				return &userError{"shell: --console needs a terminal", "a script does without --console"}
 			}
 			return a.with(name, func(st *store.Store, s *series.Series) error {
-				return a.shell(cmd.Context(), st, s, prefix, &f, &o)
+				return a.shell(cmd.Context(), st, s, at, &f, &o)
 			})
 		},
 	}
@@ -86,8 +85,8 @@ reproducers and this host's own tools in PATH. A kernel that is not there is bui
 // errLeft is why a shell's context ended when the user left with Ctrl-A x.
 var errLeft = errors.New("left")
 
-// shell boots prefix for a person, or for a script on standard input.
-func (a *app) shell(ctx context.Context, st *store.Store, s *series.Series, prefix int, f *sourceFlags, o *shellFlags) (err error) {
+// shell boots a prefix or subset for a person, or for a script on standard input.
+func (a *app) shell(ctx context.Context, st *store.Store, s *series.Series, at lab.Variant, f *sourceFlags, o *shellFlags) (err error) {
 	f.defaults(st, s)
 	if a.plan == "" {
 		a.plan = f.Plan
@@ -107,7 +106,7 @@ func (a *app) shell(ctx context.Context, st *store.Store, s *series.Series, pref
 	}
 	p := a.progress()
 	defer p.Close()
-	host, key, err := a.shellImage(ctx, st, s, prefix, plan, f, o, p)
+	host, key, err := a.shellImage(ctx, st, s, at, plan, f, o, p)
 	if err != nil {
 		return err
 	}
@@ -117,11 +116,11 @@ func (a *app) shell(ctx context.Context, st *store.Store, s *series.Series, pref
 	if err != nil {
 		return err
 	}
-	return a.inShell(ctx, host, key, prefix, t, a.in, first, o)
+	return a.inShell(ctx, host, key, at.Name(), t, a.in, first, o)
 }
 
-// inShell boots the image of prefix that is kept under key and serves stdin until the shell ends; t is restored then.
-func (a *app) inShell(ctx context.Context, host *lab.Host, key string, prefix int, t *terminal, stdin io.Reader, first *testplan.Case, o *shellFlags) (err error) {
+// inShell boots the image of a prefix or subset, which where names, that is kept under key and serves stdin until the shell ends; t is restored then.
+func (a *app) inShell(ctx context.Context, host *lab.Host, key, where string, t *terminal, stdin io.Reader, first *testplan.Case, o *shellFlags) (err error) {
 	defer t.restore()
 	sh, closeShell, err := host.Shell(key)
 	if err != nil {
@@ -144,7 +143,7 @@ func (a *app) inShell(ctx context.Context, host *lab.Host, key string, prefix in
 		sh.Stdin = io.MultiReader(strings.NewReader(typed(first.Run.Argv, t.raw)), sh.Stdin)
 	}
 	if !a.quiet {
-		for _, line := range welcome(prefix, sh, t.raw) {
+		for _, line := range welcome(where, sh, t.raw) {
 			sh.Note(line)
 		}
 	}
@@ -180,12 +179,12 @@ func planCase(plan *testplan.Plan, name string) (*testplan.Case, error) {
 	return nil, &userError{fmt.Sprintf("shell: there is no case %s", name), "one of " + strings.Join(names, ", ")}
 }
 
-// shellImage makes sure that prefix has an image; key is what it is kept under. What the last run knows of the prefix is
-// enough when the image is there; else the series is applied again and the prefix built.
-func (a *app) shellImage(ctx context.Context, st *store.Store, s *series.Series, prefix int, plan *testplan.Plan, f *sourceFlags, o *shellFlags,
+// shellImage makes sure that a prefix or subset has an image; key is what it is kept under. What the last run knows of it is
+// enough when the image is there; else the series is applied again and it is built.
+func (a *app) shellImage(ctx context.Context, st *store.Store, s *series.Series, at lab.Variant, plan *testplan.Plan, f *sourceFlags, o *shellFlags,
 	p *report.Progress) (host *lab.Host, key string, err error) {
 	if f.Source == "" { // nor had the last run one
-		return nil, "", &userError{fmt.Sprintf("shell: prefix %d has no image: %s was not run yet", prefix, s.ID), fmt.Sprintf("`seriesctl run --prefixes %d --source DIR` makes it, or --source DIR here", prefix)}
+		return nil, "", &userError{fmt.Sprintf("shell: %s has no image: %s was not run yet", at.Name(), s.ID), fmt.Sprintf("`seriesctl run --%s --source DIR` makes it, or --source DIR here", rowFlag(at))}
 	}
 	if host, err = lab.NewHost(ctx, st, nil, plan, o.jobs, !o.noSandbox); err != nil {
 		return nil, "", err
@@ -197,25 +196,25 @@ func (a *app) shellImage(ctx context.Context, st *store.Store, s *series.Series,
 	build.Cases = nil // an image only
 	var last lab.Spec
 	if merr := st.Matrix(s.ID, &last); merr == nil && reflect.DeepEqual(f.Asked, last.Asked) {
-		for _, v := range last.Variants {
-			if v.Index != prefix || v.Status != series.Applied {
+		for _, v := range slices.Concat(last.Variants, last.Subsets) {
+			if !sameRow(v, at) || v.Status != series.Applied {
 				continue
 			}
 			spec, err := host.Spec(ctx, &build, []lab.Variant{v})
 			if err != nil {
 				return nil, "", err
 			}
-			if key := spec.Variants[0].Key; host.HasImage(key) {
+			if key := slices.Concat(spec.Variants, spec.Subsets)[0].Key; host.HasImage(key) {
 				return host, key, nil
 			}
 		}
 	}
-	key, err = a.buildPrefix(ctx, st, s, prefix, &build, f, host, !o.noSandbox, p)
+	key, err = a.buildRow(ctx, st, s, at, &build, f, host, !o.noSandbox, p)
 	return host, key, err
 }
 
-// buildPrefix applies s and builds one prefix of it.
-func (a *app) buildPrefix(ctx context.Context, st *store.Store, s *series.Series, prefix int, plan *testplan.Plan, f *sourceFlags, host *lab.Host,
+// buildRow applies s and builds one prefix or subset of it.
+func (a *app) buildRow(ctx context.Context, st *store.Store, s *series.Series, at lab.Variant, plan *testplan.Plan, f *sourceFlags, host *lab.Host,
 	sandbox bool, p *report.Progress) (string, error) {
 	unlock, err := st.Lock()
 	if err != nil {
@@ -230,35 +229,46 @@ func (a *app) buildPrefix(ctx context.Context, st *store.Store, s *series.Series
 		return "", err
 	}
 	defer ap.close()
-	if prefix >= len(ap.variants) {
-		return "", &userError{fmt.Sprintf("shell: there is no prefix %d", prefix), fmt.Sprintf("the series has 0 to %d", len(ap.variants)-1)}
+	v := at
+	switch {
+	case at.Subset != nil:
+		if v, err = ap.subsetVariant(ctx, at.Subset); err != nil {
+			return "", err
+		}
+		if v.Status != series.Applied {
+			return "", ap.doesNotApply(ctx, &v)
+		}
+	case at.Index >= len(ap.variants):
+		return "", &userError{"shell: there is no " + at.Name(), fmt.Sprintf("the series has 0 to %d", len(ap.variants)-1)}
+	default:
+		v.Variant = ap.variants[at.Index]
 	}
-	v := ap.variants[prefix]
 	if v.Status != series.Applied {
 		if err := conflict(s, ap.patches, ap.variants); err != nil {
 			return "", err
 		}
-		return "", &foundError{fmt.Sprintf("shell: prefix %d: %s", prefix, v.Status), ""}
+		return "", &foundError{fmt.Sprintf("shell: %s: %s", at.Name(), v.Status), ""}
 	}
 	host.Source = ap.source
-	spec, err := host.Spec(ctx, plan, []lab.Variant{{Variant: v}})
+	spec, err := host.Spec(ctx, plan, []lab.Variant{v})
 	if err != nil {
 		return "", err
 	}
+	v = slices.Concat(spec.Variants, spec.Subsets)[0]
 	spec.Series, spec.Subject = s.ID, s.Subject
 	w := newWatcher(st, p, spec)
 	defer w.close()
 	engine := &lab.Engine{Store: st, Spec: spec, Maker: host, Workers: 1, Notify: w.event, Watch: w.status}
 	w.over(engine)
-	err = engine.Image(ctx, spec.Variants[0])
+	err = engine.Image(ctx, v)
 	if failed := (*qemu.BuildError)(nil); errors.As(err, &failed) {
-		return "", &foundError{fmt.Sprintf("shell: prefix %d: %s", prefix, failed), "the whole output is in " + st.Rel(failed.Log) + " of the workspace"}
+		return "", &foundError{fmt.Sprintf("shell: %s: %s", at.Name(), failed), "the whole output is in " + st.Rel(failed.Log) + " of the workspace"}
 	}
-	return spec.Variants[0].Key, err
+	return v.Key, err
 }
 
 // welcome says what is where.
-func welcome(prefix int, sh *qemu.Shell, person bool) []string {
+func welcome(where string, sh *qemu.Shell, person bool) []string {
 	var names, dirs []string
 	for name := range sh.Machine.Programs {
 		names = append(names, name)
@@ -267,7 +277,7 @@ func welcome(prefix int, sh *qemu.Shell, person bool) []string {
 	for _, fs := range sh.Machine.Filesystems {
 		dirs = append(dirs, "/fs/"+fs.Name)
 	}
-	lines := []string{fmt.Sprintf("prefix %d on %s; file systems, fresh: %s (REPRO_DIR says where the reproducers work)", prefix, sh.Machine.Accel, strings.Join(dirs, ", ")),
+	lines := []string{fmt.Sprintf("%s on %s; file systems, fresh: %s (REPRO_DIR says where the reproducers work)", where, sh.Machine.Accel, strings.Join(dirs, ", ")),
 		"reproducers in PATH: " + strings.Join(names, ", ")}
 	if person {
 		lines = append(lines, "leave with exit or Ctrl-A x; nothing is kept")

@@ -61,7 +61,7 @@ func begin(spec *lab.Spec, name string) (*lab.Session, error) {
 			continue
 		}
 		one := *k
-		one.Cases, one.Checks, one.More = one.Cases[i:i+1], nil, nil
+		one.Cases, one.Checks, one.More, one.Subsets = one.Cases[i:i+1], nil, nil, nil
 		return lab.NewSession(&one, name, "", "")
 	}
 	return nil, fmt.Errorf("bisect: there is no case %s", name)

@@ -98,10 +98,10 @@ func (w *watcher) event(ev lab.Event) {
 		return
 	}
 	if ev.Case == "" {
-		w.p.Finished(fmt.Sprintf("prefix %d: %s", ev.Prefix, ev.Text))
+		w.p.Finished(fmt.Sprintf("%s: %s", w.spec.Where(ev.Prefix), ev.Text))
 		return
 	}
-	w.p.Finished(fmt.Sprintf("prefix %d: %s: %s", ev.Prefix, ev.Case, ev.Text))
+	w.p.Finished(fmt.Sprintf("%s: %s: %s", w.spec.Where(ev.Prefix), ev.Case, ev.Text))
 }
 
 func (w *watcher) close() {
@@ -122,10 +122,11 @@ func statusLine(s lab.Status) string {
 		line += part
 	}
 	if b := s.Build; b != nil {
-		part := fmt.Sprintf("prefix %d: %s", b.Prefix, b.Step)
+		part := b.Where()
 		if b.Kernel != "" {
-			part = fmt.Sprintf("prefix %d as %s: %s", b.Prefix, b.Kernel, b.Step)
+			part += " as " + b.Kernel
 		}
+		part += ": " + b.Step
 		if b.File != "" {
 			part += " " + b.File
 		}
@@ -142,7 +143,7 @@ func statusLine(s lab.Status) string {
 		if what == "" {
 			what = r.Step
 		}
-		add(fmt.Sprintf("prefix %d: %s", r.Prefix, what))
+		add(r.Where() + ": " + what)
 	}
 	return line
 }

@@ -71,7 +71,7 @@ const checkpatch = "scripts/checkpatch.pl"
 
 func checkedFiles(variants []Variant, i int) []string {
 	files := slices.Clone(variants[i].Files)
-	if i+1 < len(variants) {
+	if i+1 < len(variants) && variants[i+1].Subset == nil {
 		files = append(files, variants[i+1].Files...)
 	}
 	slices.Sort(files)

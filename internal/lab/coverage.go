@@ -70,7 +70,7 @@ func (h *Host) foresee(dotConfig string) {
 	h.foreseen = true
 	var list []Prefix
 	for _, v := range h.variants {
-		if v.Status != series.Applied || len(v.Files) == 0 {
+		if v.Status != series.Applied || len(v.Files) == 0 || v.Subset != nil {
 			continue
 		}
 		if _, err := h.Store.Build(v.Key); !errors.Is(err, store.ErrNotFound) {

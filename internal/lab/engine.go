@@ -98,6 +98,9 @@ func (e *Engine) Run(ctx context.Context) (_ *Result, err error) {
 		// Checks compare a prefix's objects with those of the prefix before.
 		all := slices.ContainsFunc(e.Spec.Checks, func(name string) bool { return name != qemu.CheckPatch })
 		strategy = Matrix{e.Spec.limits(), all}
+		if n := len(e.Spec.Subsets); n > 0 {
+			strategy = inTurn{strategy, e.Spec.besideAll()}
+		}
 	}
 	loader := NewLoader(e.Store, e.Spec)
 	said := ""
@@ -151,7 +154,7 @@ func (e *Engine) jobs(r *Result, state *State, wants []Want) []*job {
 	}
 	var jobs []*job
 	for _, i := range slices.Sorted(maps.Keys(cells)) {
-		jobs = append(jobs, &job{variant: e.Spec.Variants[i], image: r.Prefixes[i].Image, cells: cells[i]})
+		jobs = append(jobs, &job{variant: *e.Spec.row(i), image: r.rows()[i].Image, cells: cells[i]})
 	}
 	return jobs
 }
@@ -271,7 +274,7 @@ func (e *Engine) build(ctx context.Context, j *job) error {
 		j.cells = nil
 		return nil
 	case known && b.Image != j.image:
-		return &qemu.InfraError{Op: "build kernel", Err: fmt.Errorf("prefix %d built again gave another image: the build is not reproducible", j.variant.Index)}
+		return &qemu.InfraError{Op: "build kernel", Err: fmt.Errorf("%s built again gave another image: the build is not reproducible", j.variant.Name())}
 	}
 	e.settle(Activity{Prefix: j.variant.Index})
 	e.notify(Event{Prefix: j.variant.Index, Text: fmt.Sprintf("built in %.1f s, %d objects compiled", b.Seconds, b.Compiled)})
@@ -410,7 +413,7 @@ func (e *Engine) boot(ctx context.Context, j *job) (Machine, error) {
 				return nil, err
 			}
 			if booted {
-				return nil, &qemu.InfraError{Op: fmt.Sprintf("boot prefix %d again", j.variant.Index), Err: kernel}
+				return nil, &qemu.InfraError{Op: fmt.Sprintf("boot %s again", j.variant.Name()), Err: kernel}
 			}
 			e.notify(Event{Prefix: j.variant.Index, Text: kernel.Error(), Bad: true})
 			return nil, e.Store.PutBoot(bootKey(j.image, e.Spec.Machine), store.Boot{Detail: kernel.Error(), Log: e.Store.Rel(kernel.Log)})

@@ -5,7 +5,8 @@ import "fmt"
 // Further is a strategy that gives each cell so many runs more than it had when it was first asked, and stops. One that the lab
 // failed to run before is tried again.
 type Further struct {
-	Runs int
+	Runs    int
+	Subsets []int // places of the subsets that get them instead of the prefixes, nil for these
 
 	goals map[furtherCell]int
 }
@@ -21,7 +22,14 @@ func (f *Further) Next(s *State) (wants []Want, why string) {
 	if f.goals == nil {
 		f.goals = map[furtherCell]int{}
 	}
-	for i, col := range s.Columns {
+	rows := f.Subsets
+	if rows == nil {
+		for i := range s.Columns {
+			rows = append(rows, i)
+		}
+	}
+	for _, i := range rows {
+		col := s.row(i)
 		if col.Image == "" && !col.Pending {
 			continue
 		}

@@ -108,7 +108,7 @@ func configOf(k testplan.Kernel) qemu.Config {
 	return qemu.Config{Base: k.Config, Fragments: k.Fragments, Options: k.Options}
 }
 
-// Spec resolves what a run asks for to content keys. Accel must be set.
+// Spec resolves what a run asks for to content keys. Among variants subsets come last. Accel must be set.
 func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (*Spec, error) {
 	toolchain, err := qemu.Toolchain(ctx)
 	if err != nil {
@@ -127,9 +127,13 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 		if v.Status == series.Applied {
 			v.Key = qemu.ImageKey(string(v.Tree), config, toolchain)
 		}
-		spec.Variants = append(spec.Variants, v)
+		if v.Subset == nil {
+			spec.Variants = append(spec.Variants, v)
+		} else {
+			spec.Subsets = append(spec.Subsets, v)
+		}
 	}
-	h.variants = spec.Variants
+	h.variants = slices.Concat(spec.Variants, spec.Subsets)
 	for i := range spec.Variants {
 		if spec.Variants[i].Checks, err = h.checkKeys(p.Checks, spec.Variants, i); err != nil {
 			return nil, err
@@ -209,7 +213,7 @@ func (h *Host) Configure(ctx context.Context) error {
 func (h *Host) checkout(ctx context.Context, v Variant, progress func(done, total int)) error {
 	changed, err := h.Source.Checkout(ctx, v.Tree, h.Builder.SourceDir(), progress)
 	if err != nil {
-		return fmt.Errorf("check out prefix %d: %w", v.Index, err)
+		return fmt.Errorf("check out %s: %w", v.Name(), err)
 	}
 	h.Builder.Changed = append(h.Builder.Changed, changed...)
 	return nil

@@ -52,6 +52,9 @@ func (l *Loader) Load() (*Result, error) {
 		for i := range o.Prefixes {
 			r.Prefixes[i].Kernels = append(r.Prefixes[i].Kernels, o.Prefixes[i])
 		}
+		for i := range o.Subsets {
+			r.Subsets[i].add(&o.Subsets[i])
+		}
 		r.Cases = append(r.Cases, o.Cases...)
 		r.Attributions = append(r.Attributions, o.Attributions...)
 		r.Undecided = append(r.Undecided, o.Undecided...)
@@ -76,11 +79,11 @@ func (l *Loader) load() (*Result, *State, error) {
 	st, spec := l.st, l.spec
 	r := &Result{Series: spec.Series, Subject: spec.Subject, Base: spec.Base, Config: spec.Config, Accel: spec.Accel,
 		Prefixes: []Prefix{}, Cases: []testplan.Case{}, Cells: []Cell{}, Attributions: []testplan.Attribution{}, Undecided: []Undecided{}}
-	state := &State{Lost: map[CellID]bool{}, Cost: defaultCost, blank: map[CellID]int{}}
+	state := &State{last: len(spec.Patches) - 1, Lost: map[CellID]bool{}, Cost: defaultCost, blank: map[CellID]int{}}
 	first := map[string]int{} // image → lowest prefix that has it
 	var seconds []float64
 	for _, v := range spec.Variants {
-		p, err := prefix(st, spec, v)
+		p, err := prefix(st, spec, &v)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -104,19 +107,9 @@ func (l *Loader) load() (*Result, *State, error) {
 	for _, c := range state.Cases {
 		r.Cases = append(r.Cases, c.Case)
 	}
-	for i, v := range spec.Variants {
-		p := r.Prefixes[i]
-		column := testplan.Column{Prefix: v.Index, Pending: p.Status == PrefixPending, Runs: map[string][]testplan.Judgement{}}
-		if p.Status == PrefixOK {
-			column.Image = p.Image
-		}
-		for k, c := range state.Cases {
-			cell, runs := cell(p, c, records.runs[i][c.Key])
-			column.Runs[c.Name] = runs
-			state.Lost[CellID{i, k}] = cell.infra >= infraTries || cell.blank >= infraTries || cell.blank > 0 && cell.Runs == 0
-			state.blank[CellID{i, k}] = cell.blank
-			r.Cells = append(r.Cells, cell)
-		}
+	for i := range spec.Variants {
+		column, cells := state.column(i, r.Prefixes[i], records.runs[i])
+		r.Cells = append(r.Cells, cells...)
 		state.Columns = append(state.Columns, column)
 	}
 	if err := addChecks(st, spec, r.Prefixes); err != nil {
@@ -124,6 +117,9 @@ func (l *Loader) load() (*Result, *State, error) {
 	}
 	if slices.Sort(seconds); len(seconds) > 0 {
 		state.Cost.Build = seconds[len(seconds)/2]
+	}
+	if r.Subsets, err = l.readSubsets(state, first); err != nil {
+		return nil, nil, err
 	}
 	for c := range state.Cases {
 		in := state.inquire(c, testplan.Question{Confidence: spec.limits().Confidence}, spec.limits())
@@ -135,13 +131,33 @@ func (l *Loader) load() (*Result, *State, error) {
 		if in.Bad && !in.settled() {
 			r.Undecided = append(r.Undecided, in.more())
 		}
+		for i := range r.Subsets {
+			state.compare(in, len(state.Columns)+i, &r.Subsets[i])
+		}
 	}
 	return r, state, nil
 }
 
+// column is what was seen on the variant at place i, for a strategy and as cells.
+func (s *State) column(i int, p Prefix, runs map[string][]record) (testplan.Column, []Cell) {
+	column := testplan.Column{Prefix: p.Index, Pending: p.Status == PrefixPending, Runs: map[string][]testplan.Judgement{}}
+	if p.Status == PrefixOK {
+		column.Image = p.Image
+	}
+	var cells []Cell
+	for k, c := range s.Cases {
+		cell, judged := cell(p, c, runs[c.Key])
+		column.Runs[c.Name] = judged
+		s.Lost[CellID{i, k}] = cell.infra >= infraTries || cell.blank >= infraTries || cell.blank > 0 && cell.Runs == 0
+		s.blank[CellID{i, k}] = cell.blank
+		cells = append(cells, cell)
+	}
+	return column, cells
+}
+
 // prefix reads how far a variant is.
-func prefix(st *store.Store, spec *Spec, v Variant) (Prefix, error) {
-	p := Prefix{Kernel: spec.Kernel, Index: v.Index, Patch: spec.Patches[v.Index], Subject: v.Subject, Tree: string(v.Tree), Warnings: noWarnings, Status: PrefixPending}
+func prefix(st *store.Store, spec *Spec, v *Variant) (Prefix, error) {
+	p := Prefix{Kernel: spec.Kernel, Index: v.Index, Patch: spec.patch(v), Subject: v.Subject, Tree: string(v.Tree), Warnings: noWarnings, Status: PrefixPending}
 	switch v.Status {
 	case series.Conflict:
 		p.Status = PrefixConflict
@@ -234,7 +250,8 @@ func Runs(st *store.Store, spec *Spec, prefixIndex int, caseName string) ([]Run,
 		}
 	}
 	var runs []Run
-	for _, v := range spec.Variants {
+	for i := range spec.rows() {
+		v := spec.row(i)
 		if v.Index != prefixIndex || v.Key == "" {
 			continue
 		}
@@ -271,8 +288,7 @@ func pointers(list []Prefix) []*Prefix {
 
 // Overlay marks in r what a run is doing now.
 func Overlay(r *Result, s Status) {
-	for i := range r.Prefixes {
-		p := &r.Prefixes[i]
+	for _, p := range r.rows() {
 		if s.Build == nil || p.Index != s.Build.Prefix {
 			continue
 		}
@@ -286,9 +302,10 @@ func Overlay(r *Result, s Status) {
 		prefix int
 		name   string
 	}
-	cells := make(map[id]*Cell, len(r.Cells))
-	for i := range r.Cells {
-		cells[id{r.Cells[i].Prefix, r.Cells[i].Case}] = &r.Cells[i]
+	all := r.cells()
+	cells := make(map[id]*Cell, len(all))
+	for _, c := range all {
+		cells[id{c.Prefix, c.Case}] = c
 	}
 	for _, w := range s.Wanted {
 		if c := cells[id{w.Prefix, w.Case}]; c != nil && c.Runs < w.Runs {
@@ -296,8 +313,8 @@ func Overlay(r *Result, s Status) {
 		}
 	}
 	for _, a := range s.Running {
-		for i := range r.Cells {
-			if c := &r.Cells[i]; a.Prefix == c.Prefix && (a.Case == c.Case || strings.HasPrefix(c.Case, a.Case+":")) {
+		for _, c := range all {
+			if a.Prefix == c.Prefix && (a.Case == c.Case || strings.HasPrefix(c.Case, a.Case+":")) {
 				c.State, c.Started, c.Log = CellRunning, a.Started, a.Log
 			}
 		}

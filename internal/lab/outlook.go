@@ -33,7 +33,7 @@ func Outlooks(st *store.Store, spec *Spec, name string) (*Outlook, error) {
 
 func outlook(st *store.Store, spec *Spec, name string) (*Outlook, error) {
 	bare := *spec
-	bare.Checks, bare.More = nil, nil
+	bare.Checks, bare.More, bare.Subsets = nil, nil, nil
 	r, state, err := load(st, &bare)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type Result struct {
 	Prefixes     []Prefix               `json:"prefixes"`
 	Cases        []testplan.Case        `json:"cases"`
 	Cells        []Cell                 `json:"cells"` // by prefix, then in the order of Cases
+	Subsets      []SubsetRow            `json:"subsets,omitempty"`
 	Attributions []testplan.Attribution `json:"attributions"`
 	Undecided    []Undecided            `json:"undecided"` // the cases that fail somewhere and need more runs
 	Totals       Totals                 `json:"totals"`
@@ -64,6 +65,29 @@ type Prefix struct {
 	Checks       []Check           `json:"checks,omitempty"`       // builds, warnings, and those that the plan asks for
 	Coverage     Coverage          `json:"coverage,omitempty"`
 	Files        []qemu.FileUse    `json:"files,omitempty"` // that its last patch touches
+}
+
+// SubsetRow is a subset of the patches that was run, or is to be, beside the prefixes. Its Index goes on from the last
+// prefix of the series; its cells name it by that.
+type SubsetRow struct {
+	Patches []int `json:"patches"` // numbers in the series, in the order they were applied
+	Prefix
+	Cells []Cell `json:"cells"` // in the order of Cases
+	// What it does beside the base and beside the whole series. A case that is not listed is the same there, or not known.
+	Base  []Comparison `json:"beside_base"`
+	Whole []Comparison `json:"beside_series"`
+}
+
+// Name is "2,4-6".
+func (r *SubsetRow) Name() string { return List(r.Patches) }
+
+// Comparison is how a case does on one kernel beside another.
+type Comparison struct {
+	Case        string          `json:"case"`
+	Effect      testplan.Effect `json:"effect"`
+	Before      string          `json:"before"` // on the other: outcome and signature
+	After       string          `json:"after"`
+	Probability float64         `json:"probability"`
 }
 
 // FailsAs says whether p has no image for the reason that before, the prefix below it, has none: then its patch is not to blame.

@@ -108,7 +108,7 @@ func (e *Engine) leave(a Activity, why string) {
 				a.Log = r.Log
 			}
 		}
-		left := Left{Activity{Prefix: a.Prefix, Kernel: a.Kernel, Case: a.Case, Log: a.Log, Started: time.Now()}, e.Spec.Series, why}
+		left := Left{Activity{Prefix: a.Prefix, Subset: e.Spec.subset(a.Prefix), Kernel: a.Kernel, Case: a.Case, Log: a.Log, Started: time.Now()}, e.Spec.Series, why}
 		s.Left = append(slices.DeleteFunc(slices.Clone(s.Left), left.Same), left)
 	})
 }
@@ -127,7 +127,7 @@ func (e *Engine) forgive(s *State) {
 	defer e.mu.Unlock()
 	for id := range s.Lost {
 		name := e.caseOf(s, Want{CellID: id}).Name
-		if e.skips.again[skipKey{e.Spec.Variants[id.Variant].Index, name}] {
+		if e.skips.again[skipKey{e.Spec.row(id.Variant).Index, name}] {
 			s.Lost[id] = false
 		}
 	}
@@ -172,7 +172,7 @@ func (e *Engine) skippable(ctx context.Context, prefix int, caseName string) (co
 // notSkipped are the wants of cells that were not given up.
 func (e *Engine) notSkipped(s *State, wants []Want) []Want {
 	return slices.DeleteFunc(wants, func(w Want) bool {
-		return e.skipped(e.Spec.Variants[w.Variant].Index, e.caseOf(s, w).Name)
+		return e.skipped(e.Spec.row(w.Variant).Index, e.caseOf(s, w).Name)
 	})
 }
 

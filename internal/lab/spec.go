@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"fmt"
+
 	"github.com/seriesctl/seriesctl/qemu"
 	"github.com/seriesctl/seriesctl/series"
 	"github.com/seriesctl/seriesctl/testplan"
@@ -14,9 +16,10 @@ type Spec struct {
 	Base     string    `json:"base"`
 	Config   string    `json:"config"`
 	Accel    string    `json:"accel"`
-	Machine  string    `json:"machine"` // key of the VM settings
-	Variants []Variant `json:"variants"`
-	Patches  []int     `json:"patches"` // by prefix, of all prefixes: the number in the series of its last patch; 0 for the base
+	Machine  string    `json:"machine"`           // key of the VM settings
+	Variants []Variant `json:"variants"`          // the prefixes
+	Subsets  []Variant `json:"subsets,omitempty"` // that were run, too: their Index goes on from the last prefix of the series
+	Patches  []int     `json:"patches"`           // by prefix, of all prefixes: the number in the series of its last patch; 0 for the base
 	Cases    []Case    `json:"cases"`
 	Checks   []string  `json:"checks,omitempty"` // names, in the order to show them
 	Kernel   string    `json:"kernel,omitempty"` // the name of the plan's kernel
@@ -43,13 +46,59 @@ type Asked struct {
 // Variant is one line of the matrix: a tree and the key of its image.
 type Variant struct {
 	series.Variant
+	// Subset are the numbers of its patches when it is no prefix, in the order they were applied.
+	Subset []int `json:"subset,omitempty"`
+
 	Key   string   `json:"key,omitempty"`   // of its build; "" without a tree
-	Files []string `json:"files,omitempty"` // that its last patch touches
+	Files []string `json:"files,omitempty"` // that its last patch touches; all those of a subset
 
 	// Checks are the keys of what the checks of its last patch found, by the check's name.
 	Checks map[string]string `json:"checks,omitempty"`
 	// Last is its last patch, nil for the base. It is there while a run prepares its Spec only.
 	Last *series.Patch `json:"-"`
+}
+
+// Name is "prefix 3" or "subset 2,4-6".
+func (v *Variant) Name() string {
+	if v.Subset != nil {
+		return "subset " + List(v.Subset)
+	}
+	return fmt.Sprintf("prefix %d", v.Index)
+}
+
+// row is a variant by its place: the prefixes, then the subsets.
+func (s *Spec) row(i int) *Variant {
+	if i < len(s.Variants) {
+		return &s.Variants[i]
+	}
+	return &s.Subsets[i-len(s.Variants)]
+}
+
+// rows is how many variants there are.
+func (s *Spec) rows() int { return len(s.Variants) + len(s.Subsets) }
+
+// patch is the number in the series of a variant's last patch, 0 for the base.
+func (s *Spec) patch(v *Variant) int {
+	if n := len(v.Subset); n > 0 {
+		return v.Subset[n-1]
+	}
+	return s.Patches[v.Index]
+}
+
+// subset is the name of the subset that has an index, "" where that is a prefix's.
+func (s *Spec) subset(index int) string {
+	for _, v := range s.Subsets {
+		if v.Index == index {
+			return List(v.Subset)
+		}
+	}
+	return ""
+}
+
+// Where is "prefix 3" or "subset 2,4-6", of the variant that has an index.
+func (s *Spec) Where(index int) string {
+	a := Activity{Prefix: index, Subset: s.subset(index)}
+	return a.Where()
 }
 
 // Case is a case and the key of its cells, which holds everything but the image.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +24,8 @@ type Status struct {
 
 // Activity is one thing going on.
 type Activity struct {
-	Prefix  int       `json:"prefix"`
+	Prefix  int       `json:"prefix"`           // its index; that of a subset goes on from the last prefix
+	Subset  string    `json:"subset,omitempty"` // "2,4-6", of a subset
 	Kernel  string    `json:"kernel,omitempty"` // of a build or boot: the plan's kernel
 	Case    string    `json:"case,omitempty"`   // of a run
 	Step    string    `json:"step,omitempty"`   // of a build or boot: "compiling", "booting"
@@ -32,6 +34,14 @@ type Activity struct {
 	Total   int       `json:"total,omitempty"` // 0: unknown
 	Log     string    `json:"log,omitempty"`   // its output or console so far, relative to the workspace
 	Started time.Time `json:"started"`
+}
+
+// Where is "prefix 3" or "subset 2,4-6".
+func (a *Activity) Where() string {
+	if a.Subset != "" {
+		return "subset " + a.Subset
+	}
+	return fmt.Sprintf("prefix %d", a.Prefix)
 }
 
 // Wanted is a cell that a run still has to get to a number of runs.
@@ -95,6 +105,7 @@ func (a Activity) is(b Activity) bool {
 
 // running notes the start (+1) or the end (-1) of an activity of a VM.
 func (e *Engine) running(a Activity, change int) {
+	a.Subset = e.Spec.subset(a.Prefix)
 	e.activity(func(s *Status) {
 		if change > 0 {
 			s.Running = append(slices.Clone(s.Running), a)
@@ -108,6 +119,13 @@ func (e *Engine) activity(change func(*Status)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	change(&e.status)
+	if b := e.status.Build; b != nil && b.Subset == "" {
+		if name := e.Spec.subset(b.Prefix); name != "" {
+			named := *b
+			named.Subset = name
+			e.status.Build = &named
+		}
+	}
 	if e.Watch != nil {
 		e.Watch(e.status)
 	}

@@ -16,16 +16,26 @@ type Strategy interface {
 
 // State is what is known of a matrix.
 type State struct {
-	Columns []testplan.Column // one a variant
+	Columns []testplan.Column // one a prefix
+	Subsets []testplan.Column // one a subset: no strategy for prefixes sees them, as they are no steps of the series
 	Cases   []Case
 	Lost    map[CellID]bool // cells that the lab fails to run, and those that skip themselves
 	Cost    Cost
 
+	last    int                                                                        // the last prefix of the series
 	blank   map[CellID]int                                                             // runs that are no evidence; they count for none of those that are wanted
 	examine func(matrix []testplan.Column, c int, q testplan.Question) *testplan.Study // nil is testplan.Examine
 }
 
-// CellID is a cell by the places of its variant and its case in the Spec.
+// row is the column of a variant by its place: the prefixes, then the subsets.
+func (s *State) row(i int) *testplan.Column {
+	if i < len(s.Columns) {
+		return &s.Columns[i]
+	}
+	return &s.Subsets[i-len(s.Columns)]
+}
+
+// CellID is a cell by the places of its variant, the prefixes before the subsets, and its case in the Spec.
 type CellID struct{ Variant, Case int }
 
 // Want is a cell and how many runs it shall have in all. Its variant is built first where it is not.

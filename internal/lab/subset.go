@@ -18,6 +18,8 @@ type Subset struct {
 	Spare []int
 	// Ran is the prefix that has just these patches, -1 for none: then what the matrix shows of it is what the subset does.
 	Ran int
+	// Row is what was seen of just these patches where they are no prefix, nil where they were not run.
+	Row *SubsetRow
 }
 
 // Consider says what g, what the patches need of each other, and r, the matrix of the prefixes, tell about a subset.
@@ -47,6 +49,9 @@ func Consider(r *Result, g *series.Graph, patches []int) *Subset {
 		if p.Index == len(so) && slices.Equal(so, s.Patches) && p.Status == PrefixOK {
 			s.Ran = p.Index
 		}
+	}
+	if row := r.Row(s.Patches); row != nil && row.Status == PrefixOK {
+		s.Row = row
 	}
 	for _, a := range r.Attributions {
 		if slices.Contains(s.Patches, a.Patch) {

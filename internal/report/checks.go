@@ -25,10 +25,10 @@ type checkRow struct {
 // checkRows are the checks, in their order; none when no prefix has any.
 func (m *Matrix) checkRows() []checkRow {
 	var rows []checkRow
-	for row := range m.Rows() {
+	for row := range m.Prefixes() {
 		for i, c := range allChecks(m.Prefix(row)) {
 			if i == len(rows) {
-				rows = append(rows, checkRow{name: c.Name, words: make([]string, m.Rows())})
+				rows = append(rows, checkRow{name: c.Name, words: make([]string, m.Prefixes())})
 			}
 			rows[i].words[row] = checkWord(c)
 		}
@@ -72,7 +72,7 @@ type finding struct {
 // are left out.
 func (m *Matrix) findings() []finding {
 	var out []finding
-	for row := range m.Rows() {
+	for row := range m.Prefixes() {
 		out = append(out, findingsOf(m.Prefix(row))...)
 	}
 	return out
@@ -138,7 +138,7 @@ func (t textPrinter) checks(b *bytes.Buffer, m *Matrix) {
 	for _, r := range rows {
 		label = max(label, plain.Width(r.name))
 	}
-	head := make([]string, m.Rows())
+	head := make([]string, m.Prefixes())
 	for row := range head {
 		head[row] = fmt.Sprint(m.Prefix(row).Index)
 	}
@@ -173,7 +173,7 @@ func (p markdownPrinter) checks(b *bytes.Buffer, m *Matrix) {
 	}
 	b.WriteString("### Checks of each prefix\n\n| check |")
 	rule := "| --- |"
-	for row := range m.Rows() {
+	for row := range m.Prefixes() {
 		fmt.Fprintf(b, " %d |", m.Prefix(row).Index)
 		rule += " --- |"
 	}

@@ -27,6 +27,11 @@ func (jsonPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 		}
 		out.Prefixes[i].Warnings = list[qemu.Diagnostic](out.Prefixes[i].Warnings)
 	}
+	out.Subsets = append([]lab.SubsetRow(nil), r.Subsets...)
+	for i := range out.Subsets {
+		s := &out.Subsets[i]
+		s.Cells, s.Base, s.Whole, s.Warnings = list(s.Cells), list(s.Base), list(s.Whole), list(s.Warnings)
+	}
 	return encode(b, out)
 }
 

@@ -49,8 +49,9 @@ func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	if items := m.legend(); len(items) > 0 {
 		fmt.Fprintf(b, "%s\n\n", strings.Join(items, "; "))
 	}
-	p.notes(b, m)
+	p.notes(b, "What each patch does", m.Notes())
 	p.checks(b, m)
+	p.notes(b, "What each subset does beside the base", m.SubsetNotes())
 	for _, u := range r.Undecided {
 		fmt.Fprintf(b, "- %s is undecided (%d%% sure): %s would tell\n", code(u.Case), percent(u.Sure), needs(u))
 	}
@@ -58,7 +59,7 @@ func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 		b.WriteByte('\n')
 	}
 	if tally := m.tally(); tally != "" {
-		fmt.Fprintf(b, "%s: %s; ", count(m.Rows()*m.Cols(), "cell"), tally)
+		fmt.Fprintf(b, "%s: %s; ", count(m.Prefixes()*m.Cols(), "cell"), tally)
 	}
 	fmt.Fprintf(b, "%s.\n", totals(r.Totals))
 	return nil
@@ -72,14 +73,11 @@ func (p markdownPrinter) table(b *bytes.Buffer, m *Matrix, from, to int) {
 	}
 	rows = append(rows, head)
 	for row := range m.Rows() {
-		pre := m.Prefix(row)
-		subject := plain.Line(pre.Subject)
-		if pre.Index == 0 && subject == "" {
-			subject = "base"
-		} else {
+		subject := plain.Line(m.Subject(row))
+		if subject == plain.Line(m.Prefix(row).Subject) {
 			subject = code(plain.Cut(subject, subjectWidth, "…"))
 		}
-		line := []string{fmt.Sprint(pre.Index), strings.ReplaceAll(subject, "|", `\|`)}
+		line := []string{m.Name(row), strings.ReplaceAll(subject, "|", `\|`)}
 		for col := from; col < to; col++ {
 			cell := m.Word(row, col)
 			if mark := m.Mark(row, col); mark != "" {
@@ -119,12 +117,11 @@ func (p markdownPrinter) table(b *bytes.Buffer, m *Matrix, from, to int) {
 	b.WriteByte('\n')
 }
 
-func (p markdownPrinter) notes(b *bytes.Buffer, m *Matrix) {
-	notes := m.Notes()
+func (p markdownPrinter) notes(b *bytes.Buffer, title string, notes []Note) {
 	if len(notes) == 0 {
 		return
 	}
-	b.WriteString("### What each patch does\n\n")
+	fmt.Fprintf(b, "### %s\n\n", title)
 	for _, n := range notes {
 		fmt.Fprintf(b, "- **%s**", n.who())
 		if n.Subject != "" {
@@ -142,7 +139,8 @@ func (p markdownPrinter) notes(b *bytes.Buffer, m *Matrix) {
 			for i, name := range c.Cases {
 				names[i] = code(name)
 			}
-			fmt.Fprintf(b, "  - %s %s: %s → %s%s\n", effectVerb(c.Effect, c.First, c.Patch), strings.Join(names, ", "), code(c.Before), code(c.After), sure(c.Probability))
+			c.Before, c.After = code(c.Before), code(c.After)
+			fmt.Fprintf(b, "  - %s %s: %s%s\n", effectVerb(c.Effect, c.First, c.Patch), strings.Join(names, ", "), c.states(), c.tail())
 		}
 	}
 	b.WriteByte('\n')

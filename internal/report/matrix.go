@@ -3,30 +3,38 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/testplan"
 )
 
-// Matrix is a lab.Result laid out as rows and columns: a row per prefix in its order, a column per case,
+// Matrix is a lab.Result laid out as rows and columns: a row per prefix in its order, then one per subset, a column per case,
 // cases of one file system side by side. It reads the Result and keeps pointers into it.
 type Matrix struct {
 	Result *lab.Result
 
+	rows    []*lab.Prefix
 	cols    []int                   // column → index in Result.Cases
 	cells   []*lab.Cell             // row*len(cols)+column; nil where the Result has none
-	effects []*testplan.Attribution // likewise; nil where the patch does nothing that is known
+	effects []*testplan.Attribution // likewise; nil where the patch does nothing that is known; of a subset beside the base
+	whole   []*lab.Comparison       // likewise, of a subset: where the whole series does otherwise
 }
 
 // NewMatrix lays out r. Its cost is in the number of cells.
 func NewMatrix(r *lab.Result) *Matrix {
 	m := &Matrix{Result: r}
-	rows := make(map[int]int, len(r.Prefixes))    // prefix index → row
+	rows := make(map[int]int, len(r.Prefixes))    // index → row
 	patches := make(map[int]int, len(r.Prefixes)) // number of its last patch → row
 	for i, p := range r.Prefixes {
 		rows[p.Index] = i
 		patches[p.Patch] = i
+		m.rows = append(m.rows, &r.Prefixes[i])
+	}
+	for i := range r.Subsets {
+		rows[r.Subsets[i].Index] = len(m.rows)
+		m.rows = append(m.rows, &r.Subsets[i].Prefix)
 	}
 	var order []string
 	byFS := map[string][]int{}
@@ -44,14 +52,33 @@ func NewMatrix(r *lab.Result) *Matrix {
 			m.cols = append(m.cols, i)
 		}
 	}
-	m.cells = make([]*lab.Cell, len(r.Prefixes)*len(m.cols))
+	m.cells = make([]*lab.Cell, len(m.rows)*len(m.cols))
 	m.effects = make([]*testplan.Attribution, len(m.cells))
-	for i := range r.Cells {
-		c := &r.Cells[i]
-		row, okRow := rows[c.Prefix]
-		col, okCol := column[c.Case]
-		if okRow && okCol {
-			m.cells[row*len(m.cols)+col] = c
+	m.whole = make([]*lab.Comparison, len(m.cells))
+	place := func(cells []lab.Cell) {
+		for i := range cells {
+			c := &cells[i]
+			row, okRow := rows[c.Prefix]
+			col, okCol := column[c.Case]
+			if okRow && okCol {
+				m.cells[row*len(m.cols)+col] = c
+			}
+		}
+	}
+	place(r.Cells)
+	for i := range r.Subsets {
+		s := &r.Subsets[i]
+		place(s.Cells)
+		at := rows[s.Index] * len(m.cols)
+		for _, c := range s.Base {
+			if col, ok := column[c.Case]; ok {
+				m.effects[at+col] = &testplan.Attribution{Case: c.Case, Effect: c.Effect, Before: c.Before, After: c.After, Probability: c.Probability}
+			}
+		}
+		for j := range s.Whole {
+			if col, ok := column[s.Whole[j].Case]; ok {
+				m.whole[at+col] = &s.Whole[j]
+			}
 		}
 	}
 	for i := range r.Attributions {
@@ -65,14 +92,61 @@ func NewMatrix(r *lab.Result) *Matrix {
 	return m
 }
 
-// Rows is the number of prefixes.
-func (m *Matrix) Rows() int { return len(m.Result.Prefixes) }
+// Rows is the number of prefixes and subsets.
+func (m *Matrix) Rows() int { return len(m.rows) }
+
+// Prefixes is the number of prefixes: they are the first rows.
+func (m *Matrix) Prefixes() int { return len(m.Result.Prefixes) }
 
 // Cols is the number of cases.
 func (m *Matrix) Cols() int { return len(m.cols) }
 
-// Prefix is the prefix of a row.
-func (m *Matrix) Prefix(row int) *lab.Prefix { return &m.Result.Prefixes[row] }
+// Prefix is the prefix of a row, or what a subset has in common with one.
+func (m *Matrix) Prefix(row int) *lab.Prefix { return m.rows[row] }
+
+// Subset is the subset of a row, nil where it is a prefix.
+func (m *Matrix) Subset(row int) *lab.SubsetRow {
+	if row < m.Prefixes() {
+		return nil
+	}
+	return &m.Result.Subsets[row-m.Prefixes()]
+}
+
+// Name is how a row is called in the matrix: "4", "{2,4-6}".
+func (m *Matrix) Name(row int) string {
+	if s := m.Subset(row); s != nil {
+		return "{" + s.Name() + "}"
+	}
+	return strconv.Itoa(m.Prefix(row).Index)
+}
+
+// Argument is how a row is called on a command line: "4", "2,4-6"; "{4}" is the subset of one patch.
+func (m *Matrix) Argument(row int) string {
+	if s := m.Subset(row); s != nil && len(s.Patches) > 1 {
+		return s.Name()
+	}
+	return m.Name(row)
+}
+
+// Where is how a row is called in a sentence: "prefix 4", "subset 2,4-6".
+func (m *Matrix) Where(row int) string {
+	if s := m.Subset(row); s != nil {
+		return "subset " + s.Name()
+	}
+	return fmt.Sprintf("prefix %d", m.Prefix(row).Index)
+}
+
+// Subject is what a row is about: the subject of its patch, "4 patches" of a subset of several, "base".
+func (m *Matrix) Subject(row int) string {
+	p := m.Prefix(row)
+	if s := m.Subset(row); s != nil && len(s.Patches) > 1 {
+		return count(len(s.Patches), "patch", "patches")
+	}
+	if p.Subject == "" && p.Index == 0 {
+		return "base"
+	}
+	return p.Subject
+}
 
 // At is the prefix of a row as it is with the column's kernel.
 func (m *Matrix) At(row, col int) *lab.Prefix {
@@ -93,7 +167,7 @@ func (m *Matrix) Case(col int) *testplan.Case { return &m.Result.Cases[m.cols[co
 // Cell is a cell, nil when the Result does not have it.
 func (m *Matrix) Cell(row, col int) *lab.Cell { return m.cells[row*len(m.cols)+col] }
 
-// Effect is what the row's patch does to the column's case, nil when it does nothing that is known.
+// Effect is what the row's patch does to the column's case, or a subset beside the base; nil when it does nothing that is known.
 func (m *Matrix) Effect(row, col int) *testplan.Attribution { return m.effects[row*len(m.cols)+col] }
 
 // Word is a cell in at most four ASCII letters: "ok", "FAIL", "HANG", "LIVE", "BUG", "WARN", "TIME", "infr"

@@ -35,6 +35,9 @@ func TestGolden(t *testing.T) {
 		{"rfc-80-ascii.txt", "text", reporttest.RFC(), Options{Width: 80, ASCII: true}},
 		{"rfc-160.txt", "text", reporttest.RFC(), Options{Width: 160}},
 		{"rfc-60-color.txt", "text", reporttest.RFC(), Options{Width: 60, Color: true}},
+		{"subsets-80.txt", "text", reporttest.Subsets(), Options{Width: 80}},
+		{"subsets-60-ascii.txt", "text", reporttest.Subsets(), Options{Width: 60, ASCII: true}},
+		{"subsets.md", "markdown", reporttest.Subsets(), Options{}},
 		{"live-80.txt", "text", reporttest.Live(), Options{Width: 80}},
 		{"empty.txt", "text", &lab.Result{}, Options{}},
 		{"rfc.md", "markdown", reporttest.RFC(), Options{}},
@@ -57,7 +60,7 @@ func TestGolden(t *testing.T) {
 
 func TestTextFitsItsWidth(t *testing.T) {
 	for _, width := range []int{40, 60, 80, 100, 133, 200} {
-		for _, r := range []*lab.Result{reporttest.RFC(), reporttest.Live(), reporttest.Hostile(), reporttest.Large(30, 40)} {
+		for _, r := range []*lab.Result{reporttest.RFC(), reporttest.Subsets(), reporttest.Live(), reporttest.Hostile(), reporttest.Large(30, 40)} {
 			for i, line := range strings.Split(write(t, "text", r, Options{Width: width}), "\n") {
 				if n := plain.Width(line); n > width {
 					t.Errorf("width %d: %s: line %d takes %d columns: %s", width, r.Series, i+1, n, line)
@@ -124,7 +127,7 @@ func TestHostileTextIsSafe(t *testing.T) {
 }
 
 func TestASCII(t *testing.T) {
-	for _, r := range []*lab.Result{reporttest.RFC(), reporttest.Live(), reporttest.Hostile()} {
+	for _, r := range []*lab.Result{reporttest.RFC(), reporttest.Subsets(), reporttest.Live(), reporttest.Hostile()} {
 		for _, c := range write(t, "text", r, Options{ASCII: true, Width: 70}) {
 			if c > 0x7e {
 				t.Fatalf("%s: %U in ASCII output", r.Series, c)

@@ -15,22 +15,33 @@ func AttributionText(a testplan.Attribution) string {
 	return fmt.Sprintf("%s %s: %s → %s%s", effectVerb(a.Effect, a.First, a.Patch), plain.Line(a.Case), outcomeText(a.Before), outcomeText(a.After), sure(a.Probability))
 }
 
+// Lacking says which patches a subset needs that are not in it, "" for none.
+func Lacking(s *lab.Subset) string {
+	var needed []int
+	for _, e := range s.Lacking {
+		if !slices.Contains(needed, e.Needs) {
+			needed = append(needed, e.Needs)
+		}
+	}
+	if len(needed) == 0 {
+		return ""
+	}
+	slices.Sort(needed)
+	return "they need " + Ranges(needed)
+}
+
 // SubsetText says what is known of a subset that was not run, or of the prefix that it is.
 func SubsetText(s *lab.Subset) string {
 	var parts []string
-	if len(s.Lacking) > 0 {
-		var needed []int
-		for _, e := range s.Lacking {
-			if !slices.Contains(needed, e.Needs) {
-				needed = append(needed, e.Needs)
-			}
-		}
-		slices.Sort(needed)
-		parts = append(parts, "they need "+Ranges(needed))
+	if lacking := Lacking(s); lacking != "" {
+		parts = append(parts, lacking)
 	}
-	if s.Ran >= 0 {
+	switch {
+	case s.Row != nil:
+		parts = append(parts, "run together: "+subsetRan(s.Row))
+	case s.Ran >= 0:
 		parts = append(parts, fmt.Sprintf("this is prefix %d, which was run: %s", s.Ran, effects(s.Does)))
-	} else {
+	default:
 		parts = append(parts, fmt.Sprintf("by the matrix of the prefixes (together they were not run): %s", effects(s.Does)))
 	}
 	if len(s.Spare) > 0 {

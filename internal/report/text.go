@@ -82,13 +82,14 @@ func (t textPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 		b.WriteByte('\n')
 	}
 	t.items(b, m.legend())
-	t.notes(b, m)
+	t.notes(b, "What each patch does", m.Notes())
 	t.checks(b, m)
+	t.notes(b, "What each subset does beside the base", m.SubsetNotes())
 	for _, line := range m.undecided() {
 		t.wrap(b, "", "  ", line)
 	}
 	if tally := m.tally(); tally != "" {
-		t.wrap(b, "", "  ", fmt.Sprintf("%s: %s", count(m.Rows()*m.Cols(), "cell"), tally))
+		t.wrap(b, "", "  ", fmt.Sprintf("%s: %s", count(m.Prefixes()*m.Cols(), "cell"), tally))
 	}
 	t.wrap(b, "", "  ", totals(r.Totals))
 	return nil
@@ -164,10 +165,10 @@ func (t textPrinter) blocks(m *Matrix) [][]int {
 // block draws one table. Its header is a staircase: each case's name stands at the left on a line of its own,
 // and a rule leads from it to its column.
 func (t textPrinter) block(b *bytes.Buffer, m *Matrix, cols []int) {
-	index := len(fmt.Sprint(m.Prefix(m.Rows() - 1).Index))
+	index := m.Digits()
 	label := 0
 	for row := range m.Rows() {
-		label = max(label, index+2+plain.Width(t.subject(m, row)))
+		label = max(label, max(index, len(m.Name(row)))+2+plain.Width(t.text(m.Subject(row))))
 	}
 	for _, col := range cols {
 		label = max(label, plain.Width(t.text(m.Case(col).Name))+3)
@@ -197,7 +198,7 @@ func (t textPrinter) block(b *bytes.Buffer, m *Matrix, cols []int) {
 	for row := range m.Rows() {
 		p := m.Prefix(row)
 		var line, marks strings.Builder
-		head := fmt.Sprintf(" %*d %s", index, p.Index, t.subject(m, row))
+		head := fmt.Sprintf(" %*s %s", index, m.Name(row), t.text(m.Subject(row)))
 		line.WriteString(t.paint(rowStyle(p.Status), plain.Pad(head, label, t.tail())))
 		pos, marked, mpos := 0, false, -label
 		for i, col := range cols {
@@ -224,20 +225,11 @@ func (t textPrinter) block(b *bytes.Buffer, m *Matrix, cols []int) {
 	}
 }
 
-func (t textPrinter) subject(m *Matrix, row int) string {
-	p := m.Prefix(row)
-	if p.Subject == "" && p.Index == 0 {
-		return "base"
-	}
-	return t.text(p.Subject)
-}
-
-func (t textPrinter) notes(b *bytes.Buffer, m *Matrix) {
-	notes := m.Notes()
+func (t textPrinter) notes(b *bytes.Buffer, title string, notes []Note) {
 	if len(notes) == 0 {
 		return
 	}
-	fmt.Fprintln(b, t.paint(bold, "What each patch does"))
+	fmt.Fprintln(b, t.paint(bold, title))
 	for _, n := range notes {
 		who := n.who()
 		if n.Subject != "" {
@@ -251,7 +243,7 @@ func (t textPrinter) notes(b *bytes.Buffer, m *Matrix) {
 		for _, c := range n.Changes {
 			style := markStyle(effectMark(c.Effect))
 			t.wrapStyled(b, "  ", "    ", effectVerb(c.Effect, c.First, c.Patch), style,
-				fmt.Sprintf("%s: %s → %s%s", strings.Join(c.Cases, ", "), c.Before, c.After, sure(c.Probability)))
+				fmt.Sprintf("%s: %s%s", strings.Join(c.Cases, ", "), c.states(), c.tail()))
 		}
 	}
 	b.WriteByte('\n')

@@ -15,7 +15,8 @@ import (
 // Sentence says in words what the row's patch does to the column's case, and on what evidence.
 func (m *Matrix) Sentence(row, col int) string {
 	p, name := m.At(row, col), plain.Line(m.Case(col).Name)
-	if bad := statusSentence(p); bad != "" {
+	where := m.Where(row)
+	if bad := m.statusSentence(row, p); bad != "" {
 		return bad
 	}
 	c := m.Cell(row, col)
@@ -23,16 +24,16 @@ func (m *Matrix) Sentence(row, col int) string {
 	case c == nil || c.State == lab.CellNone || c.State == lab.CellQueued:
 		switch p.Status {
 		case lab.PrefixBuilding:
-			return fmt.Sprintf("%s waits for prefix %d, which is being built", name, p.Index)
+			return fmt.Sprintf("%s waits for %s, which is being built", name, where)
 		case lab.PrefixPending:
-			return fmt.Sprintf("%s waits for prefix %d to be built", name, p.Index)
+			return fmt.Sprintf("%s waits for %s to be built", name, where)
 		}
 		if c == nil || c.Wanted == 0 {
-			return fmt.Sprintf("%s has not been run on prefix %d", name, p.Index)
+			return fmt.Sprintf("%s has not been run on %s", name, where)
 		}
-		return fmt.Sprintf("%s is queued on prefix %d, for %s", name, p.Index, count(c.Wanted, "run"))
+		return fmt.Sprintf("%s is queued on %s, for %s", name, where, count(c.Wanted, "run"))
 	case c.State == lab.CellRunning:
-		s := fmt.Sprintf("%s is running on prefix %d", name, p.Index)
+		s := fmt.Sprintf("%s is running on %s", name, where)
 		if c.Wanted > 1 {
 			s += fmt.Sprintf(", run %d of %d", min(c.Runs+1, c.Wanted), c.Wanted)
 		}
@@ -42,11 +43,17 @@ func (m *Matrix) Sentence(row, col int) string {
 		return s
 	}
 	if said := blank(c); said != "" {
-		return fmt.Sprintf("%s on prefix %d: %s, which says nothing about the patch", name, p.Index, said)
+		return fmt.Sprintf("%s on %s: %s, which says nothing about the patch", name, where, said)
 	}
 	evidence := " (" + cellEvidence(c) + ")"
 	if p.Index == 0 {
 		return fmt.Sprintf("the base: %s: %s%s", name, cellOutcome(c), evidence)
+	}
+	if c.Outcome == testplan.Infra {
+		return fmt.Sprintf("%s on %s: the lab failed, which says nothing about the patch%s", name, where, evidence)
+	}
+	if m.Subset(row) != nil {
+		return m.subsetSentence(row, col)
 	}
 	if a := m.Effect(row, col); a != nil {
 		// One probability a sentence: the claim's, not the cell's.
@@ -55,9 +62,6 @@ func (m *Matrix) Sentence(row, col int) string {
 		evidence = " (" + cellEvidence(&bare) + ")"
 		return fmt.Sprintf("patch %d %s %s: %s → %s%s", p.Patch, effectVerb(a.Effect, a.First, a.Patch), name,
 			outcomeText(a.Before), outcomeText(a.After), sure(a.Probability)+evidence)
-	}
-	if c.Outcome == testplan.Infra {
-		return fmt.Sprintf("%s on prefix %d: the lab failed, which says nothing about the patch%s", name, p.Index, evidence)
 	}
 	above := (*lab.Cell)(nil)
 	if row > 0 {
@@ -86,11 +90,14 @@ func blank(c *lab.Cell) string {
 	return ""
 }
 
-// statusSentence says why a prefix has no image; "" when it has one or may still get one.
-func statusSentence(p *lab.Prefix) string {
-	n := Note{Patches: []int{p.Patch}, Plain: statusText(p.Status), Detail: plain.Line(p.Detail)}
+// statusSentence says why a row has no image; "" when it has one or may still get one.
+func (m *Matrix) statusSentence(row int, p *lab.Prefix) string {
+	n := Note{Patches: []int{p.Patch}, Subset: m.Subset(row) != nil, Plain: statusText(p.Status), Detail: plain.Line(p.Detail)}
 	if n.Plain == "" {
 		return ""
+	}
+	if s := m.Subset(row); s != nil {
+		n.Patches = s.Patches
 	}
 	return n.who() + " " + n.said()
 }
@@ -119,6 +126,7 @@ func comparable(a, b *lab.Cell) bool {
 // Note is what one patch, or several of which the same is to be said, does to the cases.
 type Note struct {
 	Patches []int
+	Subset  bool   // that is what they are together
 	Subject string // of the patch; "" for several
 	Plain   string // said when there are no Changes: "no effect on any case", "does not build"
 	Detail  string // what follows Plain, in a tool's words: "fs/gfs2/file.c:12: error: …"
@@ -132,6 +140,7 @@ type Change struct {
 	Cases         []string // in the order of the matrix
 	Before, After string   // "crash (kernel BUG in f)"
 	Probability   float64  // of the least sure of them
+	Whole         string   // of a subset: "as the whole series does", "the whole series: pass", "" when that is not known
 }
 
 // Notes says what each patch does, in the order of the patches. Patches of which the same plain thing is to be
@@ -139,7 +148,7 @@ type Change struct {
 func (m *Matrix) Notes() []Note {
 	var notes []Note
 	plainly := map[string]int{}
-	for row := range m.Rows() {
+	for row := range m.Prefixes() {
 		p := m.Prefix(row)
 		n := Note{Patches: []int{p.Patch}, Subject: plain.Line(p.Subject), Changes: m.changes(row)}
 		if len(n.Changes) == 0 {
@@ -177,7 +186,7 @@ func (m *Matrix) changes(row int) []Change {
 					continue cases
 				}
 			}
-			changes = append(changes, Change{e, a.First, a.Patch, []string{name}, before, after, a.Probability})
+			changes = append(changes, Change{e, a.First, a.Patch, []string{name}, before, after, a.Probability, ""})
 		}
 	}
 	return changes
@@ -213,7 +222,7 @@ func (m *Matrix) plainNote(row int) (said, detail string) {
 // has the same verdict there.
 func (m *Matrix) NoEffect(row int) bool {
 	p := m.Prefix(row)
-	if row == 0 || p.Status != lab.PrefixOK || p.Coverage == lab.CoverageNone || m.Prefix(row-1).Status != lab.PrefixOK {
+	if row == 0 || row >= m.Prefixes() || p.Status != lab.PrefixOK || p.Coverage == lab.CoverageNone || m.Prefix(row-1).Status != lab.PrefixOK {
 		return false
 	}
 	same := p.SameImageAs != nil && m.Prefix(row-1).Index == *p.SameImageAs && len(p.Kernels) == 0
@@ -270,6 +279,9 @@ func (n Note) said() string {
 
 // who names the patches of a note: "patch 4", "patches 1-3, 6", "the base".
 func (n Note) who() string {
+	if n.Subset {
+		return "subset " + lab.List(n.Patches)
+	}
 	if len(n.Patches) == 1 {
 		if n.Patches[0] == 0 {
 			return "the base"
@@ -280,22 +292,7 @@ func (n Note) who() string {
 }
 
 // Ranges writes ascending numbers as "1-3, 6".
-func Ranges(numbers []int) string {
-	var parts []string
-	for i := 0; i < len(numbers); {
-		j := i
-		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
-			j++
-		}
-		s := strconv.Itoa(numbers[i])
-		if j > i {
-			s += "-" + strconv.Itoa(numbers[j])
-		}
-		parts = append(parts, s)
-		i = j + 1
-	}
-	return strings.Join(parts, ", ")
-}
+func Ranges(numbers []int) string { return strings.ReplaceAll(lab.List(numbers), ",", ", ") }
 
 // effectVerb says an effect before the name of a case. An undetermined one may be of any patch from first to
 // last; first 0 is last alone.
@@ -389,7 +386,7 @@ func plural(n int, one, many string) string {
 // tally counts the cells by word, in the order of the legend: "62 ok, 12 BUG".
 func (m *Matrix) tally() string {
 	n := map[string]int{}
-	for row := range m.Rows() {
+	for row := range m.Prefixes() {
 		for col := range m.cols {
 			n[m.Word(row, col)]++
 		}

@@ -24,13 +24,17 @@ type earlier struct {
 func (x *matrix) earlier(row, col int) *earlier {
 	at, column := x.last(row), x.shown.cols[col][0]
 	same := x.all.At(at, column).SameImageAs
-	for r := at - 1; r >= 0; r-- {
+	before := at - 1
+	if x.all.Subset(at) != nil {
+		before = 0 // what it does is said beside the base
+	}
+	for r := before; r >= 0; r-- {
 		c := x.all.Cell(r, column)
 		if c == nil || c.Outcome == "" || c.Outcome == testplan.Infra {
 			continue
 		}
 		p := x.all.At(r, column)
-		return &earlier{prefix: p.Index, subject: x.subjectOf(r), next: r == at-1, same: p.Image != "" && p.Image == x.all.At(at, column).Image || same != nil && *same == p.Index}
+		return &earlier{prefix: p.Index, subject: x.subjectOf(r), next: r == before, same: p.Image != "" && p.Image == x.all.At(at, column).Image || same != nil && *same == p.Index}
 	}
 	return nil
 }

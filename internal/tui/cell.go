@@ -15,7 +15,9 @@ import (
 type cellView struct {
 	pager
 	series   string
-	prefix   int
+	prefix   int    // its index
+	where    string // "prefix 4"
+	argument string // what a command calls it
 	subject  string // of its last patch
 	caseName string
 	kernel   string // the name of the plan's kernel it runs on
@@ -48,7 +50,7 @@ const (
 func newCellView(l look, m *matrix) *cellView {
 	row, col := m.grid.row, m.grid.col
 	p, c := m.At(row, col), m.Case(col)
-	v := &cellView{pager: pager{look: l}, series: m.all.Result.Series, prefix: p.Index, subject: m.subject(row), caseName: c.Name, kernel: c.Kernel, row: row, col: col,
+	v := &cellView{pager: pager{look: l}, series: m.all.Result.Series, prefix: p.Index, where: m.Where(row), argument: m.all.Argument(m.last(row)), subject: m.subject(row), caseName: c.Name, kernel: c.Kernel, row: row, col: col,
 		loading: true, before: m.earlier(row, col)}
 	v.whileNone(m)
 	return v

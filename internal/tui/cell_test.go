@@ -22,7 +22,7 @@ import (
 
 // newTestCell is the view of a run on a page of a width.
 func newTestCell(width int, run lab.Run) *cellView {
-	v := &cellView{pager: pager{width: width, height: 20}, series: "x-v1", prefix: 3, caseName: "gfs2/read-self", runs: []lab.Run{run}}
+	v := &cellView{pager: pager{width: width, height: 20}, series: "x-v1", prefix: 3, where: "prefix 3", argument: "3", caseName: "gfs2/read-self", runs: []lab.Run{run}}
 	v.build(nil, 0, nil)
 	return v
 }

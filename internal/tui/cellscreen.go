@@ -248,7 +248,7 @@ func (s *cellScreen) title() (left, right string) {
 	if s.row >= 0 && s.col >= 0 {
 		right, _ = s.home.parts(s.row, s.col)
 	}
-	return fmt.Sprintf("%s  prefix %d: %s", s.text(s.caseName), s.prefix, s.subject), right
+	return fmt.Sprintf("%s  %s: %s", s.text(s.caseName), s.where, s.subject), right
 }
 
 func (s *cellScreen) sentence() (head, text string) { return "", s.home.words() }

@@ -21,9 +21,9 @@ func (v *cellView) handText(run *lab.Run) string {
 			}
 		}
 	}
-	cell := fmt.Sprintf("%s %d", quote(v.series), v.prefix)
+	cell := quote(v.series) + " " + quote(v.argument)
 	shell := fmt.Sprintf("seriesctl shell %s --case %s", cell, quote(v.caseName))
-	section(fmt.Sprintf("In a shell on the kernel of prefix %d, with the case started:", v.prefix), shell)
+	section("In a shell on the kernel of "+v.where+", with the case started:", shell)
 	if v.kernel != "" {
 		v.wrap(&b, "  ", fmt.Sprintf("(the shell boots the plan's first kernel; this case ran on %s)", v.kernel))
 	}

@@ -147,9 +147,9 @@ func (s *jobsScreen) now() []job {
 	st, ok := s.src.Jobs()
 	if ok {
 		if b := st.Build; b != nil {
-			what := fmt.Sprintf("prefix %d  %s %s", b.Prefix, b.Step, b.File)
+			what := fmt.Sprintf("%s  %s %s", b.Where(), b.Step, b.File)
 			if b.Kernel != "" {
-				what = fmt.Sprintf("prefix %d as %s  %s %s", b.Prefix, b.Kernel, b.Step, b.File)
+				what = fmt.Sprintf("%s as %s  %s %s", b.Where(), b.Kernel, b.Step, b.File)
 			}
 			far := ""
 			switch {
@@ -165,7 +165,7 @@ func (s *jobsScreen) now() []job {
 			if what == "" {
 				what = a.Step
 			}
-			out = append(out, job{who: fmt.Sprintf("vm %d", i+1), what: fmt.Sprintf("prefix %d  %s", a.Prefix, what), started: a.Started, activity: &st.Running[i], path: a.Log})
+			out = append(out, job{who: fmt.Sprintf("vm %d", i+1), what: a.Where() + "  " + what, started: a.Started, activity: &st.Running[i], path: a.Log})
 		}
 	}
 	for i := range slices.Backward(st.Left) {
@@ -428,9 +428,16 @@ func (s *jobsScreen) retry() tea.Cmd {
 	}
 	line := "run " + quoteWord(l.Series) // a prefix: all that was asked for and is missing
 	if l.Case != "" {
-		line += fmt.Sprintf(" --prefixes %d --cases %s --more 1", l.Prefix, quoteWord(l.Case))
+		rows := fmt.Sprintf("--prefixes %d", l.Prefix)
+		if l.Subset != "" {
+			rows = "--subset " + l.Subset
+		}
+		line += fmt.Sprintf(" %s --cases %s --more 1", rows, quoteWord(l.Case))
 	}
-	start := s.m.again(line, what+" is tried again")
+	start := s.m.behind(line, func() tea.Cmd {
+		s.m.said = what + " is tried again"
+		return nil
+	})
 	if start == nil {
 		return nil
 	}
@@ -444,7 +451,7 @@ func (s *jobsScreen) retry() tea.Cmd {
 
 // of says what was left undone, with its series where that is not the shown one.
 func (m *model) of(l *lab.Left) string {
-	what := fmt.Sprintf("prefix %d", l.Prefix)
+	what := l.Where()
 	if l.Series != m.series() {
 		what = m.text(l.Series) + " " + what
 	}

@@ -55,12 +55,9 @@ func (x *matrix) load(r *lab.Result) {
 			does = "="
 		}
 		x.does = append(x.does, does)
-		x.most = max(x.most, textWidth(x.subjectOf(row)))
+		x.most = max(x.most, textWidth(x.subjectOf(row))+max(len(x.all.Name(row))-x.all.Digits(), 0))
 	}
-	x.index = 1
-	if n := x.all.Rows(); n > 0 {
-		x.index = len(fmt.Sprint(x.all.Prefix(n - 1).Index))
-	}
+	x.index = x.all.Digits()
 	x.arrange(prefix, name)
 }
 
@@ -149,11 +146,7 @@ func (x *matrix) subject(row int) string {
 
 // subjectOf is the subject of the report's row.
 func (x *matrix) subjectOf(row int) string {
-	p := x.all.Prefix(row)
-	if p.Index == 0 && p.Subject == "" {
-		return "base"
-	}
-	return x.text(p.Subject)
+	return x.text(x.all.Subject(row))
 }
 
 // width is that of a column: a folded group needs room for a count and a mark.
@@ -170,7 +163,7 @@ func (x *matrix) corner(line, width int) string {
 	if line != 0 {
 		return spaces(width)
 	}
-	return x.paint(faint, x.pad(" "+patches(max(x.all.Rows()-1, 0)), width))
+	return x.paint(faint, x.pad(" "+patches(max(x.all.Prefixes()-1, 0)), width))
 }
 
 // header is the words of a case's name, one a line, at the bottom; those that find no line share the last.
@@ -204,13 +197,17 @@ func (x *matrix) beside(row int) string {
 }
 
 func (x *matrix) rowLabel(row, width int) string {
-	room := width - x.index - 2
-	s := fmt.Sprintf(" %*d ", x.index, x.Prefix(row).Index)
+	// The name of a subset may be longer than what there is; then it is all that is said.
+	s := x.cut(fmt.Sprintf(" %*s ", x.index, x.Name(row)), max(width-x.doing-1, 0))
+	room := width - textWidth(s)
 	if x.shown.rows[row].folded() {
 		return x.pad(spaces(x.index+2)+x.subject(row), width)
 	}
+	if sub := x.Subset(row); sub != nil && len(sub.Patches) > 1 && textWidth(x.subject(row)) >= room-x.doing {
+		return x.pad(s, width-x.doing) + x.pad(x.beside(row), x.doing) // its name says it
+	}
 	if x.doing > 0 {
-		return s + x.pad(x.subject(row), room-x.doing-1) + " " + x.pad(x.beside(row), x.doing)
+		return s + x.pad(x.subject(row), max(room-x.doing-1, 0)) + " " + x.pad(x.beside(row), x.doing)
 	}
 	return s + x.pad(x.subject(row), room)
 }

@@ -16,6 +16,7 @@ type matrixScreen struct {
 	m      *model
 	src    Source
 	result *lab.Result
+	await  []int // patches of the subset to go to as soon as it is there
 }
 
 func newMatrixScreen(m *model, src Source) *matrixScreen {
@@ -29,6 +30,11 @@ func (s *matrixScreen) refresh() {
 	if r := s.src.Result(); r != s.result {
 		s.result = r
 		s.load(r)
+	}
+	if row := s.result.Row(s.await); row != nil {
+		_, name := s.cursor()
+		s.reveal(row.Index, name)
+		s.await = nil
 	}
 }
 
@@ -71,7 +77,7 @@ func (s *matrixScreen) table() Table {
 		{[]string{"enter"}, "Enter", "Enter open", "open the cell: its runs, console and stacks", s.openCell},
 		{[]string{"p"}, "p", "p patch", "open the patch: message, diff, replies, what it needs", s.openPatch},
 		{[]string{"b"}, "b", "b bisect", "bisect the case: which patch changes it, by the runs or by hand", s.openBisect},
-		{[]string{"t"}, "t", "t subset", "tick patches: do they apply alone, what do they need, what do they fix", s.openSubset},
+		{[]string{"t"}, "t", "t subset", "tick patches: do they apply alone, what do they need, what do they fix; run them as one more row", s.openSubset},
 		{[]string{"j", "down"}, "j, down", "", "next patch", move(1, 0)},
 		{[]string{"k", "up"}, "k, up", "", "patch before", move(-1, 0)},
 		{[]string{"h", "left"}, "h, left", "", "case to the left", move(0, -1)},
@@ -90,6 +96,7 @@ func (s *matrixScreen) table() Table {
 		{[]string{"o"}, "o", "", "sort the cases: in the plan's order, by effect, by name", does(func() { s.m.said = "cases " + s.sort().String() })},
 		{[]string{"z"}, "z", "", "fold the cases of the file system into one column, or unfold them", does(s.fold)},
 		{[]string{"Z"}, "Z", "", "fold the patches that do nothing, or unfold them", does(s.foldQuiet)},
+		{[]string{"d"}, "d", "", "drop the subset under the cursor: its row goes, its results stay", s.dropSubset},
 		{[]string{"a"}, "a", "", "show everything again, in the plan's order", does(s.showAll)},
 	}, Legend: []string{
 		"ok passes", "FAIL wrong data or errno", "HANG deadlock", "LIVE livelock", "BUG kernel crash", "WARN kernel warning",
@@ -99,6 +106,7 @@ func (s *matrixScreen) table() Table {
 		"not built (beside a patch) none of its code is compiled, so no test says anything of it",
 		"flky 71% how sure it is, where that is less than 95%", "= (beside a patch) it is known to do nothing to any case",
 		"=3 (beside a patch) the image is the same as prefix 3's",
+		"{2,4-6} just these patches on the base (t, then r); what they do is said beside the base",
 	}}
 	t.Bindings = append(t.Bindings, s.m.finding("find a patch or case by a part of its name", s.search)...)
 	t.Bindings = append(t.Bindings, Binding{[]string{"q", "esc"}, "q, Esc", "", "back to the series of the workspace, or quit", s.m.pop})
@@ -145,6 +153,19 @@ func (s *matrixScreen) openBisect() tea.Cmd {
 	x := newBisectScreen(s, src)
 	s.m.push(x)
 	return x.read()
+}
+
+// dropSubset asks whether the row of the cursor's subset shall go.
+func (s *matrixScreen) dropSubset() tea.Cmd {
+	if s.blank() || s.Subset(s.grid.row) == nil {
+		s.m.said = "only the row of a subset can be dropped"
+		return nil
+	}
+	name := s.Subset(s.grid.row).Name()
+	s.m.prompt = &prompt{label: fmt.Sprintf("Drop subset %s? Its results stay. y/n", name), yes: func() tea.Cmd {
+		return s.m.quietly("run --drop-subset "+name, "")
+	}}
+	return nil
 }
 
 // openSubset shows the patches with a tick beside each.
@@ -239,7 +260,7 @@ func (s *matrixScreen) sentence() (head, text string) {
 	if s.shown.rows[row].folded() {
 		return s.subject(row), s.words()
 	}
-	return fmt.Sprintf("%d %s", s.Prefix(row).Index, s.subject(row)), s.words()
+	return s.Name(row) + " " + s.subject(row), s.words()
 }
 
 func (s *matrixScreen) view() []string {

@@ -218,6 +218,13 @@ func rfc() *world {
 	return &world{result: reporttest.RFC(), runs: reporttest.Runs(), series: reporttest.Series(), console: console(300)}
 }
 
+// subsets is a world in which subsets were run, and one is running.
+func subsets() *world {
+	w := rfc()
+	w.result = reporttest.Subsets()
+	return w
+}
+
 func live() *world {
 	return &world{result: reporttest.Live(), changes: make(chan struct{}, 1), status: Status{Running: true, Line: "building prefix 4: compiling fs/gfs2/file.c", Done: 58, Total: 180}}
 }
@@ -257,6 +264,11 @@ func TestGolden(t *testing.T) {
 		{"matrix-end", rfc, Options{}, []string{"G", "$"}},
 		{"matrix-color", rfc, Options{Color: true}, []string{"j", "j", "j", "j"}},
 		{"matrix-ascii", rfc, Options{ASCII: true}, []string{"]"}},
+		{"matrix-subsets", subsets, Options{}, []string{"G", "k", "k"}},
+		{"matrix-subsets-color", subsets, Options{Color: true}, []string{"G", "l", "l"}},
+		{"matrix-subsets-ascii", subsets, Options{ASCII: true}, []string{"G"}},
+		{"cell-subset", subsets, Options{}, []string{"G", "k", "k", "enter", "tab", "tab", "tab"}},
+		{"patch-subset", subsets, Options{}, []string{"G", "k", "k", "p"}},
 		{"live", live, Options{}, []string{"j", "j", "j", "j"}},
 		{"live-ascii", live, Options{ASCII: true}, []string{"j", "j", "j", "l", "l", "l", "l"}},
 		{"live-color", live, Options{Color: true}, []string{"j", "j", "j", "l", "l", "l"}},

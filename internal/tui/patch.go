@@ -2,8 +2,10 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/series"
 )
@@ -16,7 +18,8 @@ type patchView struct {
 	row, number int // in the matrix; in the series, 0 for the cover letter
 	patch       *series.Patch
 	replies     []series.Reply
-	unfolded    bool // quoted parts of the replies are shown whole
+	unfolded    bool  // quoted parts of the replies are shown whole
+	subset      []int // the patches of a subset: it is shown instead of one patch
 	loading     bool
 	err         error
 }
@@ -36,6 +39,13 @@ func newPatchView(m *matrix, row int, s *series.Series, err error) *patchView {
 		return v
 	}
 	var text strings.Builder
+	if sub := m.Subset(row); sub != nil {
+		v.subset = sub.Patches
+		v.add("patches", subsetPatches(m, sub, s))
+		v.add("build", buildText(m, row))
+		v.add("cases", casesText(m, row))
+		return v
+	}
 	if v.number == 0 {
 		_ = report.Cover(&text, s) // to memory
 		v.add("cover", text.String())
@@ -146,6 +156,8 @@ func (v *patchView) headLine() string {
 		return " reading the patch" + v.pick("…", "...")
 	case v.err != nil:
 		return " cannot show it: " + v.text(v.err.Error())
+	case v.subset != nil:
+		return fmt.Sprintf(" the base with exactly %s: %s", patches(len(v.subset)), report.Ranges(v.subset))
 	case v.patch == nil:
 		return fmt.Sprintf(" the base, without any patch; %s", report.CountReplies(len(v.replies)))
 	}
@@ -163,11 +175,26 @@ func (v *patchView) headLine() string {
 	return s
 }
 
+// subsetPatches is what a subset is made of, a line a patch, with what each does as a step of the series.
+func subsetPatches(m *matrix, sub *lab.SubsetRow, s *series.Series) string {
+	var b strings.Builder
+	does := map[int]string{}
+	for row := range m.all.Prefixes() {
+		does[m.all.Prefix(row).Patch] = m.all.Does(row)
+	}
+	for _, p := range s.Patches {
+		if slices.Contains(sub.Patches, p.Index) {
+			fmt.Fprintf(&b, "%3d  %-12s  %s\n", p.Index, does[p.Index], p.Subject)
+		}
+	}
+	return b.String()
+}
+
 // buildText is what building the row's prefix took and warned of.
 func buildText(m *matrix, row int) string {
 	p := m.Prefix(row)
 	var b strings.Builder
-	fmt.Fprintf(&b, "prefix %d: %s", p.Index, p.Status)
+	fmt.Fprintf(&b, "%s: %s", m.Where(row), p.Status)
 	if p.Detail != "" {
 		fmt.Fprintf(&b, ": %s", p.Detail)
 	}

@@ -83,6 +83,9 @@ func (s *patchScreen) next(step int) tea.Cmd {
 
 func (s *patchScreen) title() (left, right string) {
 	x, r := s.home.matrix, s.home.result
+	if s.row < x.Rows() && x.Subset(s.row) != nil {
+		return x.Where(s.row) + ": " + x.subject(s.row), x.Does(s.row)
+	}
 	if s.row >= x.Rows() || s.number == 0 {
 		return s.text(r.Subject), s.text(r.Series)
 	}

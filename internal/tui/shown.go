@@ -140,7 +140,7 @@ func (x *matrix) groups() [][]int {
 // rank is how early a column comes by effect: what a patch breaks, then what one fixes, then what fails, then the rest.
 func (x *matrix) rank(col int) int {
 	best := len(report.Effects) + 1
-	for row := range x.all.Rows() {
+	for row := range x.all.Prefixes() {
 		if a := x.all.Effect(row, col); a != nil {
 			if i := slices.Index(report.Effects[:], a.Effect); i >= 0 {
 				best = min(best, i)
@@ -221,7 +221,7 @@ func (x *matrix) fails(col int) bool {
 
 // stillFails says whether the last verdict of a column is a failure.
 func (x *matrix) stillFails(col int) bool {
-	for row := x.all.Rows() - 1; row >= 0; row-- {
+	for row := x.all.Prefixes() - 1; row >= 0; row-- {
 		if bad, known := x.bad(row, col); known {
 			return bad
 		}
@@ -379,11 +379,14 @@ func (x *matrix) last(row int) int { return x.shown.rows[row].last }
 func (x *matrix) Rows() int { return len(x.shown.rows) }
 func (x *matrix) Cols() int { return len(x.shown.cols) }
 
-func (x *matrix) Prefix(row int) *lab.Prefix  { return x.all.Prefix(x.last(row)) }
-func (x *matrix) Case(col int) *testplan.Case { return x.all.Case(x.shown.cols[col][0]) }
-func (x *matrix) Found(row int) []string      { return x.all.Found(x.last(row)) }
-func (x *matrix) At(row, col int) *lab.Prefix { return x.all.At(x.last(row), x.shown.cols[col][0]) }
-func (x *matrix) Does(row int) string         { return x.does[x.last(row)] }
+func (x *matrix) Prefix(row int) *lab.Prefix    { return x.all.Prefix(x.last(row)) }
+func (x *matrix) Subset(row int) *lab.SubsetRow { return x.all.Subset(x.last(row)) }
+func (x *matrix) Name(row int) string           { return x.all.Name(x.last(row)) }
+func (x *matrix) Where(row int) string          { return x.all.Where(x.last(row)) }
+func (x *matrix) Case(col int) *testplan.Case   { return x.all.Case(x.shown.cols[col][0]) }
+func (x *matrix) Found(row int) []string        { return x.all.Found(x.last(row)) }
+func (x *matrix) At(row, col int) *lab.Prefix   { return x.all.At(x.last(row), x.shown.cols[col][0]) }
+func (x *matrix) Does(row int) string           { return x.does[x.last(row)] }
 
 // Cell is a cell, of a folded group the worst; nil when there is none.
 func (x *matrix) Cell(row, col int) *lab.Cell {
@@ -449,10 +452,14 @@ func (x *matrix) groupSentence(row, col int) string {
 		}
 		return strings.Join(parts, ", ")
 	}
-	s := fmt.Sprintf("%s, %s on prefix %d: %s", x.group(col), report.Count(len(list), "case"), x.Prefix(row).Index,
+	s := fmt.Sprintf("%s, %s on %s: %s", x.group(col), report.Count(len(list), "case"), x.Where(row),
 		counts(words, func(a, b string) int { return badness(b) - badness(a) }))
 	if done := counts(marks, cmp.Compare[string]); done != "" {
-		s += "; its patch: " + done
+		who := "its patch"
+		if x.Subset(row) != nil {
+			who = "it"
+		}
+		s += "; " + who + ": " + done
 	}
 	return s + "; z or Enter shows them"
 }

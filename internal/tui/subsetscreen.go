@@ -54,10 +54,16 @@ type (
 	}
 )
 
-// newSubsetScreen has the patches of the cursor's prefix ticked.
+// newSubsetScreen has the patches of the cursor's prefix, or subset, ticked.
 func newSubsetScreen(home *matrixScreen, src SubsetSource) *subsetScreen {
 	s := &subsetScreen{look: home.look, m: home.m, home: home, src: src, ticked: map[int]bool{}, known: &lab.Subset{}}
-	if home.Rows() > 0 {
+	switch {
+	case home.Rows() == 0:
+	case home.Subset(home.grid.row) != nil:
+		for _, n := range home.Subset(home.grid.row).Patches {
+			s.ticked[n] = true
+		}
+	default:
 		for row := range home.last(home.grid.row) + 1 {
 			if n := home.all.Prefix(row).Patch; n > 0 {
 				s.ticked[n] = true
@@ -203,7 +209,7 @@ func (s *subsetScreen) table() Table {
 			all := s.subsets == nil || len(s.known.Patches) < len(s.series.Patches)
 			return tick(func(int) bool { return all })()
 		}},
-		{[]string{"r"}, "r", "r how to run", "say the command that runs this subset: its matrix takes the place of this one", s.run},
+		{[]string{"r"}, "r", "r run", "build and run this subset, as one more row of the matrix", s.run},
 	}, s.keys(s.size, "space")...), Legend: []string{
 		"[x] is in the subset",
 		"exact, offset, fuzz, 3way, resolution: how it goes on to the base with the ticked ones before it",
@@ -226,11 +232,6 @@ func (s *subsetScreen) toggle() tea.Cmd {
 	return s.try()
 }
 
-// command is the one that runs the subset.
-func (s *subsetScreen) command() string {
-	return "run --patches " + strings.ReplaceAll(report.Ranges(s.known.Patches), " ", "")
-}
-
 func (s *subsetScreen) run() tea.Cmd {
 	switch {
 	case s.subsets == nil:
@@ -238,10 +239,39 @@ func (s *subsetScreen) run() tea.Cmd {
 		s.m.said = "no patch is ticked"
 	case s.known.Ran >= 0:
 		s.m.said = fmt.Sprintf("it is prefix %d, which the matrix has", s.known.Ran)
+	case s.m.status.Running:
+		s.m.said = "a run goes on; r when it is done"
+	case s.tried && s.conflict() != 0:
+		s.m.said = s.applies() + "; a takes in what is needed"
 	default:
-		s.m.said = "seriesctl " + s.command()
+		return s.start()
 	}
 	return nil
+}
+
+// start runs what is ticked, and goes to its row.
+func (s *subsetScreen) start() tea.Cmd {
+	patches := s.known.Patches
+	return s.m.behind("run --subset "+lab.List(patches), func() tea.Cmd {
+		s.home.await = patches
+		var cmd tea.Cmd
+		if s.m.top() == s {
+			cmd = s.m.pop()
+		}
+		s.home.refresh()
+		s.m.said = "subset " + lab.List(patches) + " runs as a row of its own, below the prefixes"
+		return cmd
+	})
+}
+
+// conflict is the first ticked patch that does not apply, 0 where all do.
+func (s *subsetScreen) conflict() int {
+	for _, n := range s.known.Patches {
+		if s.states[n].Status == series.Conflict {
+			return n
+		}
+	}
+	return 0
 }
 
 func (s *subsetScreen) search(text string, step int) tea.Cmd {
@@ -291,10 +321,8 @@ func (s *subsetScreen) applies() string {
 	if s.base != nil {
 		return "the prerequisites do not apply to the base"
 	}
-	for _, n := range s.known.Patches {
-		if s.states[n].Status == series.Conflict {
-			return fmt.Sprintf("patch %d does not apply without those left out", n)
-		}
+	if n := s.conflict(); n != 0 {
+		return fmt.Sprintf("patch %d does not apply without those left out", n)
 	}
 	return "they apply to the base"
 }
@@ -398,7 +426,7 @@ func (s *subsetScreen) word(n int) (string, style) {
 
 // row is a patch's row in the report's matrix, -1 where it has none.
 func (s *subsetScreen) row(n int) int {
-	for row := range s.home.all.Rows() {
+	for row := range s.home.all.Prefixes() {
 		if s.home.all.Prefix(row).Patch == n {
 			return row
 		}

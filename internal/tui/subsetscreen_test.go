@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seriesctl/seriesctl/internal/report/reporttest"
 	"github.com/seriesctl/seriesctl/series"
 )
 
@@ -83,14 +84,19 @@ func TestSubset(t *testing.T) {
 	s.has("[x]   9 conflict")
 	s.has("patch 9 does not apply")
 	s.has("fs/gfs2/file.c: hunk 2 at line 436: context differs")
-	s.keys("k", "space", "r")
-	s.has("seriesctl run --patches 1-4,8-9")
+	s.keys("r")
+	s.has("patch 9 does not apply without those left out; a takes in what is needed")
+	s.keys("k", "space")
+	s.has("[x]   9 exact")
 	s.keys("A")
 	s.has("9 of 9 patches")
 	s.keys("A")
 	s.has("0 of 9 patches")
 	s.keys("r")
 	s.has("no patch is ticked")
+	s.keys("j", "A", "g", "G", "space", "r")
+	s.has("it is prefix 8, which the matrix has")
+	s.keys("A", "A")
 	s.keys("A")
 	s.keys("g", "space", "/", "p", "a", "r", "t", "enter", "space")
 	if got := p.tried[len(p.tried)-1]; !slices.Equal(got, []int{2, 3, 5, 6, 7, 8, 9}) {
@@ -148,4 +154,92 @@ func TestSubsetOfAFoldedMatrix(t *testing.T) {
 			t.Errorf("patch %d is in row %d", n, row)
 		}
 	}
+}
+
+// shop is a workspace of a series that can be applied in parts.
+type shop struct {
+	*house
+	parts *parts
+}
+
+func (s *shop) Open(string) (Source, error) { return s.parts, nil }
+
+func shopOf(t *testing.T, width, height int) (*term, *shop) {
+	w := rfc()
+	w.result.Prefixes[6].Status = "ok"
+	h := &shop{&house{world: w, entries: []Entry{{ID: w.result.Series, Subject: "x"}}, works: true, stays: true}, &parts{world: w}}
+	return enter(t, h, w, width, height, Options{}), h
+}
+
+// r runs what is ticked, goes back to the matrix, and the cursor goes to the row as soon as it is there.
+func TestSubsetRuns(t *testing.T) {
+	s, h := shopOf(t, 100, 30)
+	h.works = false
+	s.keys("t", "A", "g", "space", "j", "j", "space", "G", "k", "k", "space", "k", "space", "r")
+	if got := h.asked[len(h.asked)-1]; got != s.w.result.Series+": run --subset 2,4-5,8-9" {
+		t.Fatalf("asked %q", got)
+	}
+	s.has("subset 2,4-5,8-9 runs as a row of its own")
+	s.has("0 base")
+	next := reporttest.Subsets()
+	next.Subsets[2].Patches = []int{2, 4, 5, 8, 9}
+	s.w.result = next
+	s.send(changedMsg{})
+	s.has(" {2,4-5,8-9} 5 patches")
+	s.keys("k", "k", "t")
+	s.has("4 of 9 patches")
+	s.has("run together: fixes 1 case")
+}
+
+func TestSubsetDoesNotRunBesideARun(t *testing.T) {
+	s, h := shopOf(t, 100, 30)
+	h.status = Status{Running: true}
+	s.send(changedMsg{})
+	s.keys("t", "A", "g", "space", "r")
+	s.has("a run goes on; r when it is done")
+	h.status = Status{}
+	h.err = errors.New("no room")
+	s.send(changedMsg{})
+	s.keys("r")
+	s.has("no room")
+	s.has("8 of 9 patches")
+	h.err, h.ends, h.said, h.works = nil, errors.New("exit status 2"), "seriesctl: run subset: the last matrix is of another base\nhint: run\n", false
+	s.keys("r")
+	s.has("run subset: the last matrix is of another base (run)") // an error is not hidden
+}
+
+// A row of a subset does what other rows do, by its name.
+func TestRowOfASubset(t *testing.T) {
+	h := &house{world: subsets(), entries: []Entry{{ID: "x-v1", Subject: "x"}}}
+	s := lobby(t, h, 100, 30, Options{})
+	id := h.world.result.Series
+	for _, tt := range []struct {
+		keys []string
+		want string
+	}{
+		{[]string{"G", "k", "k", "R"}, id + ": run --subset 2,4-6 --cases gfs2/read-self --more 1"},
+		{[]string{"s"}, id + ": shell 2,4-6 --case gfs2/read-self"},
+		{[]string{"j", "s"}, id + ": shell '{7}' --case gfs2/read-self"},
+		{[]string{"d", "y"}, id + ": run --drop-subset 7"},
+	} {
+		s.keys(tt.keys...)
+		if got := h.asked[len(h.asked)-1]; got != tt.want {
+			t.Errorf("%v: asked %q, want %q", tt.keys, got, tt.want)
+		}
+	}
+	n := len(h.asked)
+	s.keys("g", "d")
+	s.has("only the row of a subset can be dropped")
+	if len(h.asked) != n {
+		t.Errorf("asked %q", h.asked[n:])
+	}
+}
+
+// Folding, filters and the search see the prefixes as without subsets.
+func TestMatrixWithSubsetsIsFolded(t *testing.T) {
+	s := newScreen(t, subsets(), 100, 40, Options{})
+	s.keys("Z")
+	s.has("{2,4-6}")
+	s.keys("a", "f", "s", "t", "i", "l", "l", "enter")
+	s.has("2 of 18 cases (still)")
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/plain"
 )
 
@@ -106,7 +108,7 @@ func (m *model) shell() tea.Cmd {
 	if !ok {
 		return nil
 	}
-	line := fmt.Sprintf("shell %d", prefix)
+	line := "shell " + quoteWord(m.argument(prefix))
 	if name != "" {
 		line += " --case " + quoteWord(name)
 	}
@@ -126,22 +128,54 @@ func (m *model) rerun() tea.Cmd {
 		m.said = "a run goes on; R when it is done"
 		return nil
 	}
-	return m.again(fmt.Sprintf("run --prefixes %d --cases %s --more 1", prefix, quoteWord(name)),
-		fmt.Sprintf("%s runs once more on prefix %d", m.text(name), prefix))
+	rows, where := fmt.Sprintf("--prefixes %d", prefix), fmt.Sprintf("prefix %d", prefix)
+	if sub := m.subset(prefix); sub != nil {
+		rows, where = "--subset "+sub.Name(), "subset "+sub.Name()
+	}
+	line := fmt.Sprintf("run %s --cases %s --more 1", rows, quoteWord(name))
+	return m.behind(line, func() tea.Cmd {
+		m.said = fmt.Sprintf("%s runs once more on %s", m.text(name), where)
+		return nil
+	})
 }
 
-// again starts a run behind the screen, and says only why it failed, if it did.
-func (m *model) again(line, said string) tea.Cmd {
+// behind starts a run that is watched in the matrix; of its output only an error is shown.
+func (m *model) behind(line string, started func() tea.Cmd) tea.Cmd {
 	return m.begin(line, func(msg startedMsg) tea.Cmd {
-		m.said = said
-		return func() tea.Msg {
+		return tea.Batch(started(), func() tea.Msg {
 			<-msg.out.Done()
 			if msg.out.Err() == nil {
 				return nil
 			}
 			return quietMsg{errorLine(msg.out)}
-		}
+		})
 	})
+}
+
+// subset is the subset of the shown series that has an index, nil where that is a prefix's.
+func (m *model) subset(index int) *lab.SubsetRow {
+	for _, s := range m.stack {
+		if x, ok := s.(*matrixScreen); ok {
+			for i := range x.result.Subsets {
+				if sub := &x.result.Subsets[i]; sub.Index == index {
+					return sub
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// argument is what a command calls the prefix or subset of an index.
+func (m *model) argument(index int) string {
+	switch sub := m.subset(index); {
+	case sub == nil:
+		return strconv.Itoa(index)
+	case len(sub.Patches) == 1:
+		return "{" + sub.Name() + "}"
+	default:
+		return sub.Name()
+	}
 }
 
 // cell is what the cursor is on.

@@ -202,10 +202,15 @@ func undone() *house {
 
 // lobby is a terminal on a workspace.
 func lobby(t *testing.T, h *house, width, height int, o Options) *term {
-	s := &term{t, h.world, newRoot(h, o)}
+	return enter(t, h, h.world, width, height, o)
+}
+
+// enter is a terminal on any Workspace that shows w.
+func enter(t *testing.T, ws Workspace, w *world, width, height int, o Options) *term {
+	s := &term{t, w, newRoot(ws, o)}
 	s.m.still = true
 	s.m.now = func() time.Time { return day("2021-08-01") }
-	s.send(tea.WindowSizeMsg{Width: width, Height: height})
+	s.size(width, height)
 	if s.m.first != nil {
 		s.send(s.m.first())
 	}

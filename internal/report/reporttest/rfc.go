@@ -201,6 +201,63 @@ func Live() *lab.Result {
 	return r
 }
 
+// Subsets is RFC with three rows for subsets: one that does less than the whole series, one that does not build, one that is
+// being run.
+func Subsets() *lab.Result {
+	r := RFC()
+	row := func(patches ...int) *lab.SubsetRow {
+		i := len(r.Subsets)
+		last := patches[len(patches)-1]
+		r.Subsets = append(r.Subsets, lab.SubsetRow{Patches: patches, Prefix: lab.Prefix{Index: 10 + i, Patch: last, Subject: subjects[last],
+			Status: lab.PrefixOK, Tree: hash("tree", 10+i), Image: hash("image", 10+i), BuildSeconds: 20, Compiled: 30}, Base: []lab.Comparison{}, Whole: []lab.Comparison{}})
+		return &r.Subsets[i]
+	}
+	n := len(r.Cases)
+	s := row(2, 4, 5, 6)
+	for i, c := range r.Cases {
+		cell := verdict(4, c)
+		base, whole := r.Cells[i], r.Cells[9*n+i]
+		cell.Prefix, cell.InheritedFrom = s.Index, nil
+		s.Cells = append(s.Cells, cell)
+		if cmp := compare(c.Name, base, cell); cmp.Before != cmp.After {
+			s.Base = append(s.Base, cmp)
+		}
+		if cmp := compare(c.Name, whole, cell); cmp.Before != cmp.After {
+			s.Whole = append(s.Whole, cmp)
+		}
+	}
+	bad := row(7)
+	bad.Status, bad.Image, bad.Detail, bad.Log = lab.PrefixBuildFailed, "", "build kernel: fs/gfs2/glock.c:12: implicit declaration of function 'glock_outer'", "logs/build-11.log"
+	for _, c := range r.Cases {
+		bad.Cells = append(bad.Cells, lab.Cell{Prefix: bad.Index, Case: c.Name, State: lab.CellNone})
+	}
+	live := row(4, 9)
+	for i, c := range r.Cases {
+		cell := lab.Cell{Prefix: live.Index, Case: c.Name, State: lab.CellQueued, Wanted: 1}
+		switch {
+		case i < 2:
+			cell = verdict(4, c)
+			cell.Prefix = live.Index
+		case i == 2:
+			cell = lab.Cell{Prefix: live.Index, Case: c.Name, State: lab.CellRunning, Wanted: 1, Started: Now.Add(-7 * time.Second)}
+		}
+		live.Cells = append(live.Cells, cell)
+	}
+	return r
+}
+
+// compare is the cell of a case beside that on another kernel.
+func compare(name string, other, cell lab.Cell) lab.Comparison {
+	c := lab.Comparison{Case: name, Before: words(other), After: words(cell), Probability: 1, Effect: testplan.ChangesSymptom}
+	switch {
+	case cell.Outcome == testplan.Pass:
+		c.Effect = testplan.Fixes
+	case other.Outcome == testplan.Pass:
+		c.Effect = testplan.Regresses
+	}
+	return c
+}
+
 // Nasty is what a subject or a console line holds when its sender means harm.
 const Nasty = "\x1b[2J\x1b]0;owned\x07gfs2:\u202e | <img src=x> `rm` **日本** @someone \x9b31m\r\nSubject: two"
 
