@@ -56,6 +56,45 @@ func TestNewerWorkspaceIsRefused(t *testing.T) {
 	}
 }
 
+// Opening does not wait for who writes.
+func TestOpenBesideAWriter(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	tx, err := s.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.Exec("INSERT INTO facts (key, value) VALUES ('a', 'b')"); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, dir) // it would fail when it had waited for long
+	if _, err := other.Fact("a"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRunsAfter(t *testing.T) {
+	s := open(t, t.TempDir())
+	for i, at := range [][2]string{{"i1", "a"}, {"i2", "a"}, {"i1", "b"}, {"i1", "c"}, {"i1", "a"}} {
+		if _, err := s.PutRun(at[0], at[1], Run{Observation: qemu.Observation{Status: i}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.db.Exec("UPDATE runs SET observation = '{' WHERE cell = 'c'"); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[int64]string{0: "a 0 b 2 a 4 ", 1: "b 2 a 4 ", 4: "a 4 ", 5: ""} {
+		got := ""
+		err := s.RunsAfter("i1", id, func(cell string) bool { return cell != "c" }, func(cell string, r Run) {
+			got += fmt.Sprintf("%s %d ", cell, r.Observation.Status)
+		})
+		if err != nil || got != want {
+			t.Errorf("after %d: %q, %v; want %q", id, got, err, want)
+		}
+	}
+}
+
 func TestWhatIsPutIsThereForTheNextProcess(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
