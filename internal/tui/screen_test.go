@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/report/reporttest"
 )
 
@@ -206,5 +207,17 @@ func TestKeysNamesEveryScreen(t *testing.T) {
 	s.keys("?")
 	for _, b := range Keys()[1].Bindings {
 		s.has(b.Help)
+	}
+}
+
+// However narrow the terminal is, every screen says how to get help and how to leave.
+func TestShortHelpKeepsRoomForHelp(t *testing.T) {
+	for _, table := range Keys() {
+		for width := 30; width <= 200; width++ {
+			got := table.short(width)
+			if !strings.HasSuffix(got, "  ? help  Q quit") || plain.Width(got) > width {
+				t.Errorf("%s at %d columns: %q", table.Title, width, got)
+			}
+		}
 	}
 }
