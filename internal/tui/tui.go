@@ -135,7 +135,10 @@ func Run(ctx context.Context, ws Workspace, o Options) error {
 	return nil
 }
 
-// Keys are the key tables of all screens.
+// Everywhere is the keys that work on all screens, but where a screen gives one another meaning.
+func Everywhere() Table { return Table{Title: "Everywhere", Bindings: (&model{}).everywhere()} }
+
+// Keys are the key tables of all screens, with those that work everywhere.
 func Keys() []Table {
 	m := &model{}
 	var out []Table
