@@ -2,10 +2,11 @@
 
 GO     ?= go
 BUILD  := build
+PREFIX ?= /usr/local
 LINUX_6_1  ?= $(BUILD)/linux-6.1
 LINUX_5_10 ?= $(BUILD)/linux-5.10
 
-.PHONY: all setup build demo test unit lint bench screenshots clean
+.PHONY: all setup build man install demo test unit lint bench screenshots clean
 
 all: build
 
@@ -15,6 +16,22 @@ setup:
 
 build: setup
 	$(GO) build -o bin/seriesctl ./cmd/seriesctl
+
+# The manual pages and completions, from what the program says of itself.
+man: build
+	rm -rf $(BUILD)/man $(BUILD)/completion
+	bin/seriesctl man $(BUILD)/man
+	mkdir -p $(BUILD)/completion
+	for shell in bash zsh fish; do bin/seriesctl completion $$shell >$(BUILD)/completion/$$shell || exit 1; done
+
+# Program, manual and completions below DESTDIR and PREFIX.
+install: man
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 share/bash-completion/completions share/zsh/site-functions share/fish/vendor_completions.d)
+	install -m 755 bin/seriesctl $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(BUILD)/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/seriesctl
+	install -m 644 $(BUILD)/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_seriesctl
+	install -m 644 $(BUILD)/completion/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/seriesctl.fish
 
 # From nothing to the matrix of examples/ on Debian's linux-source-6.1.
 demo: build

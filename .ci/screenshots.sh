@@ -32,13 +32,15 @@ take() {
         tmux -L $socket capture-pane -t "$name" -p >&2
         exit 1
     }
-    tmux -L $socket capture-pane -t "$name" -ep | "$picture" >"$dir/$name.svg"
+    tmux -L $socket capture-pane -t "$name" -epN | "$picture" >"$dir/$name.svg"
     tmux -L $socket kill-session -t "$name"
 }
 
 take matrix 120 26 'changes the symptom' j j j j l
 take cell 120 44 'deadlock' / c r o s s - r e a d Enter Enter '~'
-take patch 180 40 'Andreas' j j j j p '~'
+take patch 180 40 'Andreas' j j j j l p '~'
 take subset 110 30 'apply to the base' j j j j t '~' '~'
-take bisect 110 18 'bisect' l b '~'
+take bisect 110 18 'bisect' l l l b '~'
 take series 100 12 'cells run' W '~'
+# The last, as it runs something: each time there is one run more of these cells.
+take jobs 110 16 'gfs2/cross-write' ":run --prefixes 3-4 --cases 'gfs2/cross-*' --more 1" Enter '~' q w j j

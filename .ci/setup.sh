@@ -15,7 +15,9 @@ xz:xz-utils:xz
 qemu-system-x86_64:qemu-system-x86:qemu-system-x86-core
 mkfs.gfs2:gfs2-utils:gfs2-utils
 mkfs.ext4:e2fsprogs:e2fsprogs
-bwrap:bubblewrap:bubblewrap'
+bwrap:bubblewrap:bubblewrap
+tmux:tmux:tmux
+mandoc:mandoc:mandoc'
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 missing_deb='' missing_rpm='' missing=''

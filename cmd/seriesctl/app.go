@@ -73,7 +73,7 @@ On a terminal, without a command, it opens the matrix of the workspace.`,
 	f.StringVar(&a.plan, "plan", "", "plan `file`, or the name of an embedded plan (default: testplan.yaml here, else mmap-deadlock)")
 	f.BoolVar(&a.json, "json", false, "the result as one JSON document on stdout")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
-	f.StringVar(&a.color, "color", "auto", "colours: auto, always or never")
+	f.StringVar(&a.color, "color", "auto", "`when` to use colours: auto, always or never")
 	f.BoolVar(&a.ascii, "ascii", false, "only ASCII characters")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &userError{err.Error(), fmt.Sprintf("`%s --help` lists the flags", cmd.CommandPath())}
@@ -81,7 +81,7 @@ On a terminal, without a command, it opens the matrix of the workspace.`,
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.AddCommand(a.loadCommand(), a.listCommand(), a.showCommand(), a.applyCommand(), a.runCommand(), a.bisectCommand(),
-		a.reportCommand(), a.logCommand(), a.shellCommand(), a.judgeCommand(), a.doctorCommand(), a.planCommand(), a.rangeDiffCommand())
+		a.reportCommand(), a.logCommand(), a.shellCommand(), a.judgeCommand(), a.doctorCommand(), a.planCommand(), a.rangeDiffCommand(), a.manCommand())
 	return root
 }
 

@@ -31,7 +31,9 @@ other way round. Of a plan's kernels it takes the first, or the one that --case 
 With --manual you judge: at each step the case has been run, or without --case the kernel is there for a shell, and you
 say good, bad or skip. It can be left and gone on with at any time. The same without a dialogue, as git bisect has it:
 
-  seriesctl bisect --manual [SERIES] start|good|bad|skip|undo|log|replay|reset [PREFIX…|FILE]`,
+  seriesctl bisect --manual [SERIES] STEP [PREFIX…|FILE]
+
+where STEP is start, good, bad, skip, undo, log, replay or reset.`,
 		Example: `  seriesctl bisect --case gfs2/read-self --source ~/linux
   seriesctl bisect --manual --case gfs2/read-self
   seriesctl bisect --manual good 0

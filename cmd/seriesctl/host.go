@@ -14,7 +14,10 @@ func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "check this host and say how to mend what is missing",
-		Args:  cobra.NoArgs,
+		Long: `doctor checks what building and running kernels takes: QEMU, whether a guest really runs with KVM, compiler and build tools,
+the programs that make file systems, bubblewrap, memory and disk space. Beside what is missing it says how to get it. Its exit
+status is 3 when something is missing without which nothing runs.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := a.workspaceDir()
 			if err != nil {
@@ -49,7 +52,11 @@ func (a *app) judgeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "judge LOG…",
 		Short: "say what console logs from anywhere show",
-		Args:  atLeast(1, "a console log, or - for standard input"),
+		Long: `judge reads console logs of any size, whatever they come from, and says of each what it shows first: the type of the incident, its
+title after syzkaller's convention, and its report. "-" is standard input. A log that shows nothing is no error.`,
+		Example: `  seriesctl judge console.log
+  ssh testbox dmesg | seriesctl judge -`,
+		Args: atLeast(1, "a console log, or - for standard input"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			verdicts := []report.JudgedLog{}
 			for _, name := range args {

@@ -30,6 +30,9 @@ func (a *app) loadCommand() *cobra.Command {
 "-" for standard input, a git range REPO:A..B, or a thread of a mail archive: a link to lore.kernel.org or a
 message-id. Only these two use the network. It stores every series it finds; the newest one becomes the
 current one, which the other commands take when none is named.`,
+		Example: `  seriesctl load thread.mbox
+  seriesctl load ~/linux:v6.12..topic
+  seriesctl load https://lore.kernel.org/r/<message-id>`,
 		Args: atLeast(1, "an mbox, maildir, patch file or git range"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			defer debug.SetGCPercent(debug.SetGCPercent(mailGCPercent))
@@ -151,7 +154,9 @@ func (a *app) listCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "the series in the workspace",
-		Args:  cobra.NoArgs,
+		Long: `list prints the series of the workspace, the current one first: the name by which the other commands know it, revision,
+subject, author, date, and how many of its patches are there.`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			st, err := a.open(false)
 			if err != nil {

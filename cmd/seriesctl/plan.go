@@ -21,11 +21,16 @@ import (
 )
 
 func (a *app) planCommand() *cobra.Command {
-	plan := &cobra.Command{Use: "plan", Short: "test plans"}
+	plan := &cobra.Command{Use: "plan", Short: "write or check a test plan",
+		Long: `A plan says what to build and which cases to run: kernel, virtual machine, file systems, reproducers and other tests, and how
+often. It is testplan.yaml in the current directory, or what --plan names: a file, or a plan that is part of seriesctl,
+mmap-deadlock (the default) or page-faults. The guide describes it.`}
 	plan.AddCommand(&cobra.Command{
 		Use:   "check [FILE]",
 		Short: "validate a plan file and say what it asks for",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `check reads a plan, that of --plan where none is named, and prints what it asks for: kernels with their options, file systems,
+cases. An error in it names line and column.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				a.plan = args[0]

@@ -81,9 +81,10 @@ func (b *bench) result(wantCode int, args ...string) *lab.Result {
 	return &r
 }
 
-// killed starts a run, kills it without warning once n runs are stored, and checks that nothing of it lives on.
+// killed starts a run, kills it without warning once n more runs are stored, and checks that nothing of it lives on.
 func (b *bench) killed(n int, args ...string) {
 	b.t.Helper()
+	before := b.stored()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.bin, args...)
@@ -97,21 +98,12 @@ func (b *bench) killed(n int, args ...string) {
 		ending = cmd.Wait()
 		close(ended)
 	}()
-	for stored := 0; stored < n; {
+	for b.stored() < before+n {
 		select {
 		case <-ended:
 			b.t.Fatalf("the run ended before it was killed: %v", ending)
 		case <-time.After(200 * time.Millisecond):
 		}
-		out, err := exec.Command(b.bin, "--workspace", filepath.Join(b.work, workspaceName), "report", "--format", "json").Output()
-		if err != nil {
-			continue // not so far yet
-		}
-		var r lab.Result
-		if err := json.Unmarshal(out, &r); err != nil {
-			b.t.Fatal(err)
-		}
-		stored = runsOf(&r)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		b.t.Fatal(err)
@@ -121,6 +113,20 @@ func (b *bench) killed(n int, args ...string) {
 	if out, err := exec.Command("pgrep", "-af", b.work).Output(); err == nil {
 		b.t.Fatalf("alive after kill -9:\n%s", out)
 	}
+}
+
+// stored is how many runs of the matrix are kept.
+func (b *bench) stored() int {
+	b.t.Helper()
+	out, err := exec.Command(b.bin, "--workspace", filepath.Join(b.work, workspaceName), "report", "--format", "json").Output()
+	if err != nil {
+		return 0 // nothing was run yet
+	}
+	var r lab.Result
+	if err := json.Unmarshal(out, &r); err != nil {
+		b.t.Fatal(err)
+	}
+	return runsOf(&r)
 }
 
 // runsOf counts the runs of a matrix, each image's once.
@@ -145,8 +151,8 @@ func cellAt(t *testing.T, r *lab.Result, prefix int, name string) lab.Cell {
 	return lab.Cell{}
 }
 
-// TestRealExample is `make demo` with its matrix checked, a kill -9 in the middle, and a third run that finds
-// everything done.
+// TestRealExample is `make demo` with its matrix checked: begun and interrupted with keys in the TUI, which stays, a kill -9 in
+// the middle, a run to the end, and one that finds everything done.
 func TestRealExample(t *testing.T) {
 	src := source(t, "SERIESCTL_LINUX_6_1")
 	b := newBench(t)
@@ -162,11 +168,12 @@ func TestRealExample(t *testing.T) {
 	if err := json.Unmarshal(doc, &expected); err != nil {
 		t.Fatal(err)
 	}
-	if _, errs, code := b.run("load", filepath.Join(examples, "gfs2-read-write-cleanup.mbox")); code != 0 {
-		t.Fatal(errs)
-	}
-	b.badConfig(src)
 	args := []string{"run", "--source", src, "--plan", filepath.Join(examples, "testplan.yaml")}
+	d := b.sit(80, 24)
+	d.loadAndRun(filepath.Join(examples, "gfs2-read-write-cleanup.mbox"), strings.Join(args, " "))
+	d.deadlock("gfs2/cross-read", 2)
+	d.interrupt()
+	b.badConfig(src)
 	b.killed(5, args...)
 	before := b.result(exitDone, "report")
 	r := b.result(exitFound, args...)
@@ -187,6 +194,12 @@ func TestRealExample(t *testing.T) {
 		t.Errorf("the resumed run made %d runs, %d were missing", got, want)
 	}
 	b.nothingToDo(exitFound, args...)
+	// The TUI was there all the time, and has the whole matrix now.
+	d.blame(2)
+	d.Resize(60, 15)
+	d.deadlock("gfs2/cross-read", 2)
+	d.blame(2)
+	d.leave(t)
 	b.shell()
 	text, _, _ := b.run("report")
 	t.Log("\n" + text)

@@ -39,7 +39,10 @@ func (a *app) reportCommand() *cobra.Command {
 		Use:         "report [SERIES]",
 		Annotations: annotated(ofSeries),
 		Short:       "the matrix and what each patch does, as text, Markdown or JSON",
-		Args:        cobra.MaximumNArgs(1),
+		Long: `report prints what is known of the matrix that was asked for last: each case on each prefix, and what each patch does
+to it. It builds and runs nothing, and may be called while a run goes on.`,
+		Example: `  seriesctl report --format markdown >>reply.txt`,
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, _ := seriesAnd(args, 0)
 			if a.json {
@@ -50,7 +53,7 @@ func (a *app) reportCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text, markdown or json")
+	cmd.Flags().StringVar(&format, "format", "text", "`format`: text, markdown or json")
 	return cmd
 }
 
@@ -59,7 +62,10 @@ func (a *app) logCommand() *cobra.Command {
 		Use:         "log [SERIES] PREFIX CASE",
 		Annotations: annotated(ofSeries),
 		Short:       "a cell's runs: evidence, output, stacks, console",
-		Args:        cobra.RangeArgs(2, 3),
+		Long: `log prints the runs of a case on a prefix: the outcome of each and what decided it, what the case printed, the stacks of its
+threads where it hung (who holds what, and who waits for whom), and the console.`,
+		Example: `  seriesctl log 4 gfs2/read-self`,
+		Args:    cobra.RangeArgs(2, 3),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, rest := seriesAnd(args, 2)
 			at, err := readRow("log", rest[0])

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
@@ -37,12 +38,18 @@ type runFlags struct {
 
 func (r *runFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&r.prefixes, "prefixes", "", "only these prefixes: 0,4-9")
-	fl.IntVar(&r.jobs, "jobs", runtime.NumCPU(), "compiler processes and virtual machines at once; of these not more than free memory has room for")
-	fl.IntVar(&r.runs, "runs", 0, "least runs of each cell (default: the plan's)")
+	fl.StringVar(&r.prefixes, "prefixes", "", "only these prefixes, a `list` like 0,4-9")
+	jobsFlag(fl, &r.jobs, "`number` of compiler processes and virtual machines at once; of these not more than free memory has room for")
+	fl.IntVar(&r.runs, "runs", 0, "least `number` of runs of each cell (default: the plan's)")
 	fl.Float64Var(&r.sure, "confidence", testplan.DefaultConfidence, "`probability` at which a change is put down to a patch, 0.5 to 0.9999")
-	fl.StringVar(&r.accel, "accel", "auto", "auto, kvm or tcg; auto takes KVM when a guest really boots with it")
+	fl.StringVar(&r.accel, "accel", "auto", "`how` guests run: auto, kvm or tcg; auto takes KVM when a guest really boots with it")
 	fl.BoolVar(&r.noSandbox, "no-sandbox", false, "build without bubblewrap: a patch's Makefile can then do what you can")
+}
+
+// jobsFlag adds --jobs, whose default is not the same everywhere: the help and the manual say what it is.
+func jobsFlag(fl *pflag.FlagSet, jobs *int, usage string) {
+	fl.IntVar(jobs, "jobs", runtime.NumCPU(), usage+" (default: one for each processor)")
+	fl.Lookup("jobs").DefValue = "0" // that is, none to show
 }
 
 // check finds flags that make no sense.
@@ -96,7 +103,7 @@ fills it, too, until --drop-subset.`,
 	r.add(cmd)
 	cmd.Flags().StringArrayVar(&r.subsets, "subset", nil, "only a subset of the patches, as a row of its own: `2,4-6`; may be repeated")
 	cmd.Flags().StringVar(&drop, "drop-subset", "", "forget the row of the subset `2,4-6`; nothing is run, its results stay")
-	cmd.Flags().IntVar(&r.more, "more", 0, "only give each of these cells so many further runs: --prefixes 4 --cases gfs2/read-self --more 1")
+	cmd.Flags().IntVar(&r.more, "more", 0, "only give each of these cells this `number` of further runs: --prefixes 4 --cases gfs2/read-self --more 1")
 	cmd.Flags().StringSliceVar(&r.cases, "cases", nil, "only the cases that match a `glob`: 'gfs2/*'; may be repeated")
 	return cmd
 }

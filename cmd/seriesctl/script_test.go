@@ -2,7 +2,6 @@ package main
 
 import (
 	"compress/gzip"
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"seriesctl": func() { os.Exit(run(context.Background(), os.Args[1:])) },
+		"seriesctl": func() { os.Exit(run(untilSignal(), os.Args[1:])) },
 	})
 }
 

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"reflect"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -74,10 +73,10 @@ reproducers and this host's own tools in PATH. A kernel that is not there is bui
 	fl := cmd.Flags()
 	fl.StringVar(&o.caseName, "case", "", "run this `case`'s command first, in the background, in its file system")
 	fl.BoolVar(&o.console, "console", false, "attach to the serial console instead: all the kernel prints, from its first line")
-	fl.StringVar(&o.gdb, "gdb", "", "let gdb attach, and print its command line; --gdb=wait stops the kernel until then")
+	fl.StringVar(&o.gdb, "gdb", "", "let gdb attach, and print its command line; `wait` stops the kernel until then")
 	fl.Lookup("gdb").NoOptDefVal = string(qemu.GDBRun)
-	fl.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "compiler processes at once")
-	fl.StringVar(&o.accel, "accel", "auto", "auto, kvm or tcg")
+	jobsFlag(fl, &o.jobs, "`number` of compiler processes at once")
+	fl.StringVar(&o.accel, "accel", "auto", "`how` the guest runs: auto, kvm or tcg")
 	fl.BoolVar(&o.noSandbox, "no-sandbox", false, "build without bubblewrap")
 	return cmd
 }

@@ -24,7 +24,7 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.Source, "source", "", "git repository or unpacked source tree in `dir` to apply on; never written to (default: that of the last run)")
 	fl.StringVar(&f.Base, "base", "", "`revision` to apply on, or auto: the commit whose files are most as the patches expect them (default: HEAD; a plain tree has none)")
 	fl.StringSliceVar(&f.Prerequisites, "prerequisite", nil, "`mbox` of patches that go on before the series; may be repeated")
-	fl.StringVar(&f.Patches, "patches", "", "only these patches, in this order: 1-4,7")
+	fl.StringVar(&f.Patches, "patches", "", "only these patches, in this order, a `list` like 1-4,7")
 	fl.StringVar(&f.Resolutions, "resolutions", "", "`dir`ectory of patches resolved by hand")
 	fl.IntVar(&f.Fuzz, "fuzz", 0, "`lines` of context that may differ, as with patch(1)")
 	fl.BoolVar(&f.ThreeWay, "3way", false, "merge a patch that does not apply, as git am -3 does, where the source has the blobs it names")

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -33,6 +34,8 @@ type cellView struct {
 	run  int
 	file File    // the open console
 	con  *window // on it
+
+	wanted string // the tab to open first, where there is one of that name
 }
 
 // Names of a cell's tabs.
@@ -116,7 +119,7 @@ func (v *cellView) build(f File, size int64, err error) {
 
 // layOut makes the tabs for the width there is; with stay each page remains where it is, about.
 func (v *cellView) layOut(stay bool) {
-	keep, old := v.chosen(), v.tabs
+	keep, old := cmp.Or(v.chosen(), v.wanted), v.tabs
 	v.tabs, v.tab = nil, 0
 	if run := v.shown(); run != nil {
 		o := run.Observation

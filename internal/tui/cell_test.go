@@ -198,6 +198,24 @@ func TestPagesStay(t *testing.T) {
 	s.text()
 }
 
+// Who compares the output of a case along the patches stays in that tab, however fast the keys come.
+func TestTabStaysFromPatchToPatch(t *testing.T) {
+	s := newScreen(t, rfc(), 80, 24, Options{})
+	s.keys("enter", "tab")
+	s.has("[output]")
+	s.keys("]")
+	s.has("prefix 1")
+	s.has("[output]")
+	// The answers about prefixes 2 and 1 come when both keys were pressed.
+	_, second := s.m.Update(tea.KeyPressMsg(tea.Key{Code: ']', Text: "]"}))
+	_, first := s.m.Update(tea.KeyPressMsg(tea.Key{Code: '[', Text: "["}))
+	for _, answer := range []tea.Cmd{second, first} {
+		s.send(answer())
+	}
+	s.has("prefix 1")
+	s.has("[output]")
+}
+
 func TestJumpsInTheConsole(t *testing.T) {
 	w := rfc()
 	w.runs[1].Observation.CaseAt = int64(strings.Index(w.console, "[    0.900000] line 90 ")) + 5

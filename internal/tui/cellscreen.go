@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
@@ -43,10 +44,12 @@ func newCellScreen(home *matrixScreen, src CellSource) *cellScreen {
 	return &cellScreen{m: home.m, home: home, src: src, cellView: newCellView(home.look, home.matrix)}
 }
 
-// open shows the cell under the matrix's cursor.
+// open shows the cell under the matrix's cursor, in the tab that was open before, where it has that.
 func (s *cellScreen) open() tea.Cmd {
+	tab := cmp.Or(s.chosen(), s.wanted)
 	s.leave()
 	s.cellView = newCellView(s.m.look, s.home.matrix)
+	s.wanted = tab
 	s.m.fit()
 	return s.loadRuns()
 }

@@ -38,7 +38,18 @@ func (m *model) tableOf(s screen) Table {
 			{[]string{"|"}, "|", "", "pipe the text to a command or $PAGER", m.pipe},
 		}...)
 	}
-	every := []Binding{
+	for _, b := range m.everywhere() {
+		// A screen may give a key another meaning.
+		if t.binding(b.keys[0]) == nil {
+			t.Bindings = append(t.Bindings, b)
+		}
+	}
+	return t
+}
+
+// everywhere is the keys that work on all screens.
+func (m *model) everywhere() []Binding {
+	return []Binding{
 		{[]string{":"}, ":", ": command", "any command of seriesctl, for the shown series: run, apply, report, bisect and so on", m.askCommand},
 		{[]string{"w"}, "w", "w jobs", "what runs: builds, virtual machines, commands, with their output", m.openJobs},
 		{[]string{"W"}, "W", "", "the series of the workspace", m.home},
@@ -52,13 +63,6 @@ func (m *model) tableOf(s screen) Table {
 		{[]string{"ctrl+z"}, "^z", "", "suspend", func() tea.Cmd { return tea.Suspend }},
 		{[]string{"ctrl+l"}, "^l", "", "draw anew", func() tea.Cmd { return tea.ClearScreen }},
 	}
-	for _, b := range every {
-		// A screen may give a key another meaning.
-		if t.binding(b.keys[0]) == nil {
-			t.Bindings = append(t.Bindings, b)
-		}
-	}
-	return t
 }
 
 // finding is the keys of a search; find goes on to the next place that holds text, step -1 to the one before.

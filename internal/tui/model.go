@@ -25,6 +25,7 @@ type model struct {
 	wanted string  // what was searched for last
 	said   string  // one line about the last key, until the next
 	whole  bool    // the screen has the terminal to itself
+	light  bool    // the terminal's background is
 
 	history []string      // commands that were asked for, oldest first
 	pipes   []string      // the same of pipes
@@ -64,8 +65,13 @@ type (
 	listenMsg  struct{}
 )
 
-// Init starts to listen to the Source.
-func (m *model) Init() tea.Cmd { return tea.Batch(m.listen(), m.first) }
+// Init starts to listen to the Source, and asks the terminal for its background; one that does not answer is taken for dark.
+func (m *model) Init() tea.Cmd {
+	if !m.color {
+		return tea.Batch(m.listen(), m.first)
+	}
+	return tea.Batch(m.listen(), m.first, tea.RequestBackgroundColor)
+}
 
 // listen waits for a token of the Source.
 func (m *model) listen() tea.Cmd {
@@ -89,6 +95,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.help = newHelp(m.look, m.tableOf(m.top()), m.width, m.height)
 		}
 		m.fit()
+	case tea.BackgroundColorMsg:
+		m.light = !msg.IsDark()
 	case tea.KeyPressMsg:
 		cmd = m.key(msg)
 	case tea.PasteMsg:

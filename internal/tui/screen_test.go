@@ -1,13 +1,19 @@
 package tui
 
 import (
+	"fmt"
+	"image/color"
+	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/report/reporttest"
 )
 
@@ -207,4 +213,69 @@ func TestKeysNamesEveryScreen(t *testing.T) {
 	for _, b := range Keys()[1].Bindings {
 		s.has(b.Help)
 	}
+}
+
+// However narrow the terminal is, every screen says how to get help and how to leave.
+func TestShortHelpKeepsRoomForHelp(t *testing.T) {
+	for _, table := range Keys() {
+		for width := 30; width <= 200; width++ {
+			got := table.short(width)
+			if !strings.HasSuffix(got, "  ? help  Q quit") || plain.Width(got) > width {
+				t.Errorf("%s at %d columns: %q", table.Title, width, got)
+			}
+		}
+	}
+}
+
+// On a light background the screen is the same in other colours.
+func TestLightBackground(t *testing.T) {
+	s := newScreen(t, rfc(), 80, 24, Options{Color: true})
+	plainly := s.text()
+	dark := s.m.View().Content
+	s.send(tea.BackgroundColorMsg{Color: color.White})
+	got := s.m.View().Content
+	if s.text() != plainly {
+		t.Error("the text changes")
+	}
+	if left := regexp.MustCompile("\x1b\\[(1;)?3[0-7]m").FindString(got); left != "" || !strings.Contains(got, light[bad].sequence()+"BUG") {
+		t.Errorf("left %q in %q", left, got)
+	}
+	s.send(tea.BackgroundColorMsg{Color: color.Black})
+	if s.m.View().Content != dark {
+		t.Error("it does not get dark again")
+	}
+}
+
+// Every colour can be read on the backgrounds that people have: 4.5 is what WCAG 2.1 asks of text. What is read on a
+// dark background is the theme's affair; every colour must have one of its own on a light one.
+func TestColoursCanBeReadOnALightBackground(t *testing.T) {
+	for _, s := range []style{good, bad, doubt, ours, moving, fixed, broken, changed} {
+		index := 0
+		if _, err := fmt.Sscanf(strings.TrimPrefix(string(light[s]), "1;"), "38;5;%d", &index); err != nil || index < 16 {
+			t.Errorf("%s on light is %q", s, light[s])
+			continue
+		}
+		for _, background := range []color.Color{color.White, color.RGBA{0xee, 0xee, 0xee, 0xff}, color.RGBA{0xfd, 0xf6, 0xe3, 0xff}, color.RGBA{0xff, 0xff, 0xdd, 0xff}} {
+			if c := contrast(ansi.IndexedColor(index), background); c < 4.5 {
+				t.Errorf("colour %d for %s on %v: contrast %.1f", index, s, background, c)
+			}
+		}
+	}
+}
+
+// contrast is the contrast ratio of WCAG 2.1, 1 to 21.
+func contrast(a, b color.Color) float64 {
+	luminance := func(c color.Color) float64 {
+		linear := func(v uint32) float64 {
+			f := float64(v) / 0xffff
+			if f <= 0.04045 {
+				return f / 12.92
+			}
+			return math.Pow((f+0.055)/1.055, 2.4)
+		}
+		r, g, b, _ := c.RGBA()
+		return 0.2126*linear(r) + 0.7152*linear(g) + 0.0722*linear(b)
+	}
+	x, y := luminance(a), luminance(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }

@@ -6,8 +6,7 @@ import (
 	"github.com/seriesctl/seriesctl/internal/plain"
 )
 
-// style is the parameters of an SGR sequence. Colours are the 16 that the user's theme defines, so that light
-// and dark both read; each means one thing.
+// style is the parameters of an SGR sequence. Colours are of the 16 that the user's theme defines; each means one thing.
 type style string
 
 const (
@@ -24,6 +23,24 @@ const (
 	changed style = "1;33"
 	bar     style = "7"
 )
+
+// light is what stands for a style on a light background, where many themes' green, yellow and cyan can't be read: dark
+// colours of the 256 that no theme changes. Terminals with fewer get the nearest they have.
+var light = map[style]style{
+	good: "38;5;22", bad: "38;5;124", doubt: "38;5;94", ours: "38;5;90", moving: "38;5;24",
+	fixed: "1;38;5;22", broken: "1;38;5;124", changed: "1;38;5;94",
+}
+
+// onLight makes a screen of one that was drawn for a dark background. All sequences in it are from paint.
+var onLight = func() *strings.Replacer {
+	var pairs []string
+	for s, l := range light {
+		pairs = append(pairs, s.sequence(), l.sequence())
+	}
+	return strings.NewReplacer(pairs...)
+}()
+
+func (s style) sequence() string { return "\x1b[" + string(s) + "m" }
 
 // look draws in the user's way: colour or not, UTF-8 or ASCII.
 type look struct{ color, ascii bool }
@@ -42,7 +59,7 @@ func (l look) paint(s style, text string) string {
 			return text
 		}
 	}
-	return "\x1b[" + string(s) + "m" + text + "\x1b[m"
+	return s.sequence() + text + "\x1b[m"
 }
 
 func (l look) pick(utf8, ascii string) string {

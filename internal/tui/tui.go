@@ -19,6 +19,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -116,8 +119,12 @@ type Options struct {
 // Run shows ws until the user quits or ctx ends. It takes the terminal over and gives it back, also after a panic, which is
 // a *CrashError. Quitting while a run goes on that would not outlive it is asked about first.
 func Run(ctx context.Context, ws Workspace, o Options) error {
-	opts := []tea.ProgramOption{tea.WithContext(ctx)}
-	if !o.Color {
+	// Signals end ctx; Bubble Tea would take a SIGTERM for a wish to quit.
+	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithoutSignalHandler()}
+	if o.Color {
+		// That is decided, also against NO_COLOR, which Bubble Tea would look at again.
+		opts = append(opts, tea.WithEnvironment(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NO_COLOR=") })))
+	} else {
 		opts = append(opts, tea.WithColorProfile(colorprofile.ASCII))
 	}
 	err := run(newRoot(ws, o), o, opts...)
@@ -127,8 +134,6 @@ func Run(ctx context.Context, ws Workspace, o Options) error {
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, tea.ErrInterrupted):
-		return context.Canceled
 	case err != nil:
 		return fmt.Errorf("show workspace: %w", err)
 	}
@@ -138,7 +143,10 @@ func Run(ctx context.Context, ws Workspace, o Options) error {
 // Warm prepares what the first screen would wait for: the widths of all characters. It may be called beside anything.
 func Warm() { textWidth("…") }
 
-// Keys are the key tables of all screens.
+// Everywhere is the keys that work on all screens, but where a screen gives one another meaning.
+func Everywhere() Table { return Table{Title: "Everywhere", Bindings: (&model{}).everywhere()} }
+
+// Keys are the key tables of all screens, with those that work everywhere.
 func Keys() []Table {
 	m := &model{}
 	var out []Table

@@ -11,7 +11,11 @@ import (
 
 // View draws the screen.
 func (m *model) View() tea.View {
-	v := tea.NewView(strings.Join(m.lines(), "\n"))
+	screen := strings.Join(m.lines(), "\n")
+	if m.light {
+		screen = onLight.Replace(screen)
+	}
+	v := tea.NewView(screen)
 	v.AltScreen = true
 	v.MouseMode = tea.MouseModeCellMotion
 	v.WindowTitle = "seriesctl"

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seriesctl/seriesctl/internal/tmuxtest"
+)
+
+// working is the gauge that the screen has while something runs.
+var working = regexp.MustCompile(`\[[━·]{12}\]`)
+
+// desk is a maintainer at the TUI, in tmux, while the test goes on around it.
+type desk struct{ *tmuxtest.Session }
+
+// sit opens the TUI in the bench's directory.
+func (b *bench) sit(columns, rows int) desk {
+	b.t.Helper()
+	d := desk{tmuxtest.Start(b.t, b.work, columns, rows, "env -u NO_COLOR "+b.bin)}
+	d.Patience = 20 * time.Minute // a kernel may have to be built
+	return d
+}
+
+// loadAndRun loads a series and starts its run.
+func (d desk) loadAndRun(mbox, run string) {
+	d.Wait("No series here yet")
+	d.Type("l" + mbox + "\r")
+	d.Wait("▸ v1")
+	d.Keys("Enter")
+	d.Wait("nothing has been run yet")
+	d.Type(":" + run + "\r")
+	d.Wait("Tab next tab") // its output
+	d.Keys("q")
+	d.Until("say what is done", working.MatchString)
+}
+
+// deadlock goes to a case on a prefix, waits until it is known to hang there, and looks at the stacks.
+func (d desk) deadlock(name string, prefix int) {
+	d.Type("/" + name + "\r")
+	d.Keys("g")
+	for range prefix {
+		d.Keys("j")
+	}
+	d.Wait("[HANG")
+	d.Keys("Enter")
+	d.Wait("deadlock:", "Tab next tab")
+	d.Keys("Tab")
+	d.Wait("[stacks]", "the cycle: [1] ")
+	d.Keys("]", "[")
+	d.Wait("[stacks]", "the cycle: [1] ")
+	d.Keys("q")
+	d.Wait("[HANG")
+}
+
+// interrupt ends the run and waits until it has ended.
+func (d desk) interrupt() {
+	d.Keys("x")
+	d.Wait("Interrupt the run?")
+	d.Keys("y")
+	d.Until("come to rest", func(screen string) bool { return !working.MatchString(screen) })
+}
+
+// blame asks which patch breaks the case under the cursor, that of a prefix: by the runs there are, then by hand.
+func (d desk) blame(prefix int) {
+	d.Keys("b")
+	d.Match(fmt.Sprintf(`(?m)^ +%d +HANG.* (9\d|100)%%`, prefix))
+	d.Keys("Home")
+	for range prefix {
+		d.Keys("j")
+	}
+	d.Keys("b")
+	d.Match(fmt.Sprintf(`(?m)^ +%d +HANG.* bad `, prefix))
+	d.Keys("Home", "g")
+	d.Wait(fmt.Sprintf("patch %d ", prefix), "good → bad")
+	d.Keys("u", "u")
+	d.Until("be as before", func(screen string) bool {
+		return !strings.Contains(screen, " bad  ") && !strings.Contains(screen, " good  ")
+	})
+	d.Keys("q")
+	d.Wait("[HANG")
+}
+
+// leave quits, and looks whether the program ended well.
+func (d desk) leave(t testing.TB) {
+	t.Helper()
+	d.Keys("Q")
+	d.Until("end", func(string) bool { return d.Get("pane_dead") == "1" })
+	if status := d.Get("pane_dead_status"); status != "0" {
+		t.Errorf("it ended with %s", status)
+	}
+}
