@@ -1,6 +1,7 @@
 package testplan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,8 @@ import (
 //	kernel:
 //	  arch: x86_64                   # the default
 //	  config: tinyconfig             # tinyconfig (the default), defconfig, or a file, relative to the plan
-//	  fragments: [vm, gfs2, ext4]    # names seriesctl knows, or files ending in .config, relative to the plan
+//	  fragments: [vm, gfs2, ext4]    # names seriesctl knows, or files ending in .config, relative to the plan; without the key vm and
+//	                                 # those of the plan's file systems, but for a config that is a file none
 //	  options: [CONFIG_LOCKDEP=y]    # on top of it; =n for "is not set"
 //	kernels:                         # instead of kernel: several, each as above and with a name
 //	  - {fragments: [vm, gfs2]}      # one may have none; the cases of the others are called NAME:FILESYSTEM/CASE
@@ -97,7 +99,7 @@ type Plan struct {
 // Kernel says what to build.
 type Kernel struct {
 	Name      string   // "" for the one whose cases have no prefix
-	Arch      string   // "x86_64"
+	Arch      string   // "x86_64": no other can be run
 	Config    string   // "tinyconfig", "defconfig" or the absolute path of a file
 	Fragments []string // names, or absolute paths of files
 	Options   []string // "CONFIG_X=y"
@@ -152,7 +154,6 @@ func Load(nameOrPath string) (*Plan, error) {
 
 var (
 	namePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-	archPattern   = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
 	typePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
 	optionPattern = regexp.MustCompile(`^CONFIG_[A-Za-z0-9_]+=(?:[ymn]|-?[0-9]+|0[xX][0-9a-fA-F]+|"[^"\\\n]*")$`)
 )
@@ -222,6 +223,7 @@ func (p *parser) plan(root *yaml.Node) *Plan {
 		}
 	}
 	plan.Filesystems = p.filesystems(f["filesystems"])
+	p.kernelsFor(cmp.Or(f["kernel"], f["kernels"]), plan)
 	plan.Cases = p.cases(f["cases"], plan, timeout)
 	return plan
 }
@@ -249,7 +251,9 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 		k.Name = p.word(n, "name", namePattern, nameShape)
 	}
 	if n := f["arch"]; n != nil {
-		k.Arch = p.word(n, "arch", archPattern, "an architecture like x86_64")
+		if k.Arch = p.text(n, "arch"); k.Arch != guestArch {
+			p.failAt(n, "leave arch out: "+guestArch+" is what guests are", "arch: %s can't be run here", k.Arch)
+		}
 	}
 	if n := f["config"]; n != nil {
 		k.Config = p.text(n, "config")
@@ -258,6 +262,7 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 		}
 	}
 	if n := f["fragments"]; n != nil {
+		k.Fragments = []string{} // not nil: that is for a kernel that names none
 		for _, item := range p.list(n, "fragments") {
 			s := p.text(item, "fragments")
 			if strings.HasSuffix(s, ".config") {
@@ -271,8 +276,15 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 		}
 	}
 	if n := f["options"]; n != nil {
+		seen := map[string]bool{}
 		for _, item := range p.list(n, "options") {
-			k.Options = append(k.Options, p.word(item, "options", optionPattern, "CONFIG_NAME=value, like CONFIG_LOCKDEP=y"))
+			o := p.word(item, "options", optionPattern, "CONFIG_NAME=value, like CONFIG_LOCKDEP=y")
+			name, _, _ := strings.Cut(o, "=")
+			if seen[name] {
+				p.failAt(item, "", "options: %s twice", name)
+			}
+			seen[name] = true
+			k.Options = append(k.Options, o)
 		}
 	}
 	return k
@@ -529,6 +541,7 @@ func (p *parser) expect(n *yaml.Node, what string) Expect {
 		}
 		p.failAt(n, hint, "%v", err)
 	}
+	p.met(n, e)
 	return e
 }
 

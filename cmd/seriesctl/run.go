@@ -230,6 +230,9 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	if plan, err = plan.Select(r.cases); err != nil {
 		return nil, err
 	}
+	for _, w := range plan.Warnings() {
+		p.Finished("warning: " + w.String())
+	}
 	if r.runs > 0 {
 		plan.Runs = r.runs
 	}
@@ -393,23 +396,30 @@ func labFailed(c lab.Cell) error {
 	return &qemu.InfraError{Op: fmt.Sprintf("run %s on prefix %d", c.Case, c.Prefix), Err: fmt.Errorf("%s", c.Signature)}
 }
 
-// preflight finds out before any work what would stop it later: a missing program, a full disk.
-func preflight(st *store.Store, plan *testplan.Plan, sandbox bool) error {
-	type need struct{ program, pkg string }
-	needs := []need{{"git", "git"}, {"gcc", "gcc"}, {"ld", "binutils"}, {"make", "make"}, {"flex", "flex"}, {"bison", "bison"},
+// need is a program that a run needs of the host, and Debian's package of it, where that is known.
+type need struct{ program, pkg string }
+
+// needs are those of a plan.
+func needs(plan *testplan.Plan, sandbox bool) []need {
+	out := []need{{"git", "git"}, {"gcc", "gcc"}, {"ld", "binutils"}, {"make", "make"}, {"flex", "flex"}, {"bison", "bison"},
 		{"bc", "bc"}, {"qemu-system-x86_64", "qemu-system-x86"}}
 	for _, fs := range plan.Filesystems {
 		if len(fs.Mkfs) > 0 {
-			needs = append(needs, need{fs.Mkfs[0], ""})
+			out = append(out, need{fs.Mkfs[0], ""})
 		}
 	}
 	for _, t := range plan.Tools() {
-		needs = append(needs, need{t, ""})
+		out = append(out, need{t, ""})
 	}
 	if sandbox {
-		needs = append(needs, need{"bwrap", "bubblewrap"})
+		out = append(out, need{"bwrap", "bubblewrap"})
 	}
-	for _, n := range needs {
+	return out
+}
+
+// preflight finds out before any work what would stop it later: a missing program, a full disk.
+func preflight(st *store.Store, plan *testplan.Plan, sandbox bool) error {
+	for _, n := range needs(plan, sandbox) {
 		if _, err := xec.Find(n.program); err != nil {
 			hint := "`seriesctl doctor` says which package has it"
 			if n.pkg != "" {
