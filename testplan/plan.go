@@ -66,9 +66,12 @@ import (
 //	  - script: run.sh               # a shell script, relative to the plan; exit status 0 is a pass, 4 and 77 say that it skips
 //	    tools: [xfs_io, dd]          # programs of this host that it needs in the VM, beside a shell, coreutils and the like
 //	    ktap: true
+//	  - kselftest: mm                # a collection of the base's self-tests, or one program of it, mm:mkdirty; built on this host
+//	    tree: series                 # instead of the base's those of the whole series, or of a directory with a kernel tree
+//	    timeout: 10m                 # default 5m
+//	    tools: [ip]
 //	  - kselftest: build/kselftest   # a directory of installed self-tests of a kernel, relative to the plan
 //	    args: [-c, mm]               # of its run_kselftest.sh
-//	    tools: [ip]
 //	  - fstests:                     # tests of a checkout of fstests (xfstests), each a case FILESYSTEM/generic/001
 //	      path: ../xfstests-dev      # relative to the plan; a copy of it is built
 //	      tests: [generic/647]       # names, and patterns like "generic/64?"
@@ -136,7 +139,7 @@ func Load(nameOrPath string) (*Plan, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			hint = "embedded plans: " + strings.Join(Plans(), ", ")
 			if list := near(nameOrPath, Plans()); len(list) > 0 {
-				hint = didYouMean(nameOrPath, Plans())
+				hint = DidYouMean(nameOrPath, Plans())
 			}
 		}
 		var pathErr *fs.PathError
@@ -270,7 +273,7 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 			} else if !namePattern.MatchString(s) {
 				p.failAt(item, "", "fragments: %q: want a name, or a file ending in .config", s)
 			} else if known := qemu.FragmentNames(); !slices.Contains(known, s) {
-				p.failAt(item, didYouMean(s, known), "fragments: there is no fragment %q", s)
+				p.failAt(item, DidYouMean(s, known), "fragments: there is no fragment %q", s)
 			}
 			k.Fragments = append(k.Fragments, s)
 		}
@@ -295,7 +298,7 @@ func (p *parser) checks(n *yaml.Node) []string {
 	for _, item := range p.list(n, "checks") {
 		name := p.text(item, "checks")
 		if !slices.Contains(qemu.Checks(), name) {
-			p.failAt(item, didYouMean(name, qemu.Checks()), "unknown check %q", name)
+			p.failAt(item, DidYouMean(name, qemu.Checks()), "unknown check %q", name)
 		}
 		if !slices.Contains(out, name) {
 			out = append(out, name)
@@ -308,7 +311,7 @@ func (p *parser) checks(n *yaml.Node) []string {
 func (p *parser) existing(n *yaml.Node, what, path string, names ...string) string {
 	hint := ""
 	if len(names) > 0 && !strings.Contains(path, "/") {
-		hint = didYouMean(path, names)
+		hint = DidYouMean(path, names)
 	}
 	if !filepath.IsAbs(path) {
 		if p.dir == "" {
@@ -537,7 +540,7 @@ func (p *parser) expect(n *yaml.Node, what string) Expect {
 		}
 		word, _, _ := strings.Cut(n.Value, " ")
 		if !slices.Contains(outcomes, word) && len(near(word, outcomes)) > 0 {
-			hint = didYouMean(word, outcomes) + " Like: fail EFAULT"
+			hint = DidYouMean(word, outcomes) + " Like: fail EFAULT"
 		}
 		p.failAt(n, hint, "%v", err)
 	}
@@ -557,7 +560,7 @@ func (p *parser) caseFilesystems(item, only, except *yaml.Node, all []qemu.Files
 			name := p.text(item, what)
 			i := slices.Index(names, name)
 			if i < 0 {
-				p.failAt(item, didYouMean(name, names), "the plan has no file system %q", name)
+				p.failAt(item, DidYouMean(name, names), "the plan has no file system %q", name)
 			}
 			out = append(out, all[i])
 		}

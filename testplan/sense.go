@@ -113,6 +113,27 @@ var exerciseOptions = map[exercise]struct{ option, hint string }{
 	"huge":  {"TRANSPARENT_HUGEPAGE", "options: [CONFIG_TRANSPARENT_HUGEPAGE=y]"},
 }
 
+// Lacks are the options that a config fragment of a kernel tree asks for and that one of the plan's kernels is known not to have, as
+// options of a plan.
+func (p *Plan) Lacks(fragment string) []string {
+	var out []string
+	for line := range strings.Lines(fragment) {
+		m := wantedOption.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		option := "CONFIG_" + m[1] + "=" + strings.Replace(m[2], "m", "y", 1)
+		for _, k := range append([]Kernel{p.Kernel}, p.Kernels...) {
+			if !k.has(m[1]) && !slices.Contains(out, option) {
+				out = append(out, option)
+			}
+		}
+	}
+	return out
+}
+
+var wantedOption = regexp.MustCompile(`^CONFIG_([A-Za-z0-9_]+)=([ym])$`)
+
 // kasanMemory is what a kernel with KASAN wants, in MiB.
 const kasanMemory = 512
 
@@ -204,7 +225,7 @@ func (p *parser) met(n *yaml.Node, e Expect) {
 	for _, w := range e.Words {
 		switch known := slices.Contains(errnoNames(), w); {
 		case e.Outcome == Fail && errnoPattern.MatchString(w) && !known && !errnoNumber.MatchString(w):
-			p.failAt(n, didYouMean(w, errnoNames()), "expect: there is no error %s", w)
+			p.failAt(n, DidYouMean(w, errnoNames()), "expect: there is no error %s", w)
 		case e.Outcome != Fail && known:
 			p.failAt(n, "like: fail "+w, "expect: a %s has no error like %s", e.Outcome, w)
 		}

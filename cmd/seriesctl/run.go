@@ -261,14 +261,10 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	for _, line := range report.Warnings(host.Warnings) {
 		p.Finished(line)
 	}
-	err = host.Fstests(ctx, plan, func(a lab.Activity) {
-		step := report.Step{What: a.Step, Stage: a.Step, Done: a.Done, Total: a.Total}
-		if a.File != "" {
-			step.What += ": " + a.File
-		}
-		p.Step(step)
-	})
-	if err != nil {
+	if err := host.Fstests(ctx, plan, steps(p)); err != nil {
+		return nil, err
+	}
+	if err := ap.selftests(ctx, host, plan, p); err != nil {
 		return nil, err
 	}
 	if host.Machine.Accel, err = accel(ctx, st, r.accel, p); err != nil {
@@ -300,6 +296,39 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	}
 	specs[0].More = specs[1:]
 	return &labJob{ap, specs, hosts, st, lab.Fitting(r.jobs, plan.VM.MemoryMB), p}, nil
+}
+
+// steps shows what the lab prepares.
+func steps(p *report.Progress) func(lab.Activity) {
+	return func(a lab.Activity) {
+		step := report.Step{What: a.Step, Stage: a.Step, Done: a.Done, Total: a.Total}
+		if a.File != "" {
+			step.What += ": " + a.File
+		}
+		p.Step(step)
+	}
+}
+
+// selftests builds the self-tests that the plan's cases are of, and says what of them does not build here.
+func (ap *applied) selftests(ctx context.Context, host *lab.Host, plan *testplan.Plan, p *report.Progress) error {
+	trees := map[string]lab.Tree{"": {Source: ap.source, Hash: ap.variants[0].Tree}, testplan.SeriesTree: {Source: ap.source, Hash: lastTree(ap)}}
+	for _, s := range plan.Selftests() {
+		if _, ok := trees[s.Tree]; ok {
+			continue
+		}
+		src, err := ap.repo.OpenSource(ctx, s.Tree, "", nil)
+		if err != nil {
+			return err
+		}
+		defer src.Close()
+		_, hash := src.Base()
+		trees[s.Tree] = lab.Tree{Source: src, Hash: hash}
+	}
+	notes, err := host.Selftests(ctx, plan, trees, steps(p))
+	for _, line := range notes {
+		p.Finished(line)
+	}
+	return err
 }
 
 // specsOf is what is asked of each of the plan's kernels. The checks of patches are asked of the first.
