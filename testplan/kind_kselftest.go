@@ -96,7 +96,7 @@ func (p *parser) selftests(f map[string]*yaml.Node, c *Case, collection, test st
 	c.Run.Argv = []string{"sh", path.Join(inside, qemu.SelftestRun), inside}
 	name := collection
 	if test != "" {
-		c.Run.Argv = append(c.Run.Argv, collection+":"+test)
+		c.Run.Argv = append(c.Run.Argv, test)
 		name += "-" + test
 	}
 	return strings.ToLower(strings.NewReplacer("/", "-", "+", "_").Replace(name))
