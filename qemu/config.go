@@ -306,3 +306,34 @@ func someOf(names []string) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// Lacks returns those of names, without CONFIG_, that a kernel of this config will not have, as far as that can be said
+// without its tree: on tinyconfig what nothing asks for, on every base what is asked to be off. A .config file's own lines count.
+func (c Config) Lacks(names ...string) ([]string, error) {
+	r, err := c.resolve()
+	if err != nil {
+		return nil, err
+	}
+	base, err := parseOptions(r.baseText)
+	if err != nil {
+		return nil, fmt.Errorf("read base config %s: %w", c.Base, err)
+	}
+	values := configValues(append(base, r.wants...))
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		value, ok := values[name]
+		if !ok {
+			return r.base != "tinyconfig"
+		}
+		return value != "n"
+	}), nil
+}
+
+// LacksForGuest returns the options, without CONFIG_, without which no guest boots to its agent and that a kernel of this config will
+// not have. All are in the fragment vm.
+func (c Config) LacksForGuest() ([]string, error) {
+	if c.Base == "defconfig" {
+		c.Base = "tinyconfig"
+		return c.Lacks("PVH") // which x86's has not; of the others newer ones have some
+	}
+	return c.Lacks("PVH", "SERIAL_8250_CONSOLE", "VIRTIO_PCI", "VIRTIO_CONSOLE")
+}

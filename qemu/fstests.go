@@ -9,15 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
-
-	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
 // Fstests builds a checkout of fstests. The checkout itself is only read: what git would not ignore of it is copied to Dir/src
@@ -213,46 +209,10 @@ func (b *Fstests) sources(ctx context.Context) (map[string]copied, error) {
 
 // make builds the tree in src, which configures itself first.
 func (b *Fstests) make(ctx context.Context, src string) error {
-	if b.Sandbox {
-		if err := checkSandbox(); err != nil {
-			return err
-		}
-	}
 	w := workshop{src: src, obj: src, tmp: filepath.Join(b.Dir, "tmp"), sandbox: b.Sandbox, limits: limitsFor(max(1, b.Jobs))}
-	if err := errors.Join(w.makeDirs(), os.MkdirAll(filepath.Dir(b.Log), 0o755)); err != nil {
-		return &InfraError{Op: "build fstests", Err: err, Hint: spaceHint(err)}
-	}
-	log, err := os.Create(b.Log)
-	if err != nil {
-		return &InfraError{Op: "build fstests", Err: err, Hint: spaceHint(err)}
-	}
-	defer log.Close()
-	out := &suiteLog{file: log, total: sourceFiles(src), progress: b.Progress}
-	tmp := w.tmp
-	if b.Sandbox {
-		tmp = "/tmp"
-	}
-	env := []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME=" + tmp, "TMPDIR=" + tmp, "LC_ALL=C"}
-	cmd := w.cmd(env, []string{"make", "--output-sync=target", "-j" + strconv.Itoa(max(1, b.Jobs))})
-	cmd.Stdout = out
-	err = cmd.Run(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err == nil:
-		return nil
-	}
-	if e := sandboxFailure(err); e != nil {
-		return e
-	}
-	if errors.As(err, new(*InfraError)) {
-		return err
-	}
-	var x *xec.Error
-	if errors.As(err, &x) && out.reason() != "" {
-		err = errors.New(out.reason())
-	}
-	return &InfraError{Op: "build fstests", Err: err, Hint: out.hint() + "; the whole output is in " + b.Log}
+	out := &suiteLog{total: sourceFiles(src), progress: b.Progress, what: "fstests"}
+	s := suite{op: "build fstests", shop: w, log: b.Log, out: out, packages: fstestsPackages, needs: fstestsNeeds}
+	return s.make(ctx, "make", "--output-sync=target", "-j"+strconv.Itoa(max(1, b.Jobs)))
 }
 
 // sourceFiles counts what a build compiles at most.
@@ -267,96 +227,6 @@ func sourceFiles(src string) int {
 		})
 	}
 	return n
-}
-
-// suiteLog follows a build of fstests: what is made, and what went wrong first.
-type suiteLog struct {
-	file     *os.File
-	progress func(Progress)
-	total    int
-	done     int
-	written  int
-	part     string
-	last     []string // lines that may say why, the first ones
-	missing  []string // files, libraries and programs that the host has not
-}
-
-const (
-	suiteLines    = 20
-	suiteLineSize = 300
-)
-
-var (
-	suiteStep    = regexp.MustCompile(`^\s*\[(?:CC|LD)\]\s+(\S+)`)
-	suiteTrouble = regexp.MustCompile(`(?i)\berror\b|fatal|cannot find|not found|no such file|undefined reference|cannot .* header`)
-	suiteNoise   = regexp.MustCompile(`^checking |^make(?:\[\d+\])?: (?:\*\*\*|Entering|Leaving)|\.\.\. (?:yes|no)$|Waiting for unfinished`)
-	suiteMissing = regexp.MustCompile(`(?:cannot find a valid <|fatal error: )([A-Za-z0-9_./-]+\.h)|cannot find -l([A-Za-z0-9_-]+)|(?:^|[: /])([a-z0-9-]+): (?:command )?not found|^make(?:\[\d+\])?: ([a-z0-9-]+): No such file`)
-)
-
-func (l *suiteLog) Write(p []byte) (int, error) {
-	if l.written < maxLog {
-		n, err := l.file.Write(p[:min(len(p), maxLog-l.written)])
-		l.written += n
-		if err != nil {
-			return n, err
-		}
-	}
-	lines := strings.SplitAfter(l.part+string(p), "\n")
-	l.part = lines[len(lines)-1]
-	if len(l.part) > maxLine {
-		l.part = l.part[:maxLine]
-	}
-	for _, line := range lines[:len(lines)-1] {
-		l.line(strings.TrimRight(line, "\r\n"))
-	}
-	return len(p), nil
-}
-
-func (l *suiteLog) line(s string) {
-	if m := suiteStep.FindStringSubmatch(s); m != nil {
-		l.done++
-		if l.progress != nil {
-			l.progress(Progress{Step: "building fstests", File: m[1], Done: l.done, Total: max(l.done, l.total)})
-		}
-		return
-	}
-	if l.progress != nil && l.done == 0 && strings.HasPrefix(s, "checking ") {
-		l.progress(Progress{Step: "configuring fstests"})
-	}
-	if suiteNoise.MatchString(s) || !suiteTrouble.MatchString(s) {
-		return
-	}
-	if m := suiteMissing.FindStringSubmatch(s); m != nil {
-		for _, name := range m[1:] {
-			if name != "" && !slices.Contains(l.missing, name) && len(l.missing) < suiteLines {
-				l.missing = append(l.missing, name)
-			}
-		}
-	}
-	if len(l.last) < suiteLines {
-		l.last = append(l.last, strings.TrimSpace(s[:min(len(s), suiteLineSize)]))
-	}
-}
-
-// reason is the line that says best why it does not build.
-func (l *suiteLog) reason() string {
-	if len(l.missing) > 0 {
-		return "this host has no " + strings.Join(l.missing[:min(3, len(l.missing))], ", ")
-	}
-	if len(l.last) == 0 {
-		return ""
-	}
-	return l.last[0]
-}
-
-// hint names the package that has what is missing, or all that are needed.
-func (l *suiteLog) hint() string {
-	for _, name := range l.missing {
-		if pkg := fstestsPackages[filepath.Base(name)]; pkg != "" {
-			return "apt install " + pkg + "; all that it needs: " + fstestsNeeds
-		}
-	}
-	return fstestsNeeds
 }
 
 // fstestsPackages are Debian's packages of what a build of fstests looks for.

@@ -275,7 +275,7 @@ func libraries(ctx context.Context, program string) ([]string, error) {
 	if interp == "" {
 		return nil, nil
 	}
-	if !strings.HasPrefix(filepath.Base(interp), "ld") {
+	if !strings.HasPrefix(filepath.Base(interp), "ld") || !slices.ContainsFunc(systemDirs, func(dir string) bool { return strings.HasPrefix(filepath.Clean(interp), dir+"/") }) {
 		return nil, fmt.Errorf("its loader is %q", interp) // it would be run
 	}
 	out, err := xec.Cmd{Name: interp, Args: []string{"--list", program}}.Output(ctx)

@@ -25,7 +25,7 @@ func kinds() []caseKind {
 		{KindReproducer, "reproducer", nil, (*parser).reproducer},
 		{KindC, "c", []string{"cflags", "syz", "ktap", "subtests"}, (*parser).cFile},
 		{KindScript, "script", []string{"tools", "ktap", "subtests"}, (*parser).script},
-		{KindKselftest, "kselftest", []string{"tools", "subtests"}, (*parser).kselftest},
+		{KindKselftest, "kselftest", []string{"tree", "tools", "subtests"}, (*parser).kselftest},
 		{KindFstests, "fstests", nil, nil}, // see (*parser).fstests
 	}
 }

@@ -164,7 +164,7 @@ func (p *parser) chosenTests(at *yaml.Node, f map[string]*yaml.Node, c *checkout
 		for _, item := range p.list(n, "groups") {
 			g := p.text(item, "groups")
 			if len(c.inGroup(g)) == 0 {
-				p.failAt(item, didYouMean(path.Base(g), c.groups()), "the checkout has no group %q", g)
+				p.failAt(item, DidYouMean(path.Base(g), c.groups()), "the checkout has no group %q", g)
 			}
 			for _, fs := range on {
 				n := add(fs, c.group(g, fs.Type))
@@ -199,7 +199,7 @@ func (p *parser) excluded(n *yaml.Node, c *checkout) map[string]bool {
 			tests = c.inGroup(word)
 		}
 		if len(tests) == 0 {
-			hint := didYouMean(word, c.groups())
+			hint := DidYouMean(word, c.groups())
 			if strings.Contains(word, "/") {
 				hint = nearTest(word, c)
 			}

@@ -10,7 +10,7 @@ import (
 func (p *parser) reproducer(f map[string]*yaml.Node, c *Case, args []string) string {
 	r, ok := reproducer(c.Reproducer)
 	if !ok {
-		p.failAt(f["reproducer"], didYouMean(c.Reproducer, reproducerNames()), "unknown reproducer %q", c.Reproducer)
+		p.failAt(f["reproducer"], DidYouMean(c.Reproducer, reproducerNames()), "unknown reproducer %q", c.Reproducer)
 	}
 	known := r.Args()
 	for i, a := range args {
@@ -24,7 +24,7 @@ func (p *parser) reproducer(f map[string]*yaml.Node, c *Case, args []string) str
 		if len(known) == 0 {
 			p.failAt(at, "", "reproducer %s takes no arguments", r.Name)
 		}
-		p.failAt(at, didYouMean(a, known), "reproducer %s has no argument %q", r.Name, a)
+		p.failAt(at, DidYouMean(a, known), "reproducer %s has no argument %q", r.Name, a)
 	}
 	c.Run.Argv, c.Program = append([]string{r.Name}, args...), r.Source
 	return r.Name

@@ -149,7 +149,7 @@ func TestScript(t *testing.T) {
 }
 
 func TestKindErrors(t *testing.T) {
-	_, plan := planDir(t, map[string]string{"a.c": "", "b/a.c": "x", "sanity.c": "", "dd.c": "", "run.sh": "", "b/run.sh": "", "x.py": "#!/usr/bin/env python3\n", "dir/x": ""})
+	_, plan := planDir(t, map[string]string{"a.c": "", "b/a.c": "x", "sanity.c": "", "dd.c": "", "run.sh": "", "b/run.sh": "", "x.py": "#!/usr/bin/env python3\n", "dir/x": "", "ksft/run_kselftest.sh": ""})
 	for name, tc := range map[string]struct {
 		entry     string
 		line, col int
@@ -182,7 +182,11 @@ func TestKindErrors(t *testing.T) {
 		"a tool that is a case's": {"- c: a.c\n- {script: run.sh, tools: [a]}", 3, 1, "the tool a and a program", "another name"},
 		"subtests of no KTAP":     {"- {c: a.c, subtests: {x: fail}}", 3, 22, "prints no KTAP", "ktap: true"},
 		"a subtest's outcome":     {"- {c: a.c, ktap: true, subtests: {x: fial}}", 3, 38, `unknown outcome "fial"`, "fail EFAULT"},
-		"no self-tests":           {"- kselftest: dir", 3, 14, "no run_kselftest.sh in it", "install"},
+		"no such tree":            {"- {kselftest: mm, tree: none}", 3, 25, "tree: ", "base, series"},
+		"a tree of built ones":    {"- {kselftest: ksft, tree: base}", 3, 27, "tree: ksft is built already", "like mm"},
+		"arguments of a tree's":   {"- {kselftest: mm, args: x}", 3, 25, "takes none", "mm:TEST"},
+		"no collection":           {"- kselftest: 'mm:a b'", 3, 14, "no run_kselftest.sh in it", "a collection"},
+		"no self-tests":           {"- kselftest: ./dir", 3, 14, "no run_kselftest.sh in it", "install"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := plan(tc.entry + "\n")
@@ -260,5 +264,42 @@ func TestJudgeByKind(t *testing.T) {
 	}
 	if j := (&Case{Syz: true}).Judge(o{TimedOut: true, Duration: 30*time.Second + 12*time.Millisecond}); j.Evidence != "ran for 30s without a report" {
 		t.Errorf("got %+v", j)
+	}
+}
+
+// TestSelftestsOfATree: what is built is not known when the plan is read, where it is in the VM is.
+func TestSelftestsOfATree(t *testing.T) {
+	dir, must := planDir(t, map[string]string{"mm/x": "a directory of the kernel's source beside the plan", "tree/x": ""})
+	p, err := must("- kselftest: mm\n- {kselftest: 'mm:map_fixed', timeout: 9s}\n- {kselftest: filesystems/binderfs, tree: series}\n- {kselftest: vDSO, tree: tree, tools: [perl]}\n- {kselftest: mm, tree: base, name: again}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := filepath.Join(dir, "tree")
+	elsewhere := Selftests{Tree: tree, Collection: "vDSO"}
+	for i, want := range []struct {
+		name, argv string
+		of         Selftests
+		timeout    time.Duration
+	}{
+		{"mm", "sh|/case/kselftest/base/mm/run|/case/kselftest/base/mm", Selftests{Collection: "mm"}, selftestTimeout},
+		{"mm-map_fixed", "sh|/case/kselftest/base/mm/run|/case/kselftest/base/mm|map_fixed", Selftests{Collection: "mm", Test: "map_fixed"}, 9 * time.Second},
+		{"filesystems-binderfs", "sh|/case/kselftest/series/filesystems-binderfs/run|/case/kselftest/series/filesystems-binderfs", Selftests{Tree: SeriesTree, Collection: "filesystems/binderfs"}, selftestTimeout},
+		{"vdso", "sh|" + elsewhere.Inside() + "/run|" + elsewhere.Inside(), elsewhere, selftestTimeout},
+		{"again", "sh|/case/kselftest/base/mm/run|/case/kselftest/base/mm", Selftests{Collection: "mm"}, selftestTimeout},
+	} {
+		c := p.Cases[i]
+		_, name, _ := strings.Cut(c.Name, "/")
+		if name != want.name || strings.Join(c.Run.Argv, "|") != want.argv || c.Selftests != want.of || c.Run.Timeout != want.timeout || !c.KTAP || len(c.Files) > 0 || !slices.Contains(c.Run.Tools, "cp") {
+			t.Errorf("got %+v, want %+v", c, want)
+		}
+	}
+	if got := p.Selftests(); !reflect.DeepEqual(got, []Selftests{{Collection: "mm"}, {Tree: SeriesTree, Collection: "filesystems/binderfs"}, elsewhere}) {
+		t.Errorf("got %+v", got)
+	}
+	if p.Cases[0].Hash == p.Cases[1].Hash || p.Cases[0].Hash != p.Cases[4].Hash {
+		t.Error("what is run is not what the hashes are of")
+	}
+	if got := p.Lacks("# x\nCONFIG_TIME_NS=y\nCONFIG_TEST_HMM=m\nCONFIG_PVH=y\nCONFIG_NR_CPUS=4\n"); !slices.Equal(got, []string{"CONFIG_TIME_NS=y", "CONFIG_TEST_HMM=y"}) {
+		t.Errorf("lacks %v", got)
 	}
 }

@@ -29,8 +29,8 @@ func near(word string, names []string) []string {
 	return out
 }
 
-// didYouMean is a hint for a mistyped word, or the list of what there is when nothing is near.
-func didYouMean(word string, names []string) string {
+// DidYouMean is a hint for a mistyped word, or the list of what there is when nothing is near.
+func DidYouMean(word string, names []string) string {
 	if n := near(word, names); len(n) > 0 {
 		return "did you mean " + strings.Join(n, " or ") + "?"
 	}

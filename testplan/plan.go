@@ -1,6 +1,7 @@
 package testplan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,8 @@ import (
 //	kernel:
 //	  arch: x86_64                   # the default
 //	  config: tinyconfig             # tinyconfig (the default), defconfig, or a file, relative to the plan
-//	  fragments: [vm, gfs2, ext4]    # names seriesctl knows, or files ending in .config, relative to the plan
+//	  fragments: [vm, gfs2, ext4]    # names seriesctl knows, or files ending in .config, relative to the plan; without the key vm and
+//	                                 # those of the plan's file systems, but for a config that is a file none
 //	  options: [CONFIG_LOCKDEP=y]    # on top of it; =n for "is not set"
 //	kernels:                         # instead of kernel: several, each as above and with a name
 //	  - {fragments: [vm, gfs2]}      # one may have none; the cases of the others are called NAME:FILESYSTEM/CASE
@@ -64,9 +66,12 @@ import (
 //	  - script: run.sh               # a shell script, relative to the plan; exit status 0 is a pass, 4 and 77 say that it skips
 //	    tools: [xfs_io, dd]          # programs of this host that it needs in the VM, beside a shell, coreutils and the like
 //	    ktap: true
+//	  - kselftest: mm                # a collection of the base's self-tests, or one program of it, mm:mkdirty; built on this host
+//	    tree: series                 # instead of the base's those of the whole series, or of a directory with a kernel tree
+//	    timeout: 10m                 # default 5m
+//	    tools: [ip]
 //	  - kselftest: build/kselftest   # a directory of installed self-tests of a kernel, relative to the plan
 //	    args: [-c, mm]               # of its run_kselftest.sh
-//	    tools: [ip]
 //	  - fstests:                     # tests of a checkout of fstests (xfstests), each a case FILESYSTEM/generic/001
 //	      path: ../xfstests-dev      # relative to the plan; a copy of it is built
 //	      tests: [generic/647]       # names, and patterns like "generic/64?"
@@ -97,7 +102,7 @@ type Plan struct {
 // Kernel says what to build.
 type Kernel struct {
 	Name      string   // "" for the one whose cases have no prefix
-	Arch      string   // "x86_64"
+	Arch      string   // "x86_64": no other can be run
 	Config    string   // "tinyconfig", "defconfig" or the absolute path of a file
 	Fragments []string // names, or absolute paths of files
 	Options   []string // "CONFIG_X=y"
@@ -134,7 +139,7 @@ func Load(nameOrPath string) (*Plan, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			hint = "embedded plans: " + strings.Join(Plans(), ", ")
 			if list := near(nameOrPath, Plans()); len(list) > 0 {
-				hint = didYouMean(nameOrPath, Plans())
+				hint = DidYouMean(nameOrPath, Plans())
 			}
 		}
 		var pathErr *fs.PathError
@@ -152,7 +157,6 @@ func Load(nameOrPath string) (*Plan, error) {
 
 var (
 	namePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-	archPattern   = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
 	typePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
 	optionPattern = regexp.MustCompile(`^CONFIG_[A-Za-z0-9_]+=(?:[ymn]|-?[0-9]+|0[xX][0-9a-fA-F]+|"[^"\\\n]*")$`)
 )
@@ -222,6 +226,7 @@ func (p *parser) plan(root *yaml.Node) *Plan {
 		}
 	}
 	plan.Filesystems = p.filesystems(f["filesystems"])
+	p.kernelsFor(cmp.Or(f["kernel"], f["kernels"]), plan)
 	plan.Cases = p.cases(f["cases"], plan, timeout)
 	return plan
 }
@@ -249,7 +254,9 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 		k.Name = p.word(n, "name", namePattern, nameShape)
 	}
 	if n := f["arch"]; n != nil {
-		k.Arch = p.word(n, "arch", archPattern, "an architecture like x86_64")
+		if k.Arch = p.text(n, "arch"); k.Arch != guestArch {
+			p.failAt(n, "leave arch out: "+guestArch+" is what guests are", "arch: %s can't be run here", k.Arch)
+		}
 	}
 	if n := f["config"]; n != nil {
 		k.Config = p.text(n, "config")
@@ -258,6 +265,7 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 		}
 	}
 	if n := f["fragments"]; n != nil {
+		k.Fragments = []string{} // not nil: that is for a kernel that names none
 		for _, item := range p.list(n, "fragments") {
 			s := p.text(item, "fragments")
 			if strings.HasSuffix(s, ".config") {
@@ -265,14 +273,21 @@ func (p *parser) kernel(n *yaml.Node, k Kernel, more ...string) Kernel {
 			} else if !namePattern.MatchString(s) {
 				p.failAt(item, "", "fragments: %q: want a name, or a file ending in .config", s)
 			} else if known := qemu.FragmentNames(); !slices.Contains(known, s) {
-				p.failAt(item, didYouMean(s, known), "fragments: there is no fragment %q", s)
+				p.failAt(item, DidYouMean(s, known), "fragments: there is no fragment %q", s)
 			}
 			k.Fragments = append(k.Fragments, s)
 		}
 	}
 	if n := f["options"]; n != nil {
+		seen := map[string]bool{}
 		for _, item := range p.list(n, "options") {
-			k.Options = append(k.Options, p.word(item, "options", optionPattern, "CONFIG_NAME=value, like CONFIG_LOCKDEP=y"))
+			o := p.word(item, "options", optionPattern, "CONFIG_NAME=value, like CONFIG_LOCKDEP=y")
+			name, _, _ := strings.Cut(o, "=")
+			if seen[name] {
+				p.failAt(item, "", "options: %s twice", name)
+			}
+			seen[name] = true
+			k.Options = append(k.Options, o)
 		}
 	}
 	return k
@@ -283,7 +298,7 @@ func (p *parser) checks(n *yaml.Node) []string {
 	for _, item := range p.list(n, "checks") {
 		name := p.text(item, "checks")
 		if !slices.Contains(qemu.Checks(), name) {
-			p.failAt(item, didYouMean(name, qemu.Checks()), "unknown check %q", name)
+			p.failAt(item, DidYouMean(name, qemu.Checks()), "unknown check %q", name)
 		}
 		if !slices.Contains(out, name) {
 			out = append(out, name)
@@ -296,7 +311,7 @@ func (p *parser) checks(n *yaml.Node) []string {
 func (p *parser) existing(n *yaml.Node, what, path string, names ...string) string {
 	hint := ""
 	if len(names) > 0 && !strings.Contains(path, "/") {
-		hint = didYouMean(path, names)
+		hint = DidYouMean(path, names)
 	}
 	if !filepath.IsAbs(path) {
 		if p.dir == "" {
@@ -525,10 +540,11 @@ func (p *parser) expect(n *yaml.Node, what string) Expect {
 		}
 		word, _, _ := strings.Cut(n.Value, " ")
 		if !slices.Contains(outcomes, word) && len(near(word, outcomes)) > 0 {
-			hint = didYouMean(word, outcomes) + " Like: fail EFAULT"
+			hint = DidYouMean(word, outcomes) + " Like: fail EFAULT"
 		}
 		p.failAt(n, hint, "%v", err)
 	}
+	p.met(n, e)
 	return e
 }
 
@@ -544,7 +560,7 @@ func (p *parser) caseFilesystems(item, only, except *yaml.Node, all []qemu.Files
 			name := p.text(item, what)
 			i := slices.Index(names, name)
 			if i < 0 {
-				p.failAt(item, didYouMean(name, names), "the plan has no file system %q", name)
+				p.failAt(item, DidYouMean(name, names), "the plan has no file system %q", name)
 			}
 			out = append(out, all[i])
 		}

@@ -82,7 +82,7 @@ func TestPlanDefaults(t *testing.T) {
 	}
 	sanity, _ := reproducer("sanity")
 	want := &Plan{
-		Name: "p", Kernel: Kernel{Arch: "x86_64", Config: "tinyconfig"}, VM: VM{CPUs: 2, MemoryMB: 256}, Checks: []string{qemu.CheckPatch}, Runs: 1, Confirm: 2,
+		Name: "p", Kernel: Kernel{Arch: "x86_64", Config: "tinyconfig", Fragments: []string{"vm", "ext4"}}, VM: VM{CPUs: 2, MemoryMB: 256}, Checks: []string{qemu.CheckPatch}, Runs: 1, Confirm: 2,
 		Filesystems: []qemu.Filesystem{{Name: "ext4", Type: "ext4", Mkfs: []string{"mkfs.ext4", "-q"}, Size: 64 << 20}},
 		Cases: []Case{{Name: "ext4/sanity", Reproducer: "sanity", Filesystem: "ext4", Runs: 1, Hash: p.Cases[0].Hash, Program: sanity.Source,
 			Run: qemu.Case{Argv: []string{"sanity"}, Filesystem: "ext4", Timeout: 10 * time.Second}}},
@@ -105,7 +105,7 @@ description: |
   Two lines
   of text.
 kernel:
-  arch: arm64
+  arch: x86_64
   config: base
   fragments: [vm, more.config]
   options: [CONFIG_LOCKDEP=y, 'CONFIG_CMDLINE="x y"', CONFIG_NR_CPUS=8, CONFIG_SMP=n]
@@ -132,7 +132,7 @@ cases:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k := (Kernel{Arch: "arm64", Config: filepath.Join(dir, "base"), Fragments: []string{"vm", filepath.Join(dir, "more.config")},
+	if k := (Kernel{Arch: "x86_64", Config: filepath.Join(dir, "base"), Fragments: []string{"vm", filepath.Join(dir, "more.config")},
 		Options: []string{"CONFIG_LOCKDEP=y", `CONFIG_CMDLINE="x y"`, "CONFIG_NR_CPUS=8", "CONFIG_SMP=n"}}); !reflect.DeepEqual(p.Kernel, k) {
 		t.Errorf("got %+v", p.Kernel)
 	}
@@ -187,6 +187,18 @@ func TestPlanErrors(t *testing.T) {
 		"no kernels":             {fs + cases + "kernels: []\n", 3, 10, "want at least one", ""},
 		"a kernel's name":        {fs + cases + "kernel: {name: a}\n", 3, 10, `kernel: unknown key "name"`, ""},
 		"unknown check":          {fs + cases + "checks: [W=2]\n", 3, 10, `unknown check "W=2"`, "W=1"},
+		"another architecture":   {fs + cases + "kernel: {arch: arm64}\n", 3, 16, "arch: arm64 can't be run here", "x86_64"},
+		"no vm":                  {fs + cases + "kernel: {fragments: [ext4]}\n", 3, 9, "kernel: tinyconfig without the fragment vm does not boot", "fragments: [ext4, vm]"},
+		"no vm on defconfig":     {fs + cases + "kernel: {config: defconfig, fragments: [ext4]}\n", 3, 9, "kernel: defconfig without the fragment vm", "fragments: [ext4, vm]"},
+		"no vm in the second":    {fs + cases + "kernels:\n- {config: defconfig}\n- {name: a, fragments: []}\n", 5, 3, "without the fragment vm", "fragments: [vm]"},
+		"vm switched off":        {fs + cases + "kernel: {options: [CONFIG_VIRTIO_CONSOLE=n]}\n", 3, 9, "without CONFIG_VIRTIO_CONSOLE it does not boot", "leave it on"},
+		"no such fragment":       {fs + cases + "kernel: {fragments: [vm, ext5]}\n", 3, 26, `there is no fragment "ext5"`, "ext4"},
+		"no such file system":    {"filesystems: {ext4: {mkfs: m, size: 1M}, xfs: {mkfs: m, size: 1M}}\n" + cases + "kernel: {fragments: [vm, ext4]}\n", 3, 9, "file system xfs: kernel has no CONFIG_XFS_FS", "fragments: [vm, ext4, xfs]"},
+		"file system off":        {fs + cases + "kernel: {config: defconfig, options: [CONFIG_EXT4_FS=n]}\n", 3, 9, "no CONFIG_EXT4_FS", ""},
+		"option twice":           {fs + cases + "kernel: {options: [CONFIG_SMP=y, CONFIG_SMP=n]}\n", 3, 34, "CONFIG_SMP twice", ""},
+		"no such errno":          {fs + "cases: [{reproducer: sanity, expect: fail EFALT}]\n", 2, 38, "there is no error EFALT", "EFAULT"},
+		"errno of a hang":        {fs + "cases: [{reproducer: sanity, expect: deadlock EFAULT}]\n", 2, 38, "a deadlock has no error", "fail EFAULT"},
+		"timeout 0":              {fs + cases + "timeout: 0s\n", 3, 10, "100ms to 1h", ""},
 		"merge key":              {fs + cases + "vm:\n  <<: {cpus: 1}\n", 4, 3, `unknown key "<<"`, ""},
 		"no cases":               {fs, 1, 1, "no cases", ""},
 		"no file systems":        {cases, 1, 1, "no filesystems", ""},
@@ -395,7 +407,7 @@ func FuzzPlan(f *testing.F) {
 
 func TestKernelsOfAPlan(t *testing.T) {
 	p, err := parse("p.yaml", "", []byte(`kernels:
-  - fragments: [vm, gfs2]
+  - fragments: [vm, gfs2, ext4]
   - {name: debug, config: defconfig, fragments: [vm, gfs2, debug]}
 checks: [sparse, W=1, sparse]
 filesystems:
@@ -442,5 +454,78 @@ cases:
 	s, err := p.Select([]string{"debug:gfs2/sanity"})
 	if err != nil || s.Kernel.Name != "debug" || len(s.Kernels) != 0 {
 		t.Errorf("got %+v, %v", s, err)
+	}
+}
+
+// TestDefaultFragments: a kernel that names none has what its file systems take; a .config file is left as it is.
+func TestDefaultFragments(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"mine": "CONFIG_EXT4_FS=y\nCONFIG_PVH=y\nCONFIG_SERIAL_8250_CONSOLE=y\n", "off": "# CONFIG_PVH is not set\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest := "filesystems: {a: {type: ext4, mkfs: m, size: 1M}, b: {type: ext4, mkfs: m, size: 1M}, tmpfs: {type: tmpfs}, vfat: {mkfs: m, size: 1M}}\ncases: [{reproducer: sanity, except: [tmpfs]}]\n"
+	for kernel, want := range map[string]string{
+		"":                              "vm ext4",
+		"kernel: {config: defconfig}\n": "vm ext4",
+		"kernels: [{fragments: [vm, ext4, debug]}, {name: x}]\n": "vm ext4 debug|vm ext4",
+		"kernel: {config: mine}\n":                               "",
+	} {
+		p, err := parse("p.yaml", dir, []byte(kernel+rest))
+		if err != nil {
+			t.Errorf("%s: %v", kernel, err)
+			continue
+		}
+		got := strings.Join(p.Kernel.Fragments, " ")
+		for _, k := range p.Kernels {
+			got += "|" + strings.Join(k.Fragments, " ")
+		}
+		if got != want {
+			t.Errorf("%s: got %s, want %s", kernel, got, want)
+		}
+	}
+	if _, err := parse("p.yaml", dir, []byte("kernel: {config: off}\n"+rest)); err == nil || !strings.Contains(err.Error(), "off without the fragment vm does not boot") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPlanWarnings(t *testing.T) {
+	const fs = "filesystems: {ext4: {mkfs: mkfs.ext4 -q, size: 64M}}\n"
+	const sanity = "cases: [{reproducer: sanity}]\n"
+	for name, tc := range map[string]struct{ text, want, hint string }{
+		"nothing":           {fs + sanity, "", ""},
+		"a relative":        {"filesystems: {ext3: {type: ext4, mkfs: mkfs.ext3 -q, size: 64M}}\n" + sanity, "", ""},
+		"another program":   {"filesystems: {ext4: {mkfs: /sbin/mkfs.xfs -f, size: 64M}}\n" + sanity, "file system ext4: /sbin/mkfs.xfs makes no ext4", "type: xfs"},
+		"KASAN":             {fs + sanity + "kernel: {fragments: [vm, ext4, kasan]}\n", "kernel: KASAN does not boot in 256 MiB of memory", "memory: 512M"},
+		"KASAN with memory": {fs + sanity + "kernel: {fragments: [vm, ext4, kasan]}\nvm: {memory: 512M}\n", "", ""},
+		"no userfaultfd":    {fs + "cases: [{reproducer: uffd-slow, args: read}, {reproducer: uffd-slow, args: write}]\n", "uffd-slow: kernel has no CONFIG_USERFAULTFD", "add userfaultfd"},
+		"userfaultfd":       {fs + "kernel: {fragments: [vm, ext4, userfaultfd]}\ncases: [{reproducer: uffd-slow, args: read}]\n", "", ""},
+		"defconfig has it":  {fs + "kernel: {config: defconfig}\ncases: [{reproducer: huge-read}]\n", "", ""},
+		"an idle one":       {"filesystems: {ext4: {mkfs: mkfs.ext4, size: 64M}, tmpfs: {type: tmpfs}}\ncases: [{reproducer: sanity, filesystems: [ext4]}]\n", "file system tmpfs: no case is on it", ""},
+		"twins":             {fs + "cases: [{reproducer: sanity}, {reproducer: sanity, name: again}]\n", "case ext4/again is the same as ext4/sanity", "leave one out"},
+		"a kernel's":        {fs + "kernels: [{fragments: [vm, ext4, fuse]}, {name: b}]\ncases: [{reproducer: fuse-slow, args: read}]\n", `fuse-slow: kernel "b" has no CONFIG_FUSE_FS`, "add fuse"},
+	} {
+		p, err := parseText(tc.text)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got, hint := "", ""
+		for _, w := range p.Warnings() {
+			got, hint = strings.TrimPrefix(got+"; "+w.Text, "; "), w.Hint
+		}
+		if got != tc.want || !strings.Contains(hint, tc.hint) {
+			t.Errorf("%s: got %q (hint %q), want %q", name, got, hint, tc.want)
+		}
+	}
+	for _, name := range Plans() {
+		p, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := p.Warnings(); len(w) > 0 {
+			t.Errorf("%s: %v", name, w)
+		}
 	}
 }

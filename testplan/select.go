@@ -48,7 +48,7 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 			}
 		}
 		if !found {
-			return nil, &SelectError{Glob: g, Reason: "no case of plan " + p.Name + " matches", hint: didYouMean(g, p.names(strings.Contains(g, "/")))}
+			return nil, &SelectError{Glob: g, Reason: "no case of plan " + p.Name + " matches", hint: DidYouMean(g, p.names(strings.Contains(g, "/")))}
 		}
 	}
 	out := *p

@@ -45,7 +45,7 @@ const (
 	KindReproducer Kind = ""          // one of the catalogue
 	KindC          Kind = "c"         // a C file
 	KindScript     Kind = "script"    // a shell script
-	KindKselftest  Kind = "kselftest" // a directory of the kernel's self-tests, built and installed
+	KindKselftest  Kind = "kselftest" // self-tests of a kernel: of a tree, or a directory of installed ones
 	KindFstests    Kind = "fstests"   // a test of a checkout of fstests
 )
 
@@ -64,9 +64,11 @@ type Case struct {
 	// file or directory here.
 	Program qemu.Source       `json:"-"`
 	Files   map[string]string `json:"-"`
-	Runs    int               `json:"-"` // how often to repeat at least
-	Flaky   bool              `json:"-"` // a bad kernel may show it in a few runs of a hundred only
-	Hash    string            `json:"-"` // content key: what is run with its sources and files, arguments, file system, timeout
+	// Selftests is what is built for the case from a kernel tree; without a collection nothing.
+	Selftests Selftests `json:"-"`
+	Runs      int       `json:"-"` // how often to repeat at least
+	Flaky     bool      `json:"-"` // a bad kernel may show it in a few runs of a hundred only
+	Hash      string    `json:"-"` // content key: what is run with its sources and files, arguments, file system, timeout
 	// Expect is the outcome that counts as good on this case; the zero value is a pass.
 	Expect Expect `json:"expect,omitzero"`
 	// Subexpect is that of subtests, by their name; of those that are not in it a pass.

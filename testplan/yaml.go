@@ -135,7 +135,7 @@ func (p *parser) fields(n *yaml.Node, what string, known ...string) map[string]*
 	out := make(map[string]*yaml.Node)
 	for _, kv := range p.pairs(n, what) {
 		if !slices.Contains(known, kv.key.Value) {
-			p.failAt(kv.key, didYouMean(kv.key.Value, known), "%s: unknown key %q", what, kv.key.Value)
+			p.failAt(kv.key, DidYouMean(kv.key.Value, known), "%s: unknown key %q", what, kv.key.Value)
 		}
 		out[kv.key.Value] = kv.value
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/internal/xec"
 	"github.com/seriesctl/seriesctl/series"
 	"github.com/seriesctl/seriesctl/testplan"
 )
@@ -39,7 +40,10 @@ cases. An error in it names line and column.`,
 			if err != nil {
 				return err
 			}
-			return a.printPlan(name, p)
+			if err := a.printPlan(name, p); err != nil {
+				return err
+			}
+			return a.printWarnings(p)
 		},
 	}, a.planNewCommand())
 	return plan
@@ -55,7 +59,7 @@ func (a *app) planNewCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "new [SERIES]",
 		Short: "write a plan to start from, suggested for a series where there is one",
-		Long: `new writes a plan with comments. For the series of the workspace it suggests one: the file systems of what the patches touch,
+		Long: `new writes a plan with comments; without a series it is one to start from. For the series of the workspace it suggests one: the file systems of what the patches touch,
 the reproducers that reach it, and what running it takes. With a source, or that of the last run, also the options without which
 touched files would not be compiled. Edit it; plan check validates.`,
 		Args: cobra.MaximumNArgs(1),
@@ -74,16 +78,22 @@ touched files would not be compiled. Edit it; plan check validates.`,
 	return cmd
 }
 
-// suggest writes the plan for the series of that name, or one to start from where there is no workspace.
+// suggest writes the plan for the series of that name, or one to start from where there is no series.
 func (a *app) suggest(ctx context.Context, name string, f *sourceFlags) (string, error) {
 	st, err := a.open(false)
 	if err != nil {
-		if dir, derr := a.workspaceDir(); name == "" && f.Source == "" && derr == nil && missing(dir) {
+		if dir, derr := a.workspaceDir(); name == "" && derr == nil && missing(dir) {
 			return testplan.Suggest(testplan.Touched{})
 		}
 		return "", err
 	}
 	defer func() { _ = st.Close() }()
+	switch rows, err := st.Series(); {
+	case err != nil:
+		return "", err
+	case len(rows) == 0 && name == "":
+		return testplan.Suggest(testplan.Touched{})
+	}
 	s, err := find(st, name)
 	if err != nil {
 		return "", err
@@ -179,6 +189,22 @@ func (a *app) writePlan(path, text string, force bool) error {
 	}
 	_, err = fmt.Fprintf(a.out, "%s: %d cases on %s; edit it, then `seriesctl plan check`\n", path, len(p.Cases), strings.Join(names, ", "))
 	return err
+}
+
+// printWarnings says what of a valid plan will most likely not do what is meant, and what this host lacks for it.
+func (a *app) printWarnings(p *testplan.Plan) error {
+	list := p.Warnings()
+	for _, n := range needs(p, false) {
+		if _, err := xec.Find(n.program); err != nil {
+			list = append(list, testplan.Warning{Text: "this host has no " + n.program, Hint: "`seriesctl doctor` says which package has it"})
+		}
+	}
+	for _, w := range list {
+		if _, err := fmt.Fprintf(a.err, "warning: %s\n", w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *app) printPlan(name string, p *testplan.Plan) error {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
+	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/testplan"
 )
 
@@ -43,5 +45,27 @@ func TestPlanForTheRFC(t *testing.T) {
 	}
 	if _, err := testplan.Load(golden); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPlanWithoutASeries: a workspace that holds none, as one that a load was killed in, gives a plan to start from.
+func TestPlanWithoutASeries(t *testing.T) {
+	dir := t.TempDir()
+	st, err := store.Open(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"plan", "new", "-o", "-"}, {"plan", "new", "-o", "-", "mine"}} {
+		var out, errs bytes.Buffer
+		a := &app{in: os.Stdin, out: &out, err: &errs}
+		root := a.rootCommand()
+		root.SetArgs(append(args, "--workspace", dir))
+		code := a.exit(root.ExecuteContext(t.Context()))
+		if named := len(args) > 4; named != (code == exitUsage) || named == strings.HasPrefix(out.String(), "# A plan to start from") {
+			t.Errorf("%v: exit %d\n%s%s", args, code, &out, &errs)
+		}
 	}
 }

@@ -277,6 +277,9 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	if plan, err = plan.Select(r.cases); err != nil {
 		return nil, err
 	}
+	for _, w := range plan.Warnings() {
+		p.Finished("warning: " + w.String())
+	}
 	if r.runs > 0 {
 		plan.Runs = r.runs
 	}
@@ -314,14 +317,10 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 	for _, line := range report.Warnings(host.Warnings) {
 		p.Finished(line)
 	}
-	err = host.Fstests(ctx, plan, func(a lab.Activity) {
-		step := report.Step{What: a.Step, Stage: a.Step, Done: a.Done, Total: a.Total}
-		if a.File != "" {
-			step.What += ": " + a.File
-		}
-		p.Step(step)
-	})
-	if err != nil {
+	if err := host.Fstests(ctx, plan, steps(p)); err != nil {
+		return nil, err
+	}
+	if err := ap.selftests(ctx, host, plan, p); err != nil {
 		return nil, err
 	}
 	if host.Machine.Accel, err = accel(ctx, st, r.accel, p); err != nil {
@@ -357,6 +356,39 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 		applied: ap, subsets: subsets, specs: specs, hosts: hosts, store: st, p: p,
 		workers: workers, idle: lab.FittingIdle(len(variants), workers, plan.VM.MemoryMB),
 	}, nil
+}
+
+// steps shows what the lab prepares.
+func steps(p *report.Progress) func(lab.Activity) {
+	return func(a lab.Activity) {
+		step := report.Step{What: a.Step, Stage: a.Step, Done: a.Done, Total: a.Total}
+		if a.File != "" {
+			step.What += ": " + a.File
+		}
+		p.Step(step)
+	}
+}
+
+// selftests builds the self-tests that the plan's cases are of, and says what of them does not build here.
+func (ap *applied) selftests(ctx context.Context, host *lab.Host, plan *testplan.Plan, p *report.Progress) error {
+	trees := map[string]lab.Tree{"": {Source: ap.source, Hash: ap.variants[0].Tree}, testplan.SeriesTree: {Source: ap.source, Hash: lastTree(ap)}}
+	for _, s := range plan.Selftests() {
+		if _, ok := trees[s.Tree]; ok {
+			continue
+		}
+		src, err := ap.repo.OpenSource(ctx, s.Tree, "", nil)
+		if err != nil {
+			return err
+		}
+		defer src.Close()
+		_, hash := src.Base()
+		trees[s.Tree] = lab.Tree{Source: src, Hash: hash}
+	}
+	notes, err := host.Selftests(ctx, plan, trees, steps(p))
+	for _, line := range notes {
+		p.Finished(line)
+	}
+	return err
 }
 
 // specsOf is what is asked of each of the plan's kernels. The checks of patches are asked of the first.
@@ -464,23 +496,30 @@ func labFailed(c lab.Cell, where string) error {
 	return &qemu.InfraError{Op: fmt.Sprintf("run %s on %s", c.Case, where), Err: fmt.Errorf("%s", c.Signature)}
 }
 
-// preflight finds out before any work what would stop it later: a missing program, a full disk.
-func preflight(st *store.Store, plan *testplan.Plan, sandbox bool) error {
-	type need struct{ program, pkg string }
-	needs := []need{{"git", "git"}, {"gcc", "gcc"}, {"ld", "binutils"}, {"make", "make"}, {"flex", "flex"}, {"bison", "bison"},
+// need is a program that a run needs of the host, and Debian's package of it, where that is known.
+type need struct{ program, pkg string }
+
+// needs are those of a plan.
+func needs(plan *testplan.Plan, sandbox bool) []need {
+	out := []need{{"git", "git"}, {"gcc", "gcc"}, {"ld", "binutils"}, {"make", "make"}, {"flex", "flex"}, {"bison", "bison"},
 		{"bc", "bc"}, {"qemu-system-x86_64", "qemu-system-x86"}}
 	for _, fs := range plan.Filesystems {
 		if len(fs.Mkfs) > 0 {
-			needs = append(needs, need{fs.Mkfs[0], ""})
+			out = append(out, need{fs.Mkfs[0], ""})
 		}
 	}
 	for _, t := range plan.Tools() {
-		needs = append(needs, need{t, ""})
+		out = append(out, need{t, ""})
 	}
 	if sandbox {
-		needs = append(needs, need{"bwrap", "bubblewrap"})
+		out = append(out, need{"bwrap", "bubblewrap"})
 	}
-	for _, n := range needs {
+	return out
+}
+
+// preflight finds out before any work what would stop it later: a missing program, a full disk.
+func preflight(st *store.Store, plan *testplan.Plan, sandbox bool) error {
+	for _, n := range needs(plan, sandbox) {
 		if _, err := xec.Find(n.program); err != nil {
 			hint := "`seriesctl doctor` says which package has it"
 			if n.pkg != "" {

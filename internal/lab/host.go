@@ -142,7 +142,7 @@ func (h *Host) Spec(ctx context.Context, p *testplan.Plan, variants []Variant) (
 	spec.Checks = p.Checks
 	with := map[string]string{} // what cases need of the machine → its key with that only
 	for _, c := range p.Cases {
-		needs := strings.Join(append([]string{c.Filesystem, fmt.Sprint(c.Run.System, c.Run.Scratch)}, c.Run.Tools...), " ")
+		needs := strings.Join(append([]string{c.Filesystem, fmt.Sprint(c.Run.System, c.Run.Scratch), c.Selftests.Inside()}, c.Run.Tools...), " ")
 		if _, ok := with[needs]; !ok {
 			if with[needs], err = h.machineFor(c).Key(); err != nil {
 				return nil, err
@@ -164,6 +164,10 @@ func (h *Host) machineFor(c testplan.Case) qemu.Machine {
 	m.Programs, m.Files, m.Tools, m.Filesystems = nil, nil, c.Run.Tools, nil
 	if !c.Run.System {
 		m.System = nil
+	}
+	if c.Selftests.Collection != "" {
+		inside := c.Selftests.Inside() // what is in it is not known when the plan is read
+		m.Files = map[string]string{inside: h.Machine.Files[inside]}
 	}
 	for _, fs := range h.Machine.Filesystems {
 		if fs.Name == c.Filesystem {

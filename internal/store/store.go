@@ -97,6 +97,9 @@ func (s *Store) Fstests(checkout string) string {
 	return s.path("fstests", hex.EncodeToString(sum[:8]))
 }
 
+// Selftests is where built self-tests of a kernel tree are kept, by a hash of it.
+func (s *Store) Selftests(key string) string { return s.path("selftests", key[:min(len(key), 16)]) }
+
 // Logs is where build and boot logs and consoles are kept.
 func (s *Store) Logs() string { return s.path("logs") }
 

@@ -54,13 +54,21 @@ int watch_stuck(void);
 
 /* report.c */
 /* Sends "hang" with the stacks of the case's threads and of blocked kernel threads, and what I/O the threads are in. Returns 0
- * without sending when a thread waits for a time that will come and need_forever is set. */
-int report_hang(const char *kind, double seconds, int need_forever);
+ * without sending when that ends by itself: of a "deadlock" when a thread waits for a time that will come, of "stuck" threads
+ * when all do. */
+int report_hang(const char *kind, double seconds);
 
 /* Whether a thread has more page faults than its address space has pages before it returns to user space. */
 int faults_in_one_call(const struct task *t);
 /* Whether a thread uses the CPU and does not get on in user space: its system call does not return, or it is in none. */
 int spins_in_kernel(const struct task *t);
+
+/* clock.c */
+/* Has sysrq-w print the blocked threads; clock_waits says which of them wait for a time that will come. */
+void clock_read(void);
+int clock_waits(int tid);
+void clock_reset(void);
+void clock_line(char *s);
 
 /* io.c */
 /* Writes to f which file each user thread does I/O on, and which files the memory is mapped from that it gave for it. */

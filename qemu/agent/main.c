@@ -319,7 +319,7 @@ static void run(struct command *c)
 			int err = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : EINTR;
 			/* What holds the file system may be a thread that is blocked for good. */
 			if (err == EBUSY && watch_stuck() >= c->deadlock_ms / SCAN_MS)
-				report_hang("stuck", watch_stuck() * SCAN_MS / 1e3, 0);
+				report_hang("stuck", watch_stuck() * SCAN_MS / 1e3);
 			if (err)
 				send_number("umount", err);
 			break;
@@ -336,19 +336,19 @@ static void run(struct command *c)
 		case DEADLOCK:
 			/* Looked at again when it is not for good, reported once when it is. */
 			if (!reported)
-				reported = report_hang("deadlock", c->deadlock_ms / 1e3, 1);
+				reported = report_hang("deadlock", c->deadlock_ms / 1e3);
 			if (!reported)
 				watch_again();
 			break;
 		case LIVELOCK:
 			if (spins_in_kernel(watch_task()))
-				report_hang("livelock", watch_seconds(), 0);
+				report_hang("livelock", watch_seconds());
 			else
 				watch_moves();
 			break;
 		case REFAULT:
 			if (faults_in_one_call(watch_task()))
-				report_hang("refault", watch_seconds(), 0);
+				report_hang("refault", watch_seconds());
 			else
 				watch_moves();
 			break;
@@ -361,7 +361,7 @@ static void run(struct command *c)
 		if (!timedout && t - begin > (uint64_t)limit) {
 			timedout = 1;
 			if (watch_stuck() >= c->deadlock_ms / SCAN_MS)
-				report_hang("stuck", watch_stuck() * SCAN_MS / 1e3, 0);
+				report_hang("stuck", watch_stuck() * SCAN_MS / 1e3);
 			send_msg("timeout", "", 0);
 		}
 	}

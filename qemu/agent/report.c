@@ -70,8 +70,13 @@ static int waits_forever(const char *call)
 	return 0;
 }
 
-/* Prints one task; *timed is set when it waits for the clock. */
-static void one(struct task *t, int *timed)
+/* What was seen of the case's threads: one waits for the clock; one is blocked and does not. */
+struct seen {
+	int timed, blocked;
+};
+
+/* Prints one task. */
+static void one(struct task *t, struct seen *seen)
 {
 	char path[96], buf[8192], head[64], *line, *save;
 	snprintf(head, sizeof head, "T %d %d %c\n", t->pid, t->tid, t->state);
@@ -86,31 +91,31 @@ static void one(struct task *t, int *timed)
 		snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", t->pid, t->tid);
 		read_file(path, buf, sizeof buf);
 		if (t->state == 'S' && !waits_forever(buf))
-			*timed = 1;
+			seen->timed = 1;
+		if (t->state == 'D' && clock_waits(t->tid))
+			seen->timed = 1;
+		else if (t->state == 'D')
+			seen->blocked = 1;
 	}
 	snprintf(path, sizeof path, "/proc/%d/task/%d/stack", t->pid, t->tid);
 	/* There is none while it runs; one that loops sleeps now and then. */
 	for (int try = 0; read_file(path, buf, sizeof buf) <= 0 && try < 25; try++)
 		usleep(2000);
-	int first = 1;
 	for (line = strtok_r(buf, "\n", &save); line; line = strtok_r(0, "\n", &save)) {
 		char *f = strstr(line, "] ");
 		f = f ? f + 2 : line;
-		/* msleep() and ssleep() sleep in D state and end. */
-		if (first && (!strncmp(f, "msleep+", 7) || !strncmp(f, "usleep_range", 12)))
-			*timed = 1;
-		first = 0;
 		add("f %s\n", f);
 	}
 }
 
-/* In the child: all tasks to text; returns whether one waits for the clock. */
-static int collect(int agent)
+/* In the child: all tasks to text. */
+static struct seen collect(int agent)
 {
 	DIR *d = opendir("/proc"), *td;
 	struct dirent *e, *te;
 	char path[300];
-	int timed = 0, self = getpid();
+	struct seen seen = { 0, 0 };
+	int self = getpid();
 	while (d && (e = readdir(d))) {
 		int pid = atoi(e->d_name);
 		struct task t;
@@ -118,7 +123,7 @@ static int collect(int agent)
 			continue;
 		if (t.kthread) {
 			if (t.state == 'D')
-				one(&t, &(int){ 0 });
+				one(&t, &(struct seen){ 0, 0 });
 			continue;
 		}
 		snprintf(path, sizeof path, "/proc/%d/task", pid);
@@ -126,11 +131,11 @@ static int collect(int agent)
 		while (td && (te = readdir(td)))
 			if (isdigit((unsigned char)te->d_name[0]) && read_task(pid, atoi(te->d_name), &t, 0) == 0 &&
 			    t.state != 'Z' && t.state != 'X')
-				one(&t, &timed);
+				one(&t, &seen);
 		if (td)
 			closedir(td);
 	}
-	return timed;
+	return seen;
 }
 
 /* Collects what a child writes, appended to text, at most for wait ms; whether the child came to its end. A child that is stuck
@@ -237,19 +242,20 @@ int faults_in_one_call(const struct task *t) { return proved(watch_return, t); }
 
 int spins_in_kernel(const struct task *t) { return proved(watch_spin, t); }
 
-int report_hang(const char *kind, double seconds, int need_forever)
+/* Fills text with the tasks, behind a byte: 't' when the hang ends by itself. Whether the reading came to its end. */
+static int read_tasks(const char *kind, double seconds, int all)
 {
 	int fd, agent = getpid();
 	char head[96];
-	pid_t child = reader(&fd);
-
-	if (child == 0) {
+	pid_t child;
+	len = 0;
+	if ((child = reader(&fd)) == 0) {
 		snprintf(head, sizeof head, "%s %.1f\n", kind, seconds);
 		add("%s", head);
-		int timed = collect(agent);
+		struct seen seen = collect(agent);
 		char *s = text;
-		/* The first byte says whether a task waits for the clock. */
-		if (write(fd, timed ? "t" : "f", 1) != 1)
+		/* Of a hang of all it is enough that one waits for the clock, else all that are blocked must. */
+		if (write(fd, (all ? seen.timed : !seen.blocked) ? "t" : "f", 1) != 1)
 			_exit(1);
 		while (len) {
 			ssize_t r = write(fd, s, len);
@@ -260,10 +266,28 @@ int report_hang(const char *kind, double seconds, int need_forever)
 		}
 		_exit(0);
 	}
-	len = 0;
-	if (!gather(fd, child, REPORT_WAIT_MS) || len < 1) /* the reader is stuck as well: say what is known without it */
-		len = snprintf(text, sizeof text, "f%s %.1f\n", kind, seconds);
-	if (need_forever && text[0] == 't') {
+	if (gather(fd, child, REPORT_WAIT_MS) && len > 0)
+		return 1;
+	/* The reader is stuck as well: say what is known without it. */
+	len = snprintf(text, sizeof text, "f%s %.1f\n", kind, seconds);
+	return 0;
+}
+
+int report_hang(const char *kind, double seconds)
+{
+	int all = !strcmp(kind, "deadlock"), cpus = strcmp(kind, "stuck") && !all;
+	int fd, agent = getpid();
+	pid_t child;
+
+	clock_reset();
+	int known = read_tasks(kind, seconds, all);
+	if (!cpus && text[0] == 'f') {
+		/* Asked last, as the console shows it. */
+		clock_read();
+		if (known)
+			read_tasks(kind, seconds, all);
+	}
+	if (!cpus && text[0] == 't') {
 		len = 0;
 		return 0;
 	}
@@ -279,13 +303,14 @@ int report_hang(const char *kind, double seconds, int need_forever)
 	send_msg("hang", text + 1, len - 1);
 	len = 0;
 	/* The console gets the kernel's own view: blocked tasks, held locks, what the CPUs do. */
-	for (int i = 0; i < CPU_LOOKS && strcmp(kind, "deadlock") && strcmp(kind, "stuck"); i++) {
+	for (int i = 0; i < CPU_LOOKS && cpus; i++) {
 		/* In the first instructions of a function its callers are not seen. */
 		if (i)
 			usleep(20000);
 		write_file("/proc/sysrq-trigger", "l");
 	}
-	write_file("/proc/sysrq-trigger", "w");
+	if (cpus) /* else they are there already */
+		write_file("/proc/sysrq-trigger", "w");
 	if (access("/proc/lockdep", F_OK) == 0)
 		write_file("/proc/sysrq-trigger", "d");
 	send_msg("hangend", "", 0);

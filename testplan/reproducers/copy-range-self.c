@@ -5,7 +5,8 @@
  * Locks: inode lock, once for both ends when they are one inode; in file systems with reflinks the page cache of both ranges is locked
  * against faults too (XFS: mmaplock; btrfs: extent lock). The thread: mmap_lock, then those. Order: inode lock, page
  * cache lock, transaction; a fault: mmap_lock, page cache lock, transaction.
- * Not deterministic: 30 copies a run, against 30 rounds of faults.
+ * Deterministic in that 50 faults a run begin while copy_file_range runs: it goes on until they have. In which of its steps they come is
+ * chance.
  * No kernel run so far fails it: 10 runs on each file system with 5.10 and with 6.1.
  * Known from: copy_file_range(2); fstests generic/430 to 434 test the call, none of them with faults beside it.
  * A correct kernel: each page of the copy is the page of the source as it was before or after the thread wrote it.
@@ -13,18 +14,22 @@
 #include "repro.h"
 
 #define PAGES 16L
-#define ROUNDS 30
+#define ROUNDS 1000	/* at most */
+#define MEETINGS 50
 
 static int fd;
+static volatile int copying, met, over;
 
 static void *dirty(void *mapping)
 {
 	volatile uint64_t *p = mapping;
 
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < 4 * ROUNDS && !over; round++) {
 		posix_fadvise(fd, 0, PAGES * PAGE, POSIX_FADV_DONTNEED);
-		for (long i = 0; i < PAGES; i++)
+		for (long i = 0; i < PAGES; i++) {
+			met += copying;
 			p[i * PAGE / 8] = (uint64_t)1 << 40 | (uint64_t)(i * PAGE); /* what is there already */
+		}
 		madvise(mapping, PAGES * PAGE, MADV_DONTNEED);
 	}
 	return NULL;
@@ -41,19 +46,24 @@ int main(int argc, char **argv)
 	p = evicted(fd, 0, PAGES, MAP_SHARED);
 
 	beside(dirty, p);
-	for (int round = 0; round < ROUNDS; round++) {
+	step("copy pages 0 to %ld behind themselves, until %d faults have begun meanwhile", PAGES - 1, MEETINGS);
+	for (int round = 0; round < ROUNDS && met < MEETINGS; round++) {
 		loff_t from = 0, to = PAGES * PAGE;
 
-		if (round % 10 == 0)
-			step("round %d: copy pages 0 to %ld behind themselves", round, PAGES - 1);
 		while (from < PAGES * PAGE) {
-			ssize_t n = copy_file_range(fd, &from, fd, &to, PAGES * PAGE - from, 0);
+			ssize_t n;
 
+			copying = 1;
+			n = copy_file_range(fd, &from, fd, &to, PAGES * PAGE - from, 0);
+			copying = 0;
 			if (n <= 0)
 				fail("copy_file_range", n ? errno : EPIPE, "at %lld", (long long)from);
 		}
 	}
+	over = 1;
 	together();
+	if (met < MEETINGS)
+		fail("setup", EBUSY, "%d faults met the copy", met);
 	step("check the data");
 	check_file("copy_file_range", "source", fd, 0, PAGES, 1, 0);
 	check_file("copy_file_range", "copy", fd, PAGES, PAGES, 1, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * uffd-slow read|write|dio-read|dio-write: a transfer whose buffer's pages are given by a second thread through userfaultfd(2), which takes
- * its time and, before it gives a page, asks for the file's size and reads from the same file; with read it also writes to it.
+ * uffd-slow read [punch|truncate]|write|dio-read|dio-write: a transfer whose buffer's pages are given by a second thread through userfaultfd(2), which takes
+ * its time and, before it gives a page, asks for the file's size and reads from the same file; with read it also writes to it, or
+ * takes the pages that are read away: by a hole or by cutting the file and making it long again.
  *
  * Locks: the transfer holds its lock (GFS2: the inode glock) while it waits for the page; the thread needs the same one, exclusive to write, shared to
  * read. What is a window of microseconds elsewhere lasts here until the thread is done: no luck is needed.
@@ -22,7 +23,7 @@
 
 #define PAGES 4L
 
-static int fd, uffd, writing, mild;
+static int fd, uffd, writing, mild, punch, cut;
 
 /* serve gives the pages, each once. */
 static void *serve(void *buffer)
@@ -46,7 +47,11 @@ static void *serve(void *buffer)
 			fail("stat", errno, "while a page is asked for");
 		want_count("read", pread(fd, word, sizeof(word), 6 * PAGE), sizeof(word));
 		fill(word, sizeof(word), 3, 12 * PAGE);
-		if (!mild)
+		if (punch && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGES * PAGE))
+			fail("punch", errno, "while a page is asked for");
+		if (cut && (ftruncate(fd, PAGE) || ftruncate(fd, 16 * PAGE)))
+			fail("truncate", errno, "while a page is asked for");
+		if (!mild && !punch && !cut)
 			want_count("write", pwrite(fd, word, sizeof(word), 12 * PAGE), sizeof(word));
 		copy.dst = msg.arg.pagefault.address & ~(PAGE - 1);
 		fill(content, PAGE, 2, copy.dst - (uintptr_t)buffer);
@@ -57,9 +62,20 @@ static void *serve(void *buffer)
 	return NULL;
 }
 
+/* check_gone ends the program unless each page of buf is what it was, all zeros, or, behind a short read, what the thread gave. */
+static void check_gone(const char *buf, long got)
+{
+	for (long i = 0; i < PAGES; i++) {
+		const char *page = buf + i * PAGE;
+		unsigned seed = *(const volatile uint64_t *)page >> 40;
+
+		check("read", "buffer", page, PAGE, seed == 2 && i * PAGE >= got ? 2 : seed ? 1 : 0, i * PAGE);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	static const char *const words[] = { "read", "write", "dio-read", "dio-write", NULL };
+	static const char *const words[] = { "read", "write", "dio-read", "dio-write", "punch", "truncate", NULL };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 	struct uffdio_api api = { .api = UFFD_API };
 	int direct, dfd;
@@ -70,6 +86,8 @@ int main(int argc, char **argv)
 	writing = has_arg(argc, argv, "write") || has_arg(argc, argv, "dio-write");
 	direct = has_arg(argc, argv, "dio-read") || has_arg(argc, argv, "dio-write");
 	mild = writing || direct;
+	punch = has_arg(argc, argv, "punch");
+	cut = has_arg(argc, argv, "truncate");
 	op = writing ? "write" : "read";
 	fd = new_file("uffd-slow", 16);
 	put(fd, 0, 8, 1);
@@ -87,8 +105,22 @@ int main(int argc, char **argv)
 		fail("setup", errno, "UFFDIO_REGISTER");
 
 	step("%s %ld pages%s, the buffer served slowly by a thread that %s the file", op, PAGES, direct ? " with O_DIRECT" : "",
-	     mild ? "reads" : "writes");
+	     mild ? "reads" : punch ? "punches" : cut ? "truncates" : "writes");
 	beside(serve, p);
+	if (punch || cut) {
+		ssize_t n = pread(dfd, p, PAGES * PAGE, 0);
+
+		if (n < 0)
+			fail("read", errno, "%ld pages", PAGES);
+		if (punch)
+			want_count("read", n, PAGES * PAGE);
+		check_gone(p, n);
+		step("wait for the thread");
+		together();
+		check_file("read", "file", fd, cut ? 1 : 0, PAGES - 1, 0, 0);
+		check_file("read", "beside", fd, PAGES, 4, cut ? 0 : 1, PAGES * PAGE);
+		return pass();
+	}
 	want_count(op, writing ? pwrite(dfd, p, PAGES * PAGE, 0) : pread(dfd, p, PAGES * PAGE, 0), PAGES * PAGE);
 	/* A page that the transfer did not need, as it replaced all of it, is asked for here. */
 	check(op, "buffer", p, PAGES * PAGE, writing ? 2 : 1, 0);

@@ -1,0 +1,6 @@
+#include <no-such/numa.h>
+
+int main(void)
+{
+	return 0;
+}
