@@ -95,7 +95,7 @@ func (a *app) printLog(st *store.Store, spec *lab.Spec, r *lab.Result, at lab.Va
 		}
 		return report.WriteJSON(a.out, runs)
 	}
-	return report.Log(a.out, cell, runs, opener(st), a.options(a.out))
+	return report.Log(a.out, at.Name(), cell, runs, opener(st), a.options(a.out))
 }
 
 // opener opens artefacts by the names the database has for them, and nothing outside the workspace.

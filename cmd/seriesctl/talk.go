@@ -265,5 +265,5 @@ func (d *talker) console(prefix int) error {
 	if err != nil {
 		return err
 	}
-	return report.Log(d.a.out, *cell, runs, opener(d.h.st), d.a.options(d.a.out))
+	return report.Log(d.a.out, fmt.Sprintf("prefix %d", cell.Prefix), *cell, runs, opener(d.h.st), d.a.options(d.a.out))
 }

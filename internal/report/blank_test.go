@@ -57,7 +57,7 @@ func TestCellsWithoutOutcome(t *testing.T) {
 	}
 	run := lab.Run{Judgement: testplan.Judgement{Signature: testplan.Skipped, Evidence: "exit status 77: it does not apply here"}, Observation: qemu.Observation{Exited: true, Status: 77}}
 	var b bytes.Buffer
-	if err := Log(&b, r.Cells[3], []lab.Run{run}, func(string) (io.ReadCloser, error) { return nil, fs.ErrNotExist }, Options{}); err != nil {
+	if err := Log(&b, "prefix 1", r.Cells[3], []lab.Run{run}, func(string) (io.ReadCloser, error) { return nil, fs.ErrNotExist }, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if want := "tmpfs/run on prefix 1: skipped: no evidence\n\nrun 1 of 1: skipped\n  evidence: exit status 77: it does not apply here\n"; !strings.HasPrefix(b.String(), want) {

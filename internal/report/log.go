@@ -17,17 +17,17 @@ import (
 // maxLogLine is the longest console line written whole, in bytes; a longer one is broken.
 const maxLogLine = 16 << 10
 
-// Log writes the runs of a cell for a person: of each its outcome, the evidence that decided it, the case's
+// Log writes the runs of a cell, on the prefix or subset that where names, for a person: of each its outcome, the evidence that decided it, the case's
 // output, the stacks, the crash report, the command and the console. open opens a console by its path in the
 // Observation. A console that cannot be opened is said in its place, and does not end the log.
-func Log(w io.Writer, cell lab.Cell, runs []lab.Run, open func(path string) (io.ReadCloser, error), o Options) error {
+func Log(w io.Writer, where string, cell lab.Cell, runs []lab.Run, open func(path string) (io.ReadCloser, error), o Options) error {
 	p := newPen(o)
 	out := bufio.NewWriter(w)
 	evidence := " (" + cellEvidence(&cell) + ")"
 	if blank(&cell) != "" {
 		evidence = ": no evidence" // in however many runs
 	}
-	fmt.Fprintf(out, "%s on prefix %d: %s%s\n", p.text(cell.Case), cell.Prefix, p.text(cellOutcome(&cell)), evidence)
+	fmt.Fprintf(out, "%s on %s: %s%s\n", p.text(cell.Case), where, p.text(cellOutcome(&cell)), evidence)
 	for i, run := range runs {
 		var b bytes.Buffer
 		title := fmt.Sprintf("run %d of %d: %s", i+1, len(runs), p.text(judged(run.Judgement)))

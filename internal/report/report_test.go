@@ -112,7 +112,7 @@ func TestHostileTextIsSafe(t *testing.T) {
 		runs[i].Command = reporttest.Nasty
 		runs[i].Observation.Output = reporttest.Nasty
 	}
-	if err := Log(&b, lab.Cell{Case: reporttest.Nasty}, runs, consoles(reporttest.Nasty), Options{}); err != nil {
+	if err := Log(&b, "prefix 0", lab.Cell{Case: reporttest.Nasty}, runs, consoles(reporttest.Nasty), Options{}); err != nil {
 		t.Fatal(err)
 	}
 	outputs["log"] = b.String()
@@ -317,7 +317,7 @@ func TestLog(t *testing.T) {
 		return io.NopCloser(strings.NewReader("[    0.000000] Linux version 5.10.223\n\x1b[31m[    1.5] gfs2: mounted\x1b[0m\n" + strings.Repeat("x", 20<<10) + "\nlast line without an end")), nil
 	}
 	var b bytes.Buffer
-	if err := Log(&b, cell, reporttest.Runs(), open, Options{}); err != nil {
+	if err := Log(&b, "prefix 3", cell, reporttest.Runs(), open, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "log.txt", strings.ReplaceAll(b.String(), strings.Repeat("x", 4000), "<4000 x>"))

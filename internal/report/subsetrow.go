@@ -144,9 +144,9 @@ func (m *Matrix) subsetPlain(row int) (said, detail string) {
 	case unknown == len(m.cols):
 		return "effect not known yet", ""
 	case unknown > 0:
-		return fmt.Sprintf("no effect on %s, not known of %d", count(len(m.cols)-unknown, "case"), unknown), ""
+		return fmt.Sprintf("no effect on %s, not known of %d", count(len(m.cols)-unknown, "case"), unknown) + sameImage(p), ""
 	}
-	return "no effect on any case", ""
+	return "no effect on any case" + sameImage(p), ""
 }
 
 // states are those before and after a change.

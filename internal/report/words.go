@@ -263,10 +263,15 @@ func (m *Matrix) noEffect(row int) string {
 	case unknown > 0:
 		s = fmt.Sprintf("no effect on %s, not known of %d", count(len(m.cols)-unknown, "case"), unknown)
 	}
-	if p.SameImageAs != nil {
-		s += fmt.Sprintf(" (the image is the same as prefix %d's)", *p.SameImageAs)
+	return s + sameImage(p)
+}
+
+// sameImage says which prefix has the same image, " (…)"; "" for none.
+func sameImage(p *lab.Prefix) string {
+	if p.SameImageAs == nil {
+		return ""
 	}
-	return s
+	return fmt.Sprintf(" (the image is the same as prefix %d's)", *p.SameImageAs)
 }
 
 // said is Plain with its Detail.
