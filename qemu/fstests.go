@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
@@ -287,10 +287,10 @@ const (
 )
 
 var (
-	suiteStep    = regexp.MustCompile(`^\s*\[(?:CC|LD)\]\s+(\S+)`)
-	suiteTrouble = regexp.MustCompile(`(?i)\berror\b|fatal|cannot find|not found|no such file|undefined reference|cannot .* header`)
-	suiteNoise   = regexp.MustCompile(`^checking |^make(?:\[\d+\])?: (?:\*\*\*|Entering|Leaving)|\.\.\. (?:yes|no)$|Waiting for unfinished`)
-	suiteMissing = regexp.MustCompile(`(?:cannot find a valid <|fatal error: )([A-Za-z0-9_./-]+\.h)|cannot find -l([A-Za-z0-9_-]+)|(?:^|[: /])([a-z0-9-]+): (?:command )?not found|^make(?:\[\d+\])?: ([a-z0-9-]+): No such file`)
+	suiteStep    = pattern.New(`^\s*\[(?:CC|LD)\]\s+(\S+)`)
+	suiteTrouble = pattern.New(`(?i)\berror\b|fatal|cannot find|not found|no such file|undefined reference|cannot .* header`)
+	suiteNoise   = pattern.New(`^checking |^make(?:\[\d+\])?: (?:\*\*\*|Entering|Leaving)|\.\.\. (?:yes|no)$|Waiting for unfinished`)
+	suiteMissing = pattern.New(`(?:cannot find a valid <|fatal error: )([A-Za-z0-9_./-]+\.h)|cannot find -l([A-Za-z0-9_-]+)|(?:^|[: /])([a-z0-9-]+): (?:command )?not found|^make(?:\[\d+\])?: ([a-z0-9-]+): No such file`)
 )
 
 func (l *suiteLog) Write(p []byte) (int, error) {
