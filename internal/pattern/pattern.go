@@ -28,6 +28,8 @@ func (p *Regexp) Compiled() *regexp.Regexp {
 // MatchString is that of package regexp, as are the methods below.
 func (p *Regexp) MatchString(s string) bool { return p.Compiled().MatchString(s) }
 
+func (p *Regexp) Match(b []byte) bool { return p.Compiled().Match(b) }
+
 func (p *Regexp) FindSubmatch(b []byte) [][]byte { return p.Compiled().FindSubmatch(b) }
 
 func (p *Regexp) ReplaceAll(b, with []byte) []byte { return p.Compiled().ReplaceAll(b, with) }
