@@ -2,17 +2,18 @@ package qemu
 
 import (
 	"bytes"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 var (
-	backtraceStart = regexp.MustCompile(`NMI backtrace for cpu \d+`)
-	backtracePID   = regexp.MustCompile(`\bPID: (\d+) Comm: `)
-	kernelFrame    = regexp.MustCompile(`^(RIP: 0010:)?([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[\w+\])?$`)
+	backtraceStart = pattern.New(`NMI backtrace for cpu \d+`)
+	backtracePID   = pattern.New(`\bPID: (\d+) Comm: `)
+	kernelFrame    = pattern.New(`^(RIP: 0010:)?([\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[\w+\])?$`)
 	// linePrefix is the time and the caller, where the config has them, and what the console's recorder puts before.
-	linePrefix = regexp.MustCompile(`^(?:\[host \+[0-9.]+\] )?(?:\[ *\d+\.\d+\])?(?:\[ *[TC]\d+\])? *`)
+	linePrefix = pattern.New(`^(?:\[host \+[0-9.]+\] )?(?:\[ *\d+\.\d+\])?(?:\[ *[TC]\d+\])? *`)
 )
 
 // cpuBacktraces reads what sysrq-l prints: the stack of the task on each CPU, innermost first, by process id. Frames of the
@@ -61,9 +62,9 @@ func cpuBacktraces(console []byte) map[int][]string {
 }
 
 var (
-	lockHolder = regexp.MustCompile(`^\d+ locks? held by (.*)/(\d+)(?:/\S+)?:$`)
+	lockHolder = pattern.New(`^\d+ locks? held by (.*)/(\d+)(?:/\S+)?:$`)
 	// heldLock is a line like "#0: ffff888004a4b0e8 (&sb->s_type->i_mutex_key#9){++++}-{3:3}, at: func+0x1/0x2".
-	heldLock = regexp.MustCompile(`^#\d+: [0-9a-fx]+ (\(.+\))\{.*\}, at: (\S+?)(?:\+0x\S+)?(?: \[\w+\])?$`)
+	heldLock = pattern.New(`^#\d+: [0-9a-fx]+ (\(.+\))\{.*\}, at: (\S+?)(?:\+0x\S+)?(?: \[\w+\])?$`)
 )
 
 // maxLocks is more than lockdep keeps of a task (MAX_LOCK_DEPTH).

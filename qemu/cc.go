@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
@@ -90,7 +90,7 @@ func Compile(ctx context.Context, name string, src Source, cacheDir string) (str
 	return "", nil, &CompileError{Name: src.Main, Diagnostics: list}
 }
 
-var missingLibrary = regexp.MustCompile(`(?:cannot find -l|unable to find library -l)([^\s:]+)`)
+var missingLibrary = pattern.New(`(?:cannot find -l|unable to find library -l)([^\s:]+)`)
 
 // CompileStatic compiles one of our own programs, all of whose files have plain names: those that end in .c are compiled, the
 // others can be included. It is as Compile, but what goes wrong is an *InfraError, which holds the compiler's first error.

@@ -9,12 +9,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
@@ -109,9 +109,9 @@ func (l *limited) Write(p []byte) (int, error) {
 
 var (
 	// "WARNING:LONG_LINE: line length of 103 exceeds 100 columns"
-	checkpatchLine = regexp.MustCompile(`^(ERROR|WARNING|CHECK):([A-Z0-9_]+): (.*)$`)
+	checkpatchLine = pattern.New(`^(ERROR|WARNING|CHECK):([A-Z0-9_]+): (.*)$`)
 	// "#45: FILE: fs/gfs2/file.c:812:", "#7:" for a line of the message
-	checkpatchPlace = regexp.MustCompile(`^#\d+:(?: FILE: (.+):(\d+):)?`)
+	checkpatchPlace = pattern.New(`^#\d+:(?: FILE: (.+):(\d+):)?`)
 )
 
 // readCheckpatch reads what checkpatch.pl prints with --show-types.

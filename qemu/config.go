@@ -9,9 +9,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 //go:embed fragments/*.config
@@ -196,8 +197,8 @@ func readConfigFile(path string) (string, error) {
 }
 
 var (
-	setLine   = regexp.MustCompile(`^CONFIG_([A-Za-z0-9_]+)=(\S.*)$`)
-	unsetLine = regexp.MustCompile(`^# CONFIG_([A-Za-z0-9_]+) is not set$`)
+	setLine   = pattern.New(`^CONFIG_([A-Za-z0-9_]+)=(\S.*)$`)
+	unsetLine = pattern.New(`^# CONFIG_([A-Za-z0-9_]+) is not set$`)
 )
 
 // parseOptions reads the lines of a .config or fragment; other comments and empty lines are skipped.

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // What a console log keeps of a flood: its beginning, the first incident after that, its end. In bytes.
@@ -27,7 +28,7 @@ var (
 		[]byte("Unable to handle"), []byte("INFO: "), []byte("possible "), []byte("stack segment"), []byte("divide error")}
 	panicStart = []byte("Kernel panic - not syncing")
 	panicEnd   = []byte("---[ end Kernel panic")
-	hostStamp  = regexp.MustCompile(`(?m)^\[host \+[0-9.]+\] `)
+	hostStamp  = pattern.New(`(?m)^\[host \+[0-9.]+\] `)
 )
 
 // console records what a guest prints, within bounds whatever it prints. A line that the kernel did not stamp gets the

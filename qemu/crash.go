@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // maxIncidents bounds how many incidents of one console are told apart; a kernel in an endless loop of
@@ -85,9 +87,9 @@ func precedes(a *rule, aTitle string, b *rule, bTitle string) bool {
 }
 
 var (
-	lineStartRE = re(`^(?:\[ )?(?:WARNING|INFO):`)
+	lineStartRE = pattern.New(`^(?:\[ )?(?:WARNING|INFO):`)
 	// passing is what a kernel says of its configuration and of the programs it runs.
-	passing = re(`[Ss]pectre|rcu_tasks|will be removed|deprecated|obsolete|cpumask|Unable to (?:find|open)|not (?:found|supported)|[Uu]nsupported|stack (?:depth|size)|task .* (?:uses|is)|Support for|may be|[Ll]oading|HOSTNAME|bypass|fallback`)
+	passing = pattern.New(`[Ss]pectre|rcu_tasks|will be removed|deprecated|obsolete|cpumask|Unable to (?:find|open)|not (?:found|supported)|[Uu]nsupported|stack (?:depth|size)|task .* (?:uses|is)|Support for|may be|[Ll]oading|HOSTNAME|bypass|fallback`)
 )
 
 // Crashes returns the incidents of a console in order, at most the first 64.
@@ -114,7 +116,7 @@ type LogVerdict struct {
 }
 
 // collectionHeader is "TITLE: …", "TYPE: …" and the like, up to a blank line.
-var collectionHeader = re(`\A(?:TITLE|ALT|TYPE|FRAME|EXECUTOR|CORRUPTED|SUPPRESSED|START|END|REPORT)\b:?[^\n]*\n(?:[A-Z][A-Z-]*:?[^\n]*\n)*\n`)
+var collectionHeader = pattern.New(`\A(?:TITLE|ALT|TYPE|FRAME|EXECUTOR|CORRUPTED|SUPPRESSED|START|END|REPORT)\b:?[^\n]*\n(?:[A-Z][A-Z-]*:?[^\n]*\n)*\n`)
 
 // JudgeLog says what a console log from anywhere shows: its first incident in the order of the log (what comes later
 // is most often its consequence), or, when there is none, the first complaint of a file system. A header as
@@ -126,7 +128,7 @@ func JudgeLog(console io.Reader) (LogVerdict, error) {
 	source := failing{Reader: console}
 	b := bufio.NewReaderSize(&source, 64<<10)
 	head, _ := b.Peek(8 << 10)
-	_, _ = b.Discard(len(collectionHeader.compiled().Find(head)))
+	_, _ = b.Discard(len(collectionHeader.Compiled().Find(head)))
 	v := LogVerdict{Alternatives: []string{}}
 	for in := range incidents(b) {
 		if in.rule.complaint && v.Title != "" {

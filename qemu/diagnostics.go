@@ -2,10 +2,11 @@ package qemu
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // Bounds of what is kept of a build's messages.
@@ -31,26 +32,26 @@ type diagnostics struct {
 
 var (
 	// gcc, cpp, as: "fs/gfs2/file.c:12:3: error: text"
-	compilerLine = regexp.MustCompile(`^([^\s:][^:]*):(\d+):(?:\d+:)? (?i:(fatal error|error|warning)): (.*)$`)
+	compilerLine = pattern.New(`^([^\s:][^:]*):(\d+):(?:\d+:)? (?i:(fatal error|error|warning)): (.*)$`)
 	// Kconfig: "fs/gfs2/Kconfig:3:warning: text", "fs/Kconfig:7: syntax error"
-	kconfigLine = regexp.MustCompile(`^([^\s:]*Kconfig[^\s:]*):(\d+): ?(?:(warning|error): ?)?(.*)$`)
+	kconfigLine = pattern.New(`^([^\s:]*Kconfig[^\s:]*):(\d+): ?(?:(warning|error): ?)?(.*)$`)
 	// ld: "file.c:(.text+0x1f): undefined reference to `f'"
-	linkerLine = regexp.MustCompile(`^(?:[^\s:]*ld: )?([^\s:]+):\(([^)]+)\): (undefined reference to .*|multiple definition of .*)$`)
+	linkerLine = pattern.New(`^(?:[^\s:]*ld: )?([^\s:]+):\(([^)]+)\): (undefined reference to .*|multiple definition of .*)$`)
 	// ld: "ld: fs/x.o:(.bss+0x0): multiple definition of ..." is linkerLine; "ld: text" of the rest
-	linkerError = regexp.MustCompile(`^(?:[^\s:]*/)?ld(?:\.bfd|\.lld|\.gold)?: (.*)$`)
+	linkerError = pattern.New(`^(?:[^\s:]*/)?ld(?:\.bfd|\.lld|\.gold)?: (.*)$`)
 	// modpost: `ERROR: modpost: "f" [m.ko] undefined!`
-	modpostLine = regexp.MustCompile(`^(ERROR|WARNING): (modpost: .*)$`)
+	modpostLine = pattern.New(`^(ERROR|WARNING): (modpost: .*)$`)
 	// objtool: "fs/gfs2/file.o: warning: objtool: f()+0x12: text", "vmlinux.o: error: objtool: text"
-	objtoolLine = regexp.MustCompile(`^([^\s:]+\.o): (warning|error): (objtool: .*)$`)
+	objtoolLine = pattern.New(`^([^\s:]+\.o): (warning|error): (objtool: .*)$`)
 	// make: "fs/gfs2/Makefile:3: *** missing separator.  Stop.", "make[2]: *** No rule to make target ..."
-	makefileLine = regexp.MustCompile(`^([^\s:]+):(\d+): \*\*\* (.*)$`)
-	noRuleLine   = regexp.MustCompile(`^make(?:\[\d+\])?: \*\*\* (No rule to make target .*)$`)
+	makefileLine = pattern.New(`^([^\s:]+):(\d+): \*\*\* (.*)$`)
+	noRuleLine   = pattern.New(`^make(?:\[\d+\])?: \*\*\* (No rule to make target .*)$`)
 	// make: "make[3]: *** [../scripts/Makefile.build:250: fs/gfs2/file.o] Error 1"
-	failedLine = regexp.MustCompile(`^make(?:\[\d+\])?: \*\*\* \[(?:[^\]]*: )?([^\]:]+)\] (.*)$`)
+	failedLine = pattern.New(`^make(?:\[\d+\])?: \*\*\* \[(?:[^\]]*: )?([^\]:]+)\] (.*)$`)
 
 	// The host's own failures: a full disk, no processes, a compiler or make that got a signal. Of the sentences of errno the end
 	// of the line, or where perl and gas go on; a line of source that has one ends in a quote.
-	troubleLine = regexp.MustCompile(`[:\]] '?(?:No space left on device|Disk quota exceeded|Cannot allocate memory|` +
+	troubleLine = pattern.New(`[:\]] '?(?:No space left on device|Disk quota exceeded|Cannot allocate memory|` +
 		`Input/output error|Resource temporarily unavailable|Too many open files(?: in system)?|Stale file handle|Structure needs cleaning|` +
 		`Transport endpoint is not connected)(?:'?$| at \S+ line \d+\.?$)|` +
 		`^[^\s:]*sh: (?:\S+ )?\d+: Cannot fork$|` +
@@ -59,7 +60,7 @@ var (
 		`virtual memory exhausted|: memory exhausted$|: out of memory(?:$| allocating \d+ bytes)|` +
 		`^make(?:\[\d+\])?: \*\*\* \[.*\] (?:Killed|Terminated|Interrupt|Hangup|Segmentation fault|Bus error|Error 13[0579]|Error 143)`)
 	// What a host lacks to build any kernel: a program that sh, make, env or gcc do not find, a header, what kbuild says itself.
-	missingLine = regexp.MustCompile(`(?:^|[\s/])(` + hostTools + `): (?:command )?not found$|` +
+	missingLine = pattern.New(`(?:^|[\s/])(` + hostTools + `): (?:command )?not found$|` +
 		`^make(?:\[\d+\])?: (?:/\S*/)?(` + hostTools + `): (?:No such file or directory|Permission denied|Command not found)$|` +
 		`^\S*env: '?(` + hostTools + `)'?: No such file or directory$|` +
 		`^[\w+-]+: (?:fatal error: cannot execute|fatal error: cannot find|error trying to exec) '?(cc1|as|ld|collect2)'?(?:: execvp: .*)?$|` +
@@ -70,7 +71,7 @@ var (
 )
 
 // pluginLine is said of a gcc without the headers for plugins, and of plugins that were made for another gcc.
-var pluginLine = regexp.MustCompile(`your gcc installation does not support plugins|error: incompatible gcc/plugin versions$`)
+var pluginLine = pattern.New(`your gcc installation does not support plugins|error: incompatible gcc/plugin versions$`)
 
 // hostTools are the programs that building some kernel takes.
 const hostTools = `flex|bison|bc|gcc|g\+\+|cc|cpp|clang|ld|ld\.bfd|ld\.lld|as|ar|nm|strip|objcopy|objdump|readelf|perl|python3?|pahole|cpio|gzip|bzip2|xz|lz4c?|` +
@@ -185,7 +186,7 @@ func (d *diagnostics) add(x Diagnostic) {
 }
 
 // skewLine is what make says of a file that is newer than now.
-var skewLine = regexp.MustCompile(`^make(?:\[\d+\])?: [Ww]arning: File '([^']+)' has modification time .* in the future$`)
+var skewLine = pattern.New(`^make(?:\[\d+\])?: [Ww]arning: File '([^']+)' has modification time .* in the future$`)
 
 func (d *diagnostics) rel(path string) string { return relativePath(path, d.roots...) }
 

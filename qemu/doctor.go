@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
@@ -119,7 +119,7 @@ func find(name string) (string, error) {
 	return path, nil
 }
 
-var versionRE = regexp.MustCompile(`\b(\d+)\.(\d+)(?:[.\d]*)`)
+var versionRE = pattern.New(`\b(\d+)\.(\d+)(?:[.\d]*)`)
 
 // version checks that a program is there and says that it is at least major.minor.
 func version(name string, args []string, major, minor int) func(context.Context) (string, error) {
@@ -236,7 +236,7 @@ func checkDisk(dir string, need uint64) (string, error) {
 	return fmt.Sprintf("%s free in %s", gib(free), dir), nil
 }
 
-var memAvailableRE = regexp.MustCompile(`(?m)^MemAvailable:\s+(\d+) kB`)
+var memAvailableRE = pattern.New(`(?m)^MemAvailable:\s+(\d+) kB`)
 
 func checkMemory(meminfo string, need uint64) (string, error) {
 	b, err := os.ReadFile(meminfo)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // row is a line of a report, without the console's prefix, with what it says of the stacks.
@@ -22,19 +24,19 @@ var (
 	// what precedes a frame's function: addresses, for some architectures two
 	addresses = `(?:\(?\[<?(?:0x)?[0-9a-f]+>?\]\)?\s*){0,2}`
 	function  = `\.?([A-Za-z_$][\w$]*)(?:\.[\w.$]*)?[+-]0x[0-9a-f]+` // "f.cold-0x1/0x20" is before a cold part
-	frameRE   = re(`^[ \t]*` + addresses + `\(?` + function)
+	frameRE   = pattern.New(`^[ \t]*` + addresses + `\(?` + function)
 	// 32-bit Arm: "[<80de0078>] (callee) from [<80de0574>] (caller+0x28/0x2c)" and "callee from caller+0x28/0x2c"
-	fromRE = re(`^[ \t]*(?:\[<[0-9a-f]+>\] )?\(?([A-Za-z_][\w$]*)(?:\.[\w.$]*)?(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: [^()]*)?\)? from (?:\[<[0-9a-f]+>\] )?\(?` + function)
+	fromRE = pattern.New(`^[ \t]*(?:\[<[0-9a-f]+>\] )?\(?([A-Za-z_][\w$]*)(?:\.[\w.$]*)?(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: [^()]*)?\)? from (?:\[<[0-9a-f]+>\] )?\(?` + function)
 	// the instruction pointer of x86, Arm, RISC-V, MIPS, PowerPC, s390: a function, or a bare address
-	pcRE = re(`(?:\b[RE]?IP:?|\bNIP|\be?pc\s*:|\bPC is at|Krnl PSW :|--- interrupt: [0-9a-f]+ at)\s+(?:[0-9a-f]{4}:)?\s*(?:` +
+	pcRE = pattern.New(`(?:\b[RE]?IP:?|\bNIP|\be?pc\s*:|\bPC is at|Krnl PSW :|--- interrupt: [0-9a-f]+ at)\s+(?:[0-9a-f]{4}:)?\s*(?:` +
 		`(?:(?:\[<?(?:0x)?[0-9a-f]+>?\]:?|[0-9a-f]{8,16}|\()\s*){0,3}` + function + `|(?:0x)?[0-9a-f]{5,16}\b|0x[0-9a-f]+|\[<[^>]*>\]|\(null\))`)
-	atRE     = re(`\bat:\s+(?:\[<?[^>\]]*>?\]\s+){0,2}\(?` + function)
-	headFnRE = re(`\b(?:in|at) ` + function)
+	atRE     = pattern.New(`\bat:\s+(?:\[<?[^>\]]*>?\]\s+){0,2}\(?` + function)
+	headFnRE = pattern.New(`\b(?:in|at) ` + function)
 	// where stacks begin: "Call Trace:", "Backtrace:", "  backtrace (crc 0):", "Allocated by task 7:"
-	callRE  = re(`\bCall [Tt]race|Backtrace:|[^k] backtrace(?: \(crc [0-9a-f]*\))?:`)
-	startRE = re(`(?:Allocated|Freed)(?: by task \d+)?:|Uninit was stored to memory at|status: [0-9a-f]{16} badaddr: [0-9a-f]{16} cause: [0-9a-f]{16}`)
+	callRE  = pattern.New(`\bCall [Tt]race|Backtrace:|[^k] backtrace(?: \(crc [0-9a-f]*\))?:`)
+	startRE = pattern.New(`(?:Allocated|Freed)(?: by task \d+)?:|Uninit was stored to memory at|status: [0-9a-f]{16} badaddr: [0-9a-f]{16} cause: [0-9a-f]{16}`)
 	// a frame of the fault injection, which prints its own stack in the middle of another (lib/fault-inject.c)
-	injectedRE = re(`^ *(?:\[<?(?:0x)?[0-9a-f]+>?\] )? *should_fail(?:slab|_ex|_alloc_page)?(?:\.[\w.]+)?\+0x`)
+	injectedRE = pattern.New(`^ *(?:\[<?(?:0x)?[0-9a-f]+>?\] )? *should_fail(?:slab|_ex|_alloc_page)?(?:\.[\w.]+)?\+0x`)
 )
 
 // reportLines is how much of a report is looked at for its name before a line about its consequences.
@@ -58,7 +60,7 @@ func (in *incident) rows() []row {
 			continue
 		}
 		everyCPU = everyCPU || bytes.Contains(b, sendingNMI)
-		if len(rows) >= in.rule.lead() && consequenceRE.compiled().Match(b) {
+		if len(rows) >= in.rule.lead() && consequenceRE.Compiled().Match(b) {
 			break
 		}
 		if len(rows) > 0 && unreliable(b) {
@@ -71,7 +73,7 @@ func (in *incident) rows() []row {
 
 var (
 	sendingNMI    = []byte("Sending NMI from CPU")
-	consequenceRE = re(`Kernel panic - not syncing|WARNING: possible circular locking dependency detected`)
+	consequenceRE = pattern.New(`Kernel panic - not syncing|WARNING: possible circular locking dependency detected`)
 )
 
 // unreliable recognises a frame that was found on the stack without being known to be a caller: " ? f+0x1/0x2" on

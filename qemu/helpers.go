@@ -2,6 +2,8 @@ package qemu
 
 import (
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // isHelper says whether a function only carries out what its caller asked for: the way an incident is
@@ -36,4 +38,4 @@ var helpers = []string{
 	`usb_(?:kill_urb|kill_anchored_urbs|control_msg|hcd_submit_urb|submit_urb)`, `dummy_urb_enqueue`,
 }
 
-var helperRE = re(strings.Join(helpers, "|"))
+var helperRE = pattern.New(strings.Join(helpers, "|"))

@@ -13,8 +13,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"syscall"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // maxKernel bounds a vmlinux, in bytes; one with full debug information has about 1 GB.
@@ -41,7 +42,7 @@ type imageMeta struct {
 	Warnings []Diagnostic `json:"warnings"`
 }
 
-var keyPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
+var keyPattern = pattern.New(`^[A-Za-z0-9_.-]{1,128}$`)
 
 func (b *Builder) imagePath(key string) (string, error) {
 	if !keyPattern.MatchString(key) || key[0] == '.' {

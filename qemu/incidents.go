@@ -7,6 +7,8 @@ import (
 	"io"
 	"iter"
 	"slices"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // Bounds of one incident's report. The longest that is of use is a lockdep or hung-task report with the locks and stacks of
@@ -272,10 +274,10 @@ func bracket(b []byte) (rest, inside []byte, ok bool) {
 func isStamp(b []byte) bool {
 	b = bytes.TrimSpace(b)
 	whole, frac, ok := bytes.Cut(b, []byte("."))
-	return ok && digits(whole) && digits(frac) || dateRE.compiled().Match(b)
+	return ok && digits(whole) && digits(frac) || dateRE.Compiled().Match(b)
 }
 
-var dateRE = re(`^[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4}$`)
+var dateRE = pattern.New(`^[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \d{4}$`)
 
 // isCaller recognises "T123" (task) and "C1" (CPU, in interrupt context), padded with spaces.
 func isCaller(b []byte) bool {

@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
@@ -648,7 +648,7 @@ func (l *buildLog) endLine() {
 }
 
 // stepLine is what kbuild prints for each thing it makes: "  CC      fs/gfs2/file.o".
-var stepLine = regexp.MustCompile(`^  ([A-Z][A-Z0-9_+]*)(?: \[[A-Z]\])? +(\S+)$`)
+var stepLine = pattern.New(`^  ([A-Z][A-Z0-9_+]*)(?: \[[A-Z]\])? +(\S+)$`)
 
 // linkSteps are the steps after the last object is compiled.
 var linkSteps = map[string]bool{"LD": true, "MODPOST": true, "KSYM": true, "KSYMS": true, "NM": true, "SORTTAB": true, "LINK": true}

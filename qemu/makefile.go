@@ -3,9 +3,10 @@ package qemu
 import (
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // Bounds of reading one makefile: it may be hostile.
@@ -445,7 +446,7 @@ func stem(pattern, word string) (string, bool) {
 	return word[len(before) : len(word)-len(after)], true
 }
 
-var configName = regexp.MustCompile(`CONFIG_[A-Za-z0-9_]+`)
+var configName = pattern.New(`CONFIG_[A-Za-z0-9_]+`)
 
 // unmet says which options the texts name that are not y; where all are, those that are in the way: "CONFIG_X=n".
 func (m *makefile) unmet(texts ...string) []string {

@@ -7,10 +7,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // symbolise adds to each frame of the crash's report where in the source it is, "f+0x12/0x34 fs/gfs2/file.c:56", as far as the
@@ -34,7 +35,7 @@ func (c *Crash) symbolise(vmlinux string) {
 }
 
 // placeRE matches a frame, with the name of its module.
-var placeRE = regexp.MustCompile(`\b([A-Za-z_][\w.]*)\+0x([0-9a-f]+)/0x([0-9a-f]+)(?: \[\w+\])?`)
+var placeRE = pattern.New(`\b([A-Za-z_][\w.]*)\+0x([0-9a-f]+)/0x([0-9a-f]+)(?: \[\w+\])?`)
 
 // place is a frame as the kernel prints it. One that says where the CPU was is exact, others are return addresses,
 // which may be of the next line already.

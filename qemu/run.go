@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 const (
@@ -130,7 +131,7 @@ func agentDied(c *Crash) string {
 	return how
 }
 
-var initExit = regexp.MustCompile(`Attempted to kill init! exitcode=0x([0-9a-f]{8})`)
+var initExit = pattern.New(`Attempted to kill init! exitcode=0x([0-9a-f]{8})`)
 
 // judgeConsole puts the console's first incident into the observation.
 func (r *run) judgeConsole() {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
@@ -95,12 +95,12 @@ const (
 )
 
 var (
-	suiteStep = regexp.MustCompile(`^\s*\[(?:CC|LD)\]\s+(\S+)`)
+	suiteStep = pattern.New(`^\s*\[(?:CC|LD)\]\s+(\S+)`)
 	// of a make that goes on: "make[1]: [../lib.mk:147: /out/mm/x] Error 1 (ignored)", in older ones without the makefile's line
-	suiteIgnored = regexp.MustCompile(`^make(?:\[\d+\])?: \[(?:[^][]*: )?([^][]+)\] Error \d+ \(ignored\)$`)
-	suiteTrouble = regexp.MustCompile(`(?i)\berror\b|fatal|cannot find|not found|no such file|undefined reference|cannot .* header`)
-	suiteNoise   = regexp.MustCompile(`^checking |^make(?:\[\d+\])?: (?:\*\*\*|Entering|Leaving)|\.\.\. (?:yes|no)$|Waiting for unfinished`)
-	suiteMissing = regexp.MustCompile(`(?:cannot find a valid <|fatal error: )([A-Za-z0-9_./-]+\.h)|cannot find -l([A-Za-z0-9_-]+)|(?:^|[: /])([a-z0-9-]+): (?:command )?not found|^make(?:\[\d+\])?: ([a-z0-9-]+): No such file`)
+	suiteIgnored = pattern.New(`^make(?:\[\d+\])?: \[(?:[^][]*: )?([^][]+)\] Error \d+ \(ignored\)$`)
+	suiteTrouble = pattern.New(`(?i)\berror\b|fatal|cannot find|not found|no such file|undefined reference|cannot .* header`)
+	suiteNoise   = pattern.New(`^checking |^make(?:\[\d+\])?: (?:\*\*\*|Entering|Leaving)|\.\.\. (?:yes|no)$|Waiting for unfinished`)
+	suiteMissing = pattern.New(`(?:cannot find a valid <|fatal error: )([A-Za-z0-9_./-]+\.h)|cannot find -l([A-Za-z0-9_-]+)|(?:^|[: /])([a-z0-9-]+): (?:command )?not found|^make(?:\[\d+\])?: ([a-z0-9-]+): No such file`)
 )
 
 func (l *suiteLog) Write(p []byte) (int, error) {

@@ -2,6 +2,8 @@ package qemu
 
 import (
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // naming is what an incident is called.
@@ -57,7 +59,7 @@ func (in *incident) name() naming {
 // plain names an incident by the line that announces it.
 func (n *naming) plain(in *incident) {
 	line := in.head
-	if m := plainRE.compiled().FindString(line); m != "" {
+	if m := plainRE.Compiled().FindString(line); m != "" {
 		line = m
 	}
 	n.title, n.typ = normalise(line), ""
@@ -66,7 +68,7 @@ func (n *naming) plain(in *incident) {
 	}
 }
 
-var plainRE = re(`(?:BUG|WARNING|INFO):.*`)
+var plainRE = pattern.New(`(?:BUG|WARNING|INFO):.*`)
 
 // expand makes a title of its pattern: fn for FUNC, the submatches of the rule's pattern for $1…, all normalised.
 func (in *incident) expand(pattern, fn string) string {
@@ -101,20 +103,20 @@ func whole(rows []row) bool {
 
 // variable is what differs in a text from one build, run or machine to the next, and what stands for it in a title.
 var variable = []struct {
-	re *pattern
+	re *pattern.Regexp
 	by string
 }{
-	{re(`\bsyz-executor[.\d]*\d(?:[/:]\d+)?`), "syz-executor"},
-	{re(`\bsyzkaller\d+(?:[/:]\d+)?`), "syzkaller"},
-	{re(`([A-Za-z][\w.]+)\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?`), "$1"},
-	{re(`(^|[^A-Za-z0-9])(?:0x)?[0-9a-f]{6,}`), "${1}ADDR"},
-	{re(`\b\d{1,3}(?:\.\d{1,3}){3}\b`), "IP"},
-	{re(`(\.[A-Za-z]\w*)(?::\d+)+`), "$1:LINE"},
-	{re(`CPU#\d+`), "CPU"},
-	{re(`\b\d+\b`), "NUM"},
-	{re(`\d{7,}`), "NUM"},
-	{re(`[\t ]+`), " "},
-	{re(`[^ -~]+`), ""},
+	{pattern.New(`\bsyz-executor[.\d]*\d(?:[/:]\d+)?`), "syz-executor"},
+	{pattern.New(`\bsyzkaller\d+(?:[/:]\d+)?`), "syzkaller"},
+	{pattern.New(`([A-Za-z][\w.]+)\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?`), "$1"},
+	{pattern.New(`(^|[^A-Za-z0-9])(?:0x)?[0-9a-f]{6,}`), "${1}ADDR"},
+	{pattern.New(`\b\d{1,3}(?:\.\d{1,3}){3}\b`), "IP"},
+	{pattern.New(`(\.[A-Za-z]\w*)(?::\d+)+`), "$1:LINE"},
+	{pattern.New(`CPU#\d+`), "CPU"},
+	{pattern.New(`\b\d+\b`), "NUM"},
+	{pattern.New(`\d{7,}`), "NUM"},
+	{pattern.New(`[\t ]+`), " "},
+	{pattern.New(`[^ -~]+`), ""},
 }
 
 // normalise takes out of a text what differs from one build or run to the next.

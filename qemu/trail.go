@@ -2,15 +2,17 @@ package qemu
 
 import (
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // A trail says where in a report the guilty function is found.
 type trail struct {
 	steps []step
-	other []step   // when steps lead to no function
-	last  []step   // when these do not either
-	skip  *pattern // functions passed over besides the helpers
-	raw   bool     // helpers count as well
+	other []step          // when steps lead to no function
+	last  []step          // when these do not either
+	skip  *pattern.Regexp // functions passed over besides the helpers
+	raw   bool            // helpers count as well
 	// pick chooses of the functions on the trail, outermost last; the first when nil. "" is none of them.
 	pick func([]string) string
 	// whole says that an incident whose report lacks what a step needs is named by its announcing line, as nothing
@@ -151,8 +153,8 @@ func past(text string) step {
 }
 
 // matched moves past a row that matches, and takes the function it captures, if it captures any.
-func matched(pattern string) step {
-	re := re(pattern)
+func matched(expr string) step {
+	re := pattern.New(expr)
 	return func(w *walk) bool {
 		var m []string
 		_, ok := w.seek(func(r row) bool { m = re.FindStringSubmatch(r.text); return m != nil })
@@ -195,7 +197,7 @@ func representative(stack []string) string {
 }
 
 // dispatchRE matches the functions that hand out work.
-var dispatchRE = re(strings.Join([]string{
+var dispatchRE = pattern.New(strings.Join([]string{
 	// system calls
 	`do_(?:fast_)?syscall_`, `sysenter_dispatch`, `tracesys_phase2`, `el0_svc_handler`, `invoke_syscall`, `ret_fast_syscall`,
 	// interrupts, timers, threads
@@ -228,7 +230,7 @@ func sleeper(stack []string) string {
 
 var (
 	// waiting for a grace period is one way to wait, whatever its flavour
-	graceRE = re(`synchronize_(?:s?rcu|net|sched)`)
+	graceRE = pattern.New(`synchronize_(?:s?rcu|net|sched)`)
 	// the ways to wait
-	waitRE = re(`sched|context_switch|__switch_to|wait|completion|_(?:slow)?lock|down|rwsem|synchronize|rcu_barrier|kthread|cancel_delayed_work`)
+	waitRE = pattern.New(`sched|context_switch|__switch_to|wait|completion|_(?:slow)?lock|down|rwsem|synchronize|rcu_barrier|kthread|cancel_delayed_work`)
 )

@@ -12,7 +12,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
@@ -142,7 +142,7 @@ func (v *VM) boot(ctx context.Context) error {
 }
 
 // cannotSnapshot matches what QEMU says of devices and accelerators that have no snapshots, and not of a full disk.
-var cannotSnapshot = regexp.MustCompile(`(?i)support (?:live )?snapshot|accept snapshots|migrat|state blocked`)
+var cannotSnapshot = pattern.New(`(?i)support (?:live )?snapshot|accept snapshots|migrat|state blocked`)
 
 // NoSnapshot says why QEMU takes no snapshots of this machine, "" when it does. Without them each run has a boot of its own,
 // which takes longer and shows the same.

@@ -5,9 +5,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // Kbuild walks all directories of a kernel to find what is outdated: 3 of the 5 seconds of processor time that a build takes
@@ -15,10 +16,10 @@ import (
 // what changed since a build that went well, those suffice in which something was made from it.
 
 // walked are the lines of a top makefile that has such a list, and links what is in those directories whether they are walked or not.
-var walked = []*regexp.Regexp{
-	regexp.MustCompile(`(?m)^build-dirs\s*:= \$\(vmlinux-dirs\)$`),
-	regexp.MustCompile(`(?m)^descend: \$\(build-dirs\)$`),
-	regexp.MustCompile(`(?m)^\$\(build-dirs\): prepare$`),
+var walked = []*pattern.Regexp{
+	pattern.New(`(?m)^build-dirs\s*:= \$\(vmlinux-dirs\)$`),
+	pattern.New(`(?m)^descend: \$\(build-dirs\)$`),
+	pattern.New(`(?m)^\$\(build-dirs\): prepare$`),
 }
 
 // walk are the variables that keep make to the directories in which something is outdated, none when it must walk all: after
@@ -29,7 +30,7 @@ func (r *job) walk() []string {
 		return nil
 	}
 	top, err := os.ReadFile(filepath.Join(r.shop.src, "Makefile"))
-	if err != nil || slices.ContainsFunc(walked, func(line *regexp.Regexp) bool { return !line.Match(top) }) {
+	if err != nil || slices.ContainsFunc(walked, func(line *pattern.Regexp) bool { return !line.Match(top) }) {
 		return nil
 	}
 	unknown := map[string]bool{} // files that nothing was made from

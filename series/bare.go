@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 var (
-	mercurialUser = regexp.MustCompile(`(?m)^# User (.+)$`)
-	mercurialDate = regexp.MustCompile(`(?m)^# Date (\d+) (-?\d+)$`)
+	mercurialUser = pattern.New(`(?m)^# User (.+)$`)
+	mercurialDate = pattern.New(`(?m)^# Date (\d+) (-?\d+)$`)
 )
 
 // bareMail puts a mail around a patch that has none: what Mercurial exports, what StGit and quilt write

@@ -3,12 +3,13 @@ package series
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // entry is a message in its place among the others: first what it says of itself, then what was made of it.
@@ -156,7 +157,7 @@ func words(body string) string {
 }
 
 // sendRun matches the ids `git send-email` gives: all mails of one run share all but the number.
-var sendRun = regexp.MustCompile(`^(\d{14}\.\d+)-\d+-(.*)$`)
+var sendRun = pattern.New(`^(\d{14}\.\d+)-\d+-(.*)$`)
 
 // run is what the ids of one `git send-email` run have in common, "" for other ids.
 func (e *entry) run() string {

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // fileDiff is what a patch does to one file.
@@ -306,9 +307,9 @@ func (p *diffParser) traditionalHeader(first []byte) (*fileDiff, error) {
 
 var (
 	// epoch is the time stamp that GNU diff -N gives a file that is not there.
-	epoch = regexp.MustCompile(`[\t ](1970-01-01 00:00:00(\.0+)? \+0000|1969-12-31 (1[2-9]|2[0-3]):[0-5]\d:00(\.0+)? -\d{4}|1970-01-01 (0\d|1[0-4]):[0-5]\d:00(\.0+)? \+\d{4})\r?\n?$`)
+	epoch = pattern.New(`[\t ](1970-01-01 00:00:00(\.0+)? \+0000|1969-12-31 (1[2-9]|2[0-3]):[0-5]\d:00(\.0+)? -\d{4}|1970-01-01 (0\d|1[0-4]):[0-5]\d:00(\.0+)? \+\d{4})\r?\n?$`)
 	// stamp is a time stamp that spaces set off from the name.
-	stamp = regexp.MustCompile(` +\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( [-+]\d{4})?\s*$`)
+	stamp = pattern.New(` +\d{2,4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( [-+]\d{4})?\s*$`)
 )
 
 func isDevNull(s string) bool {
@@ -497,7 +498,7 @@ func (p *diffParser) content(f *fileDiff) error {
 	return nil
 }
 
-var ranges = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
+var ranges = pattern.New(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
 
 // parseRanges reads a hunk's "@@ -1,2 +3,4 @@". A number too large to be a line of a file is taken as none.
 func parseRanges(line []byte) (h diffHunk, ok bool) {

@@ -11,9 +11,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
@@ -37,8 +37,8 @@ func (e *InputError) Unwrap() error { return e.Err }
 func (e *InputError) Hint() string { return e.hint }
 
 var (
-	gitRange = regexp.MustCompile(`^(.+):([^:]*\.\.\.?[^:]*)$`)
-	onlineID = regexp.MustCompile(`^<?[^\s/<>@]+@[^\s/<>@]+>?$`)
+	gitRange = pattern.New(`^(.+):([^:]*\.\.\.?[^:]*)$`)
+	onlineID = pattern.New(`^<?[^\s/<>@]+@[^\s/<>@]+>?$`)
 )
 
 // Read reads every input and returns all series found in them. An input is an mbox (plain or gzip), a

@@ -13,9 +13,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // DefaultArchive is the archive of the kernel's mailing lists.
@@ -57,10 +58,10 @@ var shortLinks = map[string]bool{
 }
 
 var (
-	listName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$`)
-	hostName = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+	listName = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$`)
+	hostName = pattern.New(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 	// idMark is what stands before a message-id where it was copied from.
-	idMark = regexp.MustCompile(`^(?i)(?:message-id|msgid|mid|id):\s*`)
+	idMark = pattern.New(`^(?i)(?:message-id|msgid|mid|id):\s*`)
 )
 
 // pasted is an input without what people copy along with a message-id or link; a link of the archive's hosts

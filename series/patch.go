@@ -2,8 +2,9 @@ package series
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // readPatch makes a Patch of a mail. Index, Replies and trailers of replies are left to the caller. The
@@ -59,9 +60,9 @@ func readPatch(m *message) (*Patch, []Problem) {
 }
 
 // scissors is a line that git-mailinfo --scissors takes for one, as people write it.
-var scissors = regexp.MustCompile(`(?m)^[-\t ]*-[-\t ]*(?:8<|>8|%<|>%)[-\t ]*-[-\t 8<>%]*$`)
+var scissors = pattern.New(`(?m)^[-\t ]*-[-\t ]*(?:8<|>8|%<|>%)[-\t ]*-[-\t 8<>%]*$`)
 
-var viaList = regexp.MustCompile(`^['"]?(.*?)['"]? (?i:via) [^ ].*$`)
+var viaList = pattern.New(`^['"]?(.*?)['"]? (?i:via) [^ ].*$`)
 
 // realAuthor undoes what mailman does to the From of a domain with a strict DMARC policy: "Name via list
 // <list@host>", with the author in Reply-To or X-Original-From.
@@ -106,13 +107,13 @@ type needs struct {
 }
 
 var (
-	baseLine         = regexp.MustCompile(`(?im)^base-commit:[ \t]*(\S+)`)
-	changeLine       = regexp.MustCompile(`(?im)^change-id:[ \t]*(\S+)`)
-	prerequisiteLine = regexp.MustCompile(`(?im)^prerequisite-(?:patch-id|message-id|change-id):[ \t]*<?([^\s<>]+)>?`)
+	baseLine         = pattern.New(`(?im)^base-commit:[ \t]*(\S+)`)
+	changeLine       = pattern.New(`(?im)^change-id:[ \t]*(\S+)`)
+	prerequisiteLine = pattern.New(`(?im)^prerequisite-(?:patch-id|message-id|change-id):[ \t]*<?([^\s<>]+)>?`)
 	// Depends-on is patchwork's, Based-on is QEMU's: a message-id, or a link that has one.
-	dependsLine = regexp.MustCompile(`(?im)^(?:depends-on|based-on):[ \t]*(\S.*)$`)
-	linkedID    = regexp.MustCompile(`([^\s<>/]+@[^\s<>/]+)`)
-	baseWords   = regexp.MustCompile(`(?i)\bbased (?:on top of|on|off(?: of)?):?\s+(?:[\w/.'-]+\s+){0,4}?` +
+	dependsLine = pattern.New(`(?im)^(?:depends-on|based-on):[ \t]*(\S.*)$`)
+	linkedID    = pattern.New(`([^\s<>/]+@[^\s<>/]+)`)
+	baseWords   = pattern.New(`(?i)\bbased (?:on top of|on|off(?: of)?):?\s+(?:[\w/.'-]+\s+){0,4}?` +
 		`(v\d+\.\d+(?:\.\d+)*(?:-rc\d+)?|next-\d{8}|[0-9a-f]{12,40})\b`)
 )
 

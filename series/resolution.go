@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // resolution is a patch made by hand to stand in for one that does not apply.
@@ -62,8 +63,8 @@ func readResolutions(dir string) ([]resolution, error) {
 }
 
 var (
-	leadingNumber = regexp.MustCompile(`^\d+`)
-	bracketed     = regexp.MustCompile(`^(\s*\[[^\]]*\]|\s*(?i:re|fwd):)*`)
+	leadingNumber = pattern.New(`^\d+`)
+	bracketed     = pattern.New(`^(\s*\[[^\]]*\]|\s*(?i:re|fwd):)*`)
 )
 
 // plainSubject is a subject without brackets, case and the way it was folded, for comparing.

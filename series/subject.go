@@ -1,9 +1,10 @@
 package series
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // subject is what the subject line of a mail says about its place in a series.
@@ -20,14 +21,14 @@ type subject struct {
 }
 
 var (
-	replyWord   = regexp.MustCompile(`^(?i:re|aw|sv|vs|antw|fwd?|wg|tr|回复|答复|转发)(?:\[\d+\])?\s*[:：]\s*`)
-	subsetWord  = regexp.MustCompile(`^(?i)\(subset\)\s*`)
-	versionWord = regexp.MustCompile(`^(?i)(?:patch|rfc|resend)?[-_]?(?:v|ver|version|rev)[-_.]?(\d{1,4})(?:\.(\d{1,3}))?$`)
-	numberWord  = regexp.MustCompile(`^(\d{1,5})/(\d{1,5})$`)
-	ofWords     = regexp.MustCompile(`(?i)(?:^|[\s,])(\d{1,5})\s+of\s+(\d{1,5})(?:$|[\s,])`)
-	markWord    = regexp.MustCompile(`^(?i)(?:\d*patch(?:es|set)?|rfc|rft|resend|repost|resent)$`)
+	replyWord   = pattern.New(`^(?i:re|aw|sv|vs|antw|fwd?|wg|tr|回复|答复|转发)(?:\[\d+\])?\s*[:：]\s*`)
+	subsetWord  = pattern.New(`^(?i)\(subset\)\s*`)
+	versionWord = pattern.New(`^(?i)(?:patch|rfc|resend)?[-_]?(?:v|ver|version|rev)[-_.]?(\d{1,4})(?:\.(\d{1,3}))?$`)
+	numberWord  = pattern.New(`^(\d{1,5})/(\d{1,5})$`)
+	ofWords     = pattern.New(`(?i)(?:^|[\s,])(\d{1,5})\s+of\s+(\d{1,5})(?:$|[\s,])`)
+	markWord    = pattern.New(`^(?i)(?:\d*patch(?:es|set)?|rfc|rft|resend|repost|resent)$`)
 	// bare is a prefix without its brackets.
-	bare = regexp.MustCompile(`^(?i)((?:(?:patch|rfc|resend)(?:[-_]?v\d{1,4})?\s+|v\d{1,4}(?:\.\d{1,3})?\s+)*\d{1,5}(?:/|\s+of\s+)\d{1,5})\s*[:\-]?\s+(\S.*)$`)
+	bare = pattern.New(`^(?i)((?:(?:patch|rfc|resend)(?:[-_]?v\d{1,4})?\s+|v\d{1,4}(?:\.\d{1,3})?\s+)*\d{1,5}(?:/|\s+of\s+)\d{1,5})\s*[:\-]?\s+(\S.*)$`)
 )
 
 // parseSubject reads a decoded subject line. Bracketed groups that say nothing about a series, such as the

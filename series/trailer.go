@@ -2,16 +2,17 @@ package series
 
 import (
 	"net/mail"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 var (
-	trailerLine = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]{0,40})\s*:\s+(\S.*)$`)
+	trailerLine = pattern.New(`^([A-Za-z][A-Za-z0-9-]{0,40})\s*:\s+(\S.*)$`)
 	// personKey are the trailers by which a person takes part; only these are taken from replies.
-	personKey = regexp.MustCompile(`^(?i)[a-z][a-z-]*-by$`)
-	pickedBy  = regexp.MustCompile(`^\(cherry picked from commit |^\[.*\]$`)
+	personKey = pattern.New(`^(?i)[a-z][a-z-]*-by$`)
+	pickedBy  = pattern.New(`^\(cherry picked from commit |^\[.*\]$`)
 )
 
 // readTrailer reads one line; ok is false when it is no trailer.
@@ -58,15 +59,15 @@ func messageTrailers(message string) []Trailer {
 
 var (
 	// citedKey are trailers that name no person; anybody may add them.
-	citedKey = regexp.MustCompile(`^(?i)(?:link|buglink|closes|obsoleted-by)$`)
-	fixesKey = regexp.MustCompile(`^(?i)fixes$`)
-	fixed    = regexp.MustCompile(`^[0-9a-f]{6,}\b`)
+	citedKey = pattern.New(`^(?i)(?:link|buglink|closes|obsoleted-by)$`)
+	fixesKey = pattern.New(`^(?i)fixes$`)
+	fixed    = pattern.New(`^[0-9a-f]{6,}\b`)
 	// mailto is what a mail program makes of an address on its way through HTML.
-	mailto = regexp.MustCompile(`<mailto:[^<>]*>`)
+	mailto = pattern.New(`<mailto:[^<>]*>`)
 	// remark is what people add behind an address: "# on arm64".
-	remark = regexp.MustCompile(`\s+#[^#]*$`)
+	remark = pattern.New(`\s+#[^#]*$`)
 	// angled is an address at the end of a line; names in trailers follow no rule.
-	angled = regexp.MustCompile(`^(.*?)\s*<([^<>\s]+@[^<>\s]+)>`)
+	angled = pattern.New(`^(.*?)\s*<([^<>\s]+@[^<>\s]+)>`)
 )
 
 // replyTrailers returns the trailers a reply gives, outside of quotes, signature and diffs, by the rules b4

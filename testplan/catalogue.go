@@ -4,11 +4,11 @@ import (
 	"embed"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
@@ -26,8 +26,8 @@ type Reproducer struct {
 }
 
 var (
-	argWords  = regexp.MustCompile(`\bwords\[\] = \{([^}]*)\}`)
-	quotation = regexp.MustCompile(`"([^"]*)"`)
+	argWords  = pattern.New(`\bwords\[\] = \{([^}]*)\}`)
+	quotation = pattern.New(`"([^"]*)"`)
 )
 
 // Args are the arguments that it takes: the words its source checks them against.

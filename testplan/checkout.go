@@ -9,9 +9,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // checkout is what a source tree of fstests says of its tests: name ("generic/001") → its groups.
@@ -29,9 +30,9 @@ const (
 )
 
 var (
-	testID    = regexp.MustCompile(`^[0-9]{3}-?[A-Za-z0-9-]{0,60}$`) // fstests' common/test_names
-	testDir   = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
-	testBegin = regexp.MustCompile(`^\s*_begin_fstest\s+([^#]*)`)
+	testID    = pattern.New(`^[0-9]{3}-?[A-Za-z0-9-]{0,60}$`) // fstests' common/test_names
+	testDir   = pattern.New(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+	testBegin = pattern.New(`^\s*_begin_fstest\s+([^#]*)`)
 )
 
 // readCheckout reads the names and groups of all tests below dir/tests. A test's groups are those that it names itself (fstests

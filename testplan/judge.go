@@ -2,9 +2,9 @@ package testplan
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
@@ -104,8 +104,8 @@ func judgeEnd(o qemu.Observation) Judgement {
 const resultPrefix = "result: "
 
 var (
-	opPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
-	errnoPattern = regexp.MustCompile(`^E[A-Z0-9]{1,19}$`)
+	opPattern    = pattern.New(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+	errnoPattern = pattern.New(`^E[A-Z0-9]{1,19}$`)
 )
 
 // resultLine returns the last line of output that begins "result: ", "" when there is none.
@@ -146,7 +146,7 @@ func hangReport(c *qemu.Crash) Outcome {
 	return ""
 }
 
-var hungIn = regexp.MustCompile(` in ([A-Za-z_][A-Za-z0-9_.]*)$`)
+var hungIn = pattern.New(` in ([A-Za-z_][A-Za-z0-9_.]*)$`)
 
 // hungFunction returns F of a title "… in F", else the title.
 func hungFunction(title string) string {
@@ -187,7 +187,7 @@ func firstLine(report, otherwise string) string {
 	return bounded(otherwise)
 }
 
-var stamps = regexp.MustCompile(`^(?:<[0-9]+>)?(?:\[[ 0-9.]+\]\s*)?(?:\[ *[TC][0-9]+\]\s*)?`)
+var stamps = pattern.New(`^(?:<[0-9]+>)?(?:\[[ 0-9.]+\]\s*)?(?:\[ *[TC][0-9]+\]\s*)?`)
 
 // signalName names the signals that end a process; the numbers are those of x86 and ARM.
 func signalName(n int) string {

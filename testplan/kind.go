@@ -2,11 +2,12 @@ package testplan
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // caseKind is one way for a plan to say what a case runs. Each has a file of its own, kind_NAME.go.
@@ -79,4 +80,4 @@ func baseName(file string) string {
 	return strings.ToLower(strings.TrimSuffix(base, filepath.Ext(base)))
 }
 
-var toolPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$`)
+var toolPattern = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$`)

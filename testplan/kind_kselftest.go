@@ -6,13 +6,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
@@ -35,7 +35,7 @@ var kselftestTools = []string{"basename", "cat", "cut", "dirname", "grep", "head
 // selftestTimeout is that of a collection which states none: each of its tests has 45 s by itself.
 const selftestTimeout = 5 * time.Minute
 
-var collectionPattern = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*){0,2})(?::([A-Za-z0-9_][A-Za-z0-9_.+-]*))?$`)
+var collectionPattern = pattern.New(`^([A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*){0,2})(?::([A-Za-z0-9_][A-Za-z0-9_.+-]*))?$`)
 
 // kselftest reads a case that is self-tests of the kernel: a collection or a test of a tree, or a directory that
 // `make -C tools/testing/selftests install` made.

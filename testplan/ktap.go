@@ -2,12 +2,12 @@ package testplan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/qemu"
 )
@@ -45,15 +45,15 @@ const (
 )
 
 var (
-	ktapVersion = regexp.MustCompile(`^K?TAP version [0-9]+\s*$`)
-	ktapPlan    = regexp.MustCompile(`^1\.\.([0-9]{1,9})(?:\s*#\s*((?i:skip))?.*)?\s*$`)
-	ktapResult  = regexp.MustCompile(`^(ok|not ok)(?:\s+([0-9]{1,9}))?(?:\s+(.*))?$`)
-	ktapHeader  = regexp.MustCompile(`^#\s*Subtest:\s*(.*)$`)
-	ktapBail    = regexp.MustCompile(`^Bail out!`)
+	ktapVersion = pattern.New(`^K?TAP version [0-9]+\s*$`)
+	ktapPlan    = pattern.New(`^1\.\.([0-9]{1,9})(?:\s*#\s*((?i:skip))?.*)?\s*$`)
+	ktapResult  = pattern.New(`^(ok|not ok)(?:\s+([0-9]{1,9}))?(?:\s+(.*))?$`)
+	ktapHeader  = pattern.New(`^#\s*Subtest:\s*(.*)$`)
+	ktapBail    = pattern.New(`^Bail out!`)
 	// What the harness of kselftest and KUnit say of an expectation that does not hold: "# x.c:159:test:Expected 0 (0) == r (-1)",
 	// "# test: EXPECTATION FAILED at lib/x.c:12".
-	ktapExpected = regexp.MustCompile(`^#.*(?:\.c:[0-9]+:\w+:(Expected .*)|((?:EXPECTATION|ASSERTION) FAILED at .*))$`)
-	directive    = regexp.MustCompile(`^(?i:(SKIP|TODO|XFAIL|TIMEOUT|ERROR))\b:?\s*(.*)$`)
+	ktapExpected = pattern.New(`^#.*(?:\.c:[0-9]+:\w+:(Expected .*)|((?:EXPECTATION|ASSERTION) FAILED at .*))$`)
+	directive    = pattern.New(`^(?i:(SKIP|TODO|XFAIL|TIMEOUT|ERROR))\b:?\s*(.*)$`)
 )
 
 // block is one level of results that is being read.
@@ -107,7 +107,7 @@ func ParseKTAP(output string) *KTAP {
 }
 
 // cutMark is what stands for the middle of an output that was not kept (see qemu.Case).
-var cutMark = regexp.MustCompile(`\n\[\.\.\. [0-9]+ bytes cut \.\.\.\]\n`)
+var cutMark = pattern.New(`\n\[\.\.\. [0-9]+ bytes cut \.\.\.\]\n`)
 
 // whole is an output without the two lines that a cut has left halves of.
 func whole(output string, cut *bool) string {
@@ -457,7 +457,7 @@ func (s *Subtest) line() string {
 }
 
 // varying are the parts of diagnostic data that differ from run to run: addresses, times, large numbers.
-var varying = regexp.MustCompile(`0[xX][0-9a-fA-F]+|[0-9]+\.[0-9]+|[0-9]{4,}`)
+var varying = pattern.New(`0[xX][0-9a-fA-F]+|[0-9]+\.[0-9]+|[0-9]{4,}`)
 
 // signature is what makes two failures of a subtest the same.
 func (s *Subtest) signature() string {

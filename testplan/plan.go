@@ -8,13 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
@@ -156,9 +156,9 @@ func Load(nameOrPath string) (*Plan, error) {
 }
 
 var (
-	namePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-	typePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
-	optionPattern = regexp.MustCompile(`^CONFIG_[A-Za-z0-9_]+=(?:[ymn]|-?[0-9]+|0[xX][0-9a-fA-F]+|"[^"\\\n]*")$`)
+	namePattern   = pattern.New(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	typePattern   = pattern.New(`^[a-z0-9][a-z0-9._-]{0,31}$`)
+	optionPattern = pattern.New(`^CONFIG_[A-Za-z0-9_]+=(?:[ymn]|-?[0-9]+|0[xX][0-9a-fA-F]+|"[^"\\\n]*")$`)
 )
 
 const nameShape = "lower-case letters, digits, '.', '_' and '-', at most 64"

@@ -84,7 +84,10 @@ func (e *evidence) sumPaths() *posterior {
 	}
 	// What is tied and has no runs may be counted in more states than one.
 	share := func(forced []int) float64 { return min(math.Exp(c.forward(forced).total-norm), 1) }
-	p.sure, p.known = share(p.likely), share(forced)
+	p.sure = share(p.likely)
+	if p.known = p.sure; !slices.Equal(forced, p.likely) {
+		p.known = share(forced)
+	}
 	for a := range s {
 		for k := range forced {
 			forced[k] = a

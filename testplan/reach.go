@@ -2,9 +2,10 @@ package testplan
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // exercise is something of the kernel that a reproducer uses and a patch may touch: "read", "direct", "splice".
@@ -19,34 +20,34 @@ const (
 
 // header words say what a reproducer exercises: its header comment is where that is written.
 var headerWords = []struct {
-	re *regexp.Regexp
+	re *pattern.Regexp
 	ex exercise
 }{
-	{regexp.MustCompile(`\bp?readv?2?\(2\)|\bread\|`), exRead},
-	{regexp.MustCompile(`\bp?writev?2?\(2\)|\|write\b`), exWrite},
-	{regexp.MustCompile(`O_DIRECT`), exDirect},
-	{regexp.MustCompile(`splice\(2\)|sendfile\(2\)`), "splice"},
-	{regexp.MustCompile(`copy_file_range\(2\)`), "copy"},
-	{regexp.MustCompile(`io_uring`), "uring"},
-	{regexp.MustCompile(`xattr\(2\)`), "xattr"},
-	{regexp.MustCompile(`getdents64\(2\)`), "dir"},
-	{regexp.MustCompile(`FS_IOC_GETFLAGS`), "ioctl"},
-	{regexp.MustCompile(`FIEMAP`), "fiemap"},
-	{regexp.MustCompile(`fallocate\(2\)`), "punch"},
-	{regexp.MustCompile(`truncates`), "truncate"},
-	{regexp.MustCompile(`msync\(2\)|fsync\(2\)|O_DSYNC`), "sync"},
-	{regexp.MustCompile(`O_APPEND`), "append"},
-	{regexp.MustCompile(`RWF_NOWAIT`), "nowait"},
-	{regexp.MustCompile(`mlock\(2\)`), "mlock"},
-	{regexp.MustCompile(`FIFREEZE`), "freeze"},
-	{regexp.MustCompile(`full file system`), "enospc"},
-	{regexp.MustCompile(`userfaultfd\(2\)`), "uffd"},
-	{regexp.MustCompile(`FUSE`), "fuse"},
-	{regexp.MustCompile(`huge page`), "huge"},
-	{regexp.MustCompile(`memory is taken`), "pressure"},
-	{regexp.MustCompile(`forks`), "fork"},
-	{regexp.MustCompile(`maps and unmaps`), "map"},
-	{regexp.MustCompile(`throws the`), "evict"},
+	{pattern.New(`\bp?readv?2?\(2\)|\bread\|`), exRead},
+	{pattern.New(`\bp?writev?2?\(2\)|\|write\b`), exWrite},
+	{pattern.New(`O_DIRECT`), exDirect},
+	{pattern.New(`splice\(2\)|sendfile\(2\)`), "splice"},
+	{pattern.New(`copy_file_range\(2\)`), "copy"},
+	{pattern.New(`io_uring`), "uring"},
+	{pattern.New(`xattr\(2\)`), "xattr"},
+	{pattern.New(`getdents64\(2\)`), "dir"},
+	{pattern.New(`FS_IOC_GETFLAGS`), "ioctl"},
+	{pattern.New(`FIEMAP`), "fiemap"},
+	{pattern.New(`fallocate\(2\)`), "punch"},
+	{pattern.New(`truncates`), "truncate"},
+	{pattern.New(`msync\(2\)|fsync\(2\)|O_DSYNC`), "sync"},
+	{pattern.New(`O_APPEND`), "append"},
+	{pattern.New(`RWF_NOWAIT`), "nowait"},
+	{pattern.New(`mlock\(2\)`), "mlock"},
+	{pattern.New(`FIFREEZE`), "freeze"},
+	{pattern.New(`full file system`), "enospc"},
+	{pattern.New(`userfaultfd\(2\)`), "uffd"},
+	{pattern.New(`FUSE`), "fuse"},
+	{pattern.New(`huge page`), "huge"},
+	{pattern.New(`memory is taken`), "pressure"},
+	{pattern.New(`forks`), "fork"},
+	{pattern.New(`maps and unmaps`), "map"},
+	{pattern.New(`throws the`), "evict"},
 }
 
 // exercises is what a case exercises: its reproducer's usage, narrowed by its arguments where they choose a direction.

@@ -3,13 +3,13 @@ package testplan
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 	"gopkg.in/yaml.v3"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
@@ -132,7 +132,7 @@ func (p *Plan) Lacks(fragment string) []string {
 	return out
 }
 
-var wantedOption = regexp.MustCompile(`^CONFIG_([A-Za-z0-9_]+)=([ym])$`)
+var wantedOption = pattern.New(`^CONFIG_([A-Za-z0-9_]+)=([ym])$`)
 
 // kasanMemory is what a kernel with KASAN wants, in MiB.
 const kasanMemory = 512
@@ -233,4 +233,4 @@ func (p *parser) met(n *yaml.Node, e Expect) {
 }
 
 // errnoNumber is how a reproducer calls an error that it has no name for.
-var errnoNumber = regexp.MustCompile(`^E[0-9]{1,3}$`)
+var errnoNumber = pattern.New(`^E[0-9]{1,3}$`)

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/seriesctl/seriesctl/internal/pattern"
 )
 
 // PlanError is a plan that cannot be read or does not make sense.
@@ -70,10 +71,10 @@ func (p *parser) document(data []byte) *yaml.Node {
 }
 
 var (
-	yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+	yamlLine = pattern.New(`^yaml: (?:line (\d+): )?`)
 	// ofParser are the messages of yaml.v3's parser, whose lines count from 0; its scanner's count from 1.
-	ofParser      = regexp.MustCompile(`^(?:did not find expected (?:<|node content|'-' indicator|key$|',' or)|found undefined tag handle|found duplicate %)`)
-	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	ofParser      = pattern.New(`^(?:did not find expected (?:<|node content|'-' indicator|key$|',' or)|found undefined tag handle|found duplicate %)`)
+	unknownAnchor = pattern.New(`^unknown anchor '(.*)' referenced$`)
 )
 
 // locate finds the place of a syntax error. yaml.v3 tells the line at best; the column is that of the line's first
@@ -162,7 +163,7 @@ func (p *parser) text(n *yaml.Node, what string) string {
 }
 
 // word is text that matches a pattern, described by shape.
-func (p *parser) word(n *yaml.Node, what string, re *regexp.Regexp, shape string) string {
+func (p *parser) word(n *yaml.Node, what string, re *pattern.Regexp, shape string) string {
 	s := p.text(n, what)
 	if !re.MatchString(s) {
 		p.failAt(n, "", "%s: %q: want %s", what, s, shape)
@@ -209,7 +210,7 @@ func (p *parser) words(n *yaml.Node, what string) []string {
 	return out
 }
 
-var sizePattern = regexp.MustCompile(`^([0-9]{1,9})([KMGT])(?:i?B)?$`)
+var sizePattern = pattern.New(`^([0-9]{1,9})([KMGT])(?:i?B)?$`)
 
 // size returns a number of bytes: a number and one of K, M, G, T (powers of 1024).
 func (p *parser) size(n *yaml.Node, what string, least, most int64) int64 {

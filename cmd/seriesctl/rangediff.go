@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/internal/xec"
@@ -129,7 +129,7 @@ func patchDiff(ctx context.Context, from, to *series.Series) (string, error) {
 }
 
 // volatile is what changes in a diff when nothing of the patch does.
-var volatile = regexp.MustCompile(`(?m)^index [0-9a-f.]+.*\n|^(@@) -[0-9,]+ \+[0-9,]+ (@@)`)
+var volatile = pattern.New(`(?m)^index [0-9a-f.]+.*\n|^(@@) -[0-9,]+ \+[0-9,]+ (@@)`)
 
 // patchText is a patch as it is compared: message and diff, without what only says where.
 func patchText(p *series.Patch) []byte {

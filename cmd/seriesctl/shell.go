@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/store"
@@ -284,7 +284,7 @@ func welcome(where string, sh *qemu.Shell, person bool) []string {
 	return lines
 }
 
-var safeWord = regexp.MustCompile(`^[A-Za-z0-9_./=:,+-]+$`)
+var safeWord = pattern.New(`^[A-Za-z0-9_./=:,+-]+$`)
 
 // typed is argv as one types it: in the background where a person waits for the prompt.
 func typed(argv []string, person bool) string {

@@ -27,9 +27,10 @@ type seriesView struct {
 	id     string
 	reader *matrixReader
 
-	mu     sync.Mutex // never held while something is read
-	spec   *lab.Spec
-	result *lab.Result
+	refreshing sync.Mutex
+	mu         sync.Mutex // never held while something is read
+	spec       *lab.Spec
+	result     *lab.Result
 
 	reading sync.Mutex
 	series  *series.Series // nil until it is asked for
@@ -37,6 +38,8 @@ type seriesView struct {
 
 // refresh reads the matrix and lays over it what is going on.
 func (s *seriesView) refresh(status lab.Status) error {
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
 	spec, result, err := s.reader.read(status)
 	if errors.Is(err, store.ErrNotFound) {
 		spec, result, err = &lab.Spec{}, &lab.Result{Series: s.id}, nil

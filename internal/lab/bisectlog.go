@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/plain"
 )
 
@@ -80,7 +80,7 @@ const (
 	maxLogLine = 4 << 10
 )
 
-var logHash = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+var logHash = pattern.New(`^[0-9a-f]{7,64}$`)
 
 // Replay puts the answers of a `git bisect log` in the place of those there are. Commits are named by their hashes, whole or at least
 // seven digits; each must be a prefix of the series. What is refused is an *AnswerError, and changes nothing.

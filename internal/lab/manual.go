@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"regexp"
 	"slices"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/series"
 	"github.com/seriesctl/seriesctl/testplan"
@@ -80,7 +80,7 @@ const (
 	WordFixed  = "fixed"
 )
 
-var termPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+var termPattern = pattern.New(`^[a-z][a-z0-9-]{0,31}$`)
 
 // reserved are the words that mean something else to git bisect or to us.
 var reserved = []string{WordSkip, "start", "undo", "log", "replay", "reset", "next", "view", "visualize", "terms", "run", "help"}

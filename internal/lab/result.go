@@ -7,9 +7,9 @@
 package lab
 
 import (
-	"regexp"
 	"time"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/qemu"
 	"github.com/seriesctl/seriesctl/testplan"
 )
@@ -96,7 +96,7 @@ func (p *Prefix) FailsAs(before *Prefix) bool {
 	return failed && p.Status == before.Status && lineNumber.ReplaceAllString(p.Detail, ":") == lineNumber.ReplaceAllString(before.Detail, ":")
 }
 
-var lineNumber = regexp.MustCompile(`:\d+:`)
+var lineNumber = pattern.New(`:\d+:`)
 
 var noWarnings = []qemu.Diagnostic{}
 

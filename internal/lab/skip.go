@@ -118,7 +118,13 @@ func (e *Engine) settle(a Activity) {
 	if a.Case == "" {
 		a.Kernel = e.Spec.Kernel
 	}
-	e.Dismiss(Left{Activity: a, Series: e.Spec.Series})
+	left := Left{Activity: a, Series: e.Spec.Series}
+	e.mu.Lock()
+	there := slices.ContainsFunc(e.status.Left, left.Same)
+	e.mu.Unlock()
+	if there {
+		e.Dismiss(left)
+	}
 }
 
 // forgive lets the cells that are to be tried again be so, whatever came of them before.

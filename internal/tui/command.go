@@ -2,13 +2,13 @@ package tui
 
 import (
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/plain"
 )
 
@@ -257,7 +257,7 @@ func end(out Output) string {
 	return string(buf[:n])
 }
 
-var safeWord = regexp.MustCompile(`^[A-Za-z0-9_./=:,+@-]+$`)
+var safeWord = pattern.New(`^[A-Za-z0-9_./=:,+@-]+$`)
 
 // quoteWord is a word as Command takes it apart again.
 func quoteWord(s string) string {
