@@ -278,6 +278,65 @@ func TestInterruptAndSkipWhatAnotherRuns(t *testing.T) {
 	}
 }
 
+// What a run left is there after its end, until it is dismissed; while one goes on, that one is asked.
+func TestWhatIsLeft(t *testing.T) {
+	w := newView(t)
+	one := lab.Left{Activity: lab.Activity{Prefix: 1, Case: "gfs2/a"}, Series: "s-v1", Why: "given up, as asked"}
+	other := lab.Left{Activity: lab.Activity{Prefix: 2, Kernel: "debug"}, Series: "s-v1", Why: "given up, as asked"}
+	err := lab.WriteStatus(w.st.Status(), lab.Status{PID: 1, Series: "s-v1", Left: []lab.Left{one, other}, Running: []lab.Activity{{Prefix: 3}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := func() []lab.Left {
+		t.Helper()
+		if err := w.refresh(); err != nil {
+			t.Fatal(err)
+		}
+		s, busy := w.Jobs()
+		if busy || len(s.Running) != 0 {
+			t.Errorf("something runs: %+v", s)
+		}
+		return s.Left
+	}
+	if got := left(); len(got) != 2 || !got[0].Same(one) || !got[1].Same(other) {
+		t.Errorf("left %+v", got)
+	}
+	if err := w.Retry(one); err == nil {
+		t.Error("nothing runs that could try it again")
+	}
+	if err := w.Dismiss(one); err != nil {
+		t.Fatal(err)
+	}
+	if got := left(); len(got) != 1 || !got[0].Same(other) {
+		t.Errorf("left %+v", got)
+	}
+	unlock, err := w.st.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if err := errors.Join(w.Retry(other), w.Dismiss(other)); err != nil {
+		t.Fatal(err)
+	}
+	got := lab.TakeRequests(w.st.Requests())
+	if len(got) != 2 || got[0].What != lab.AskRetry || got[1].What != lab.AskDismiss || !got[1].Same(other) {
+		t.Errorf("asked %+v", got)
+	}
+}
+
+// The matrix is there for the interface while something slow is read for it: the interface would stand still.
+func TestMatrixWhileMailIsRead(t *testing.T) {
+	w := newView(t)
+	s := &seriesView{w: w, st: w.st, id: "s-v1", result: &lab.Result{}}
+	s.reading.Lock() // as Series does
+	defer s.reading.Unlock()
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
+	if s.Result() == nil || s.ran() != nil || s.Status().Running {
+		t.Error("it is another")
+	}
+}
+
 // BenchmarkTUI measures seriesctl on a terminal, on a workspace with results: SERIESCTL_WORKSPACE, which is only read.
 // start is from the start of the process to the first screen and to the whole matrix, of one series, and the CPU time until it has
 // quit, key from a key to what it changes, idle the CPU time of a second in which nothing happens. A niced benchmark measures how

@@ -131,6 +131,9 @@ func (e *Engine) settle(a Activity) {
 func (e *Engine) forgive(s *State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if len(e.skips.again) == 0 {
+		return
+	}
 	for id := range s.Lost {
 		name := e.caseOf(s, Want{CellID: id}).Name
 		if e.skips.again[skipKey{e.Spec.row(id.Variant).Index, name}] {

@@ -367,7 +367,7 @@ func (s *jobsScreen) skip() tea.Cmd {
 	case j.left != nil:
 		return s.dismiss(*j.left)
 	case j.cmd != nil && j.ended():
-		s.m.forget(j.cmd)
+		s.forget(j.cmd)
 		return s.refresh()
 	case j.cmd != nil:
 		out := j.out()
@@ -407,7 +407,7 @@ func (s *jobsScreen) retry() tea.Cmd {
 		return nil
 	case j.cmd != nil && j.ended():
 		line := j.cmd.line
-		s.m.forget(j.cmd)
+		s.forget(j.cmd)
 		return s.m.command(line)
 	case j.left == nil:
 		s.m.said = "it goes on; x gives it up"
@@ -462,8 +462,9 @@ func (m *model) of(l *lab.Left) string {
 }
 
 // forget takes a command that has ended off the list.
-func (m *model) forget(c *startedMsg) {
-	m.outputs = slices.DeleteFunc(m.outputs, func(o *startedMsg) bool { return o == c })
+func (s *jobsScreen) forget(c *startedMsg) {
+	s.drop()
+	s.m.outputs = slices.DeleteFunc(s.m.outputs, func(o *startedMsg) bool { return o == c })
 	// It was only read.
 	_ = c.out.Close()
 }
