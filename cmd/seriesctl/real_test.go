@@ -169,7 +169,7 @@ func TestRealExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"run", "--source", src, "--plan", filepath.Join(examples, "testplan.yaml")}
-	d := b.sit(80, 24)
+	d := b.sit()
 	d.loadAndRun(filepath.Join(examples, "gfs2-read-write-cleanup.mbox"), strings.Join(args, " "))
 	d.deadlock("gfs2/cross-read", 2)
 	d.interrupt()

@@ -16,10 +16,10 @@ var working = regexp.MustCompile(`\[[━·]{12}\]`)
 // desk is a maintainer at the TUI, in tmux, while the test goes on around it.
 type desk struct{ *tmuxtest.Session }
 
-// sit opens the TUI in the bench's directory.
-func (b *bench) sit(columns, rows int) desk {
+// sit opens the TUI in the bench's directory, at 80x24.
+func (b *bench) sit() desk {
 	b.t.Helper()
-	d := desk{tmuxtest.Start(b.t, b.work, columns, rows, "env -u NO_COLOR "+b.bin)}
+	d := desk{tmuxtest.Start(b.t, b.work, 80, 24, "env -u NO_COLOR "+b.bin)}
 	d.Patience = 20 * time.Minute // a kernel may have to be built
 	return d
 }

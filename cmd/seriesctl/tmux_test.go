@@ -15,14 +15,14 @@ import (
 	"github.com/seriesctl/seriesctl/internal/tmuxtest"
 )
 
-// inShell is an interactive shell in tmux, in a directory with a series, whose prompt is "READY".
-func inShell(t *testing.T, columns, rows int, options ...string) *tmuxtest.Session {
+// inShell is an interactive shell in tmux, in a directory with a series, whose prompt is "READY", at 80x24.
+func inShell(t *testing.T, options ...string) *tmuxtest.Session {
 	t.Helper()
 	dir := t.TempDir()
 	if err := makeSeries(dir); err != nil {
 		t.Fatal(err)
 	}
-	s := tmuxtest.Start(t, dir, columns, rows, "env -u NO_COLOR -u ENV PS1='READY ' sh -i", options...)
+	s := tmuxtest.Start(t, dir, 80, 24, "env -u NO_COLOR -u ENV PS1='READY ' sh -i", options...)
 	s.Wait("READY")
 	return s
 }
@@ -41,7 +41,7 @@ func sane(t *testing.T, s *tmuxtest.Session) {
 
 // What a person does to a terminal while the TUI has it, and what is left of it.
 func TestTmuxTerminal(t *testing.T) {
-	s := inShell(t, 80, 24)
+	s := inShell(t)
 	s.Type("stty -a >before; seriesctl\r")
 	s.Wait("No series here yet")
 	if s.Get("alternate_on") != "1" {
@@ -101,7 +101,7 @@ func TestTmuxColours(t *testing.T) {
 		{"seriesctl --color never", false},
 		{"NO_COLOR=1 seriesctl --color always", true},
 	} {
-		s := inShell(t, 80, 24)
+		s := inShell(t)
 		s.Type("seriesctl -q load three.mbox; " + tt.command + "\r")
 		s.Wait("nothing has been run yet")
 		s.Type(":nonsense\r") // what is said of it is in a colour
@@ -115,7 +115,7 @@ func TestTmuxColours(t *testing.T) {
 // The terminal is asked for its background, and what it answers is no key.
 func TestTmuxBackground(t *testing.T) {
 	for background, want := range map[string]string{"bg=#ffffff,fg=#000000": "\x1b[1m\x1b[38;5;94m", "bg=#000000,fg=#ffffff": "\x1b[1m\x1b[33m"} {
-		s := inShell(t, 80, 24, "window-style", background)
+		s := inShell(t, "window-style", background)
 		s.Type("seriesctl -q load three.mbox; seriesctl --color always\r")
 		s.Wait("nothing has been run yet")
 		s.Type(":nonsense\r")
@@ -127,7 +127,7 @@ func TestTmuxBackground(t *testing.T) {
 }
 
 func TestTmuxASCII(t *testing.T) {
-	s := inShell(t, 80, 24)
+	s := inShell(t)
 	s.Type("seriesctl -q load three.mbox; clear; seriesctl --ascii\r")
 	s.Wait("nothing has been run yet")
 	ascii := func() {
@@ -151,7 +151,7 @@ func TestTmuxASCII(t *testing.T) {
 }
 
 func TestTmuxDumb(t *testing.T) {
-	s := inShell(t, 80, 24)
+	s := inShell(t)
 	s.Type("stty -a >before; TERM=dumb seriesctl; echo status=$?\r")
 	screen := s.Wait("status=2")
 	if !strings.Contains(screen, `seriesctl: show workspace: a terminal of the kind "dumb" can't show it`) || !strings.Contains(screen, "hint: ") {
@@ -169,7 +169,7 @@ func TestTmuxEndedFromOutside(t *testing.T) {
 		{"terminated", func(s *tmuxtest.Session, pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }},
 		{"window closed", func(s *tmuxtest.Session, _ int) error { s.Kill(); return nil }},
 	} {
-		s := inShell(t, 80, 24)
+		s := inShell(t)
 		s.Type("stty -a >before; sh -c 'echo $$ >pid; exec seriesctl'; echo status=$?\r")
 		s.Wait("No series here yet")
 		text, err := os.ReadFile(filepath.Join(s.Get("pane_current_path"), "pid"))
