@@ -53,7 +53,8 @@ type Engine struct {
 	totals Totals
 	failed error // the first error that ends the run
 
-	unchecked map[string]bool // checks that can't be done here
+	examiner  testplan.Examiner // what is asked again in the next round
+	unchecked map[string]bool   // checks that can't be done here
 	skips     skips
 }
 
@@ -93,7 +94,8 @@ func (e *Engine) Run(ctx context.Context) (*Result, error) {
 	}
 	said := ""
 	for {
-		r, state, err := load(e.Store, e.Spec)
+		e.examiner.Forget()
+		r, state, err := loadWith(e.Store, e.Spec, &e.examiner)
 		if err != nil {
 			return nil, err
 		}

@@ -46,11 +46,14 @@ func Load(st *store.Store, spec *Spec) (*Result, error) {
 
 // load is Load for one kernel, and the state that a strategy sees.
 func load(st *store.Store, spec *Spec) (*Result, *State, error) {
+	return loadWith(st, spec, &testplan.Examiner{})
+}
+
+func loadWith(st *store.Store, spec *Spec, examiner *testplan.Examiner) (*Result, *State, error) {
 	r := &Result{Series: spec.Series, Subject: spec.Subject, Base: spec.Base, Config: spec.Config, Accel: spec.Accel,
 		Prefixes: []Prefix{}, Cases: []testplan.Case{}, Cells: []Cell{}, Attributions: []testplan.Attribution{}, Undecided: []Undecided{}}
-	state := &State{Lost: map[CellID]bool{}, Cost: defaultCost, blank: map[CellID]int{}}
+	state := &State{Lost: map[CellID]bool{}, blank: map[CellID]int{}, examiner: examiner}
 	first := map[string]int{} // image → lowest prefix that has it
-	var seconds []float64
 	for _, v := range spec.Variants {
 		p, err := prefix(st, spec, v)
 		if err != nil {
@@ -63,16 +66,13 @@ func load(st *store.Store, spec *Spec) (*Result, *State, error) {
 				first[p.Image] = p.Index
 			}
 		}
-		if p.BuildSeconds > 0 {
-			seconds = append(seconds, p.BuildSeconds)
-		}
 		r.Prefixes = append(r.Prefixes, p)
 	}
 	records, err := readRecords(st, spec, r.Prefixes)
 	if err != nil {
 		return nil, nil, err
 	}
-	state.Cases = records.cases
+	state.Cases, state.Cost = records.cases, measure(r.Prefixes, records).Cost
 	for _, c := range state.Cases {
 		r.Cases = append(r.Cases, c.Case)
 	}
@@ -93,9 +93,6 @@ func load(st *store.Store, spec *Spec) (*Result, *State, error) {
 	}
 	if err := addChecks(st, spec, r.Prefixes); err != nil {
 		return nil, nil, err
-	}
-	if slices.Sort(seconds); len(seconds) > 0 {
-		state.Cost.Build = seconds[len(seconds)/2]
 	}
 	for c := range state.Cases {
 		in := state.inquire(c, testplan.Question{Confidence: spec.limits().Confidence}, spec.limits())
