@@ -12,7 +12,7 @@ const buildAll = 10
 // together bounds State.together: a matrix builds until no greater share of the pairs of patches could hide what they do
 // to a case. About one case in seven changes twice, so that less than one in 100 is missed for it; that is what not
 // building everything costs, whatever is chosen.
-const together = 0.07
+const together = 0.075
 
 // Matrix is the strategy of `run`: it asks what each patch does to each case. Up to buildAll patches it builds every
 // prefix and adapts only the repeats; beyond, it builds where that tells most.
