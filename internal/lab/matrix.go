@@ -9,10 +9,10 @@ import (
 // buildAll is the number of patches up to which a matrix builds every prefix.
 const buildAll = 10
 
-// together bounds State.together: a matrix builds until no greater share of the pairs of patches could hide what they do
+// mostTogether bounds State.together: a matrix builds until no greater share of the pairs of patches could hide what they do
 // to a case. About one case in seven changes twice, so that less than one in 100 is missed for it; that is what not
 // building everything costs, whatever is chosen.
-const together = 0.075
+const mostTogether = 0.075
 
 // Matrix is the strategy of `run`: it asks what each patch does to each case. Up to buildAll patches it builds every
 // prefix and adapts only the repeats; beyond, it builds where that tells most.
@@ -57,7 +57,7 @@ func (m Matrix) Next(s *State) ([]Want, string) {
 		return wants, why
 	}
 	open := waiting
-	if s.together() > together {
+	if s.together() > mostTogether {
 		open = all
 	}
 	col, _ := s.worth(open)

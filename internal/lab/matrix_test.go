@@ -75,6 +75,34 @@ func BenchmarkMatrixNext(b *testing.B) {
 	})
 }
 
+func TestTogether(t *testing.T) {
+	// A letter is an image, "?" is not built, "-" can't be.
+	for text, want := range map[string]float64{
+		"abcde": 0, "a???e": 1, "a?c?e": 2.0 / 6, "a-c?e": 1.0 / 6, "a---e": 0, "aa??e": 1, "aac?e": 1.0 / 3, "ab": 0,
+	} {
+		s := &State{}
+		for p, c := range text {
+			col := testplan.Column{Prefix: p, Pending: c == '?'}
+			if c != '?' && c != '-' {
+				col.Image = string(c)
+			}
+			s.Columns = append(s.Columns, col)
+		}
+		if got := s.together(); got != want {
+			t.Errorf("%s: %.3f, want %.3f", text, got, want)
+		}
+	}
+}
+
+// When every case is answered, a matrix goes on building until few pairs of patches are together.
+func TestMatrixParts(t *testing.T) {
+	s := simulate(fixedWorld(make([]bool, 31)))
+	s.follow(Matrix{Limits: matrixLimits})
+	if s.state.together() > mostTogether || s.builds > 20 {
+		t.Errorf("%d builds leave %.3f of the pairs together", s.builds, s.state.together())
+	}
+}
+
 // What is remembered is what would be worked out, and the answers carry their own case's name.
 func TestExaminerRemembers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 408))
