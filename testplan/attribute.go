@@ -1,6 +1,7 @@
 package testplan
 
 import (
+	"encoding/binary"
 	"maps"
 	"math"
 	"slices"
@@ -96,7 +97,35 @@ type Study struct {
 }
 
 // Examine studies one case. It is a pure function.
-func Examine(matrix []Column, c Case, q Question) *Study {
+func Examine(matrix []Column, c Case, q Question) *Study { return new(Examiner).Examine(matrix, c, q) }
+
+// Examiner is Examine with a memory: a case with the runs that it had before, or that another one has, as most of a
+// test's subtests do, costs next to nothing. Its zero value is ready; it is for one goroutine.
+type Examiner struct {
+	now, before map[string]*posterior // by history
+}
+
+// Forget drops what nobody has asked for since the last Forget.
+func (x *Examiner) Forget() { x.now, x.before = nil, x.now }
+
+func (x *Examiner) posterior(e *evidence) *posterior {
+	key := e.history()
+	p := x.now[key]
+	if p == nil {
+		p = x.before[key]
+	}
+	if p == nil {
+		p = e.posterior()
+	}
+	if x.now == nil {
+		x.now = map[string]*posterior{}
+	}
+	x.now[key] = p
+	return p
+}
+
+// Examine studies one case.
+func (x *Examiner) Examine(matrix []Column, c Case, q Question) *Study {
 	e := gather(matrix, c, q)
 	n := len(matrix)
 	s := &Study{Tells: make([]float64, n), Parts: make([]float64, n), Doubt: make([]float64, n), Runs: make([]int, n),
@@ -104,7 +133,7 @@ func Examine(matrix []Column, c Case, q Question) *Study {
 	if len(e.counts) == 0 {
 		return s
 	}
-	p := e.posterior()
+	p := x.posterior(e)
 	if e.seen && len(e.counts) > 1 {
 		s.Attributions = e.attributions(p, c.Name, q)
 	}
@@ -248,7 +277,7 @@ func gather(matrix []Column, c Case, q Question) *evidence {
 		e.flakes = observed
 	}
 	var image []string // of each kernel
-	runs := make(map[string][]Judgement)
+	runs := make(map[string][]Judgement, len(matrix))
 	symptoms := make(map[string]bool)
 	for i, col := range matrix {
 		if n := len(image); n > 0 && col.Image != "" && image[n-1] == col.Image {
@@ -280,7 +309,7 @@ func gather(matrix []Column, c Case, q Question) *evidence {
 	}
 
 	e.counts = make([][]int, len(image))
-	at := make(map[string][]int)
+	at := make(map[string][]int, len(image))
 	for k, img := range image {
 		e.counts[k] = make([]int, len(e.states))
 		e.lender = append(e.lender, k)
@@ -310,6 +339,24 @@ func gather(matrix []Column, c Case, q Question) *evidence {
 	return e
 }
 
+// history is all that the posterior depends on.
+func (e *evidence) history() string {
+	var b []byte
+	for _, prior := range []float64{e.flakes, e.changes[0]} {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(prior))
+	}
+	b = binary.AppendUvarint(b, uint64(len(e.states)))
+	for k, counts := range e.counts {
+		// Runs are counted at the lender.
+		closed := map[bool]uint64{true: 1}[e.closed[k]]
+		b = binary.AppendUvarint(b, uint64(e.lender[k])<<1|closed)
+		for _, n := range counts {
+			b = binary.AppendUvarint(b, uint64(n))
+		}
+	}
+	return string(b)
+}
+
 // oneChange is the prior of bisecting n kernels: one change at each boundary or none, all equally probable; that there are more
 // is fifty times less so.
 func oneChange(n int) [maxChanges + 1]float64 {
@@ -327,6 +374,9 @@ type window struct {
 // windows finds in boundaries lo..hi the shortest runs that hold a change with a probability of at least claim, the
 // most probable first, and goes on left and right of it.
 func windows(mass []float64, lo, hi int, claim float64) []window {
+	if lo > hi || sum(mass[lo:hi+1]) < claim {
+		return nil
+	}
 	for width := 1; width <= hi-lo+1; width++ {
 		var best window
 		for first := lo; first+width-1 <= hi; first++ {

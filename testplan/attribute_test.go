@@ -326,13 +326,15 @@ func TestAttributeFindsPlantedChanges(t *testing.T) {
 		exact   float64 // least share of exact answers
 		culprit float64 // most share of answers that name a wrong patch
 	}{
-		// The runs are fixed here and no one asks for more: what is not exact is undetermined. Who was seen to be
-		// flaky needs the more of them for a claim.
-		{1, 2, 0.87, 0.005},
-		{1, 1, 0.47, 0.02},
-		{0.5, 10, 0.75, 0.01},
-		{0.2, 25, 0.69, 0.02},
-		{0.05, 60, 0.45, 0.04},
+		// The runs are fixed here and no one asks for more: what is not exact is undetermined. The shares are what this
+		// seed gives, less a point or two. Flaky cases were 0.78 and 0.73 exact before a claim about a case that was seen to be flaky
+		// needed evidence against chance: the price of naming fewer wrong patches (0.06 at rate 0.05 before). A strategy
+		// gets that evidence by more runs.
+		{1, 2, 0.90, 0.005},
+		{1, 1, 0.53, 0.005},
+		{0.5, 10, 0.76, 0.005},
+		{0.2, 25, 0.70, 0.01},
+		{0.05, 60, 0.51, 0.035},
 	} {
 		rng := rand.New(rand.NewPCG(3, 4))
 		const trials = 350

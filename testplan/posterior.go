@@ -1,7 +1,6 @@
 package testplan
 
 import (
-	"fmt"
 	"math"
 	"slices"
 )
@@ -36,21 +35,9 @@ type posterior struct {
 	chance [][]float64   // [k][x]: and that one more run on kernel k shows state x
 }
 
-// posterior is what the evidence says, which is not changed by who asks: most cases of a matrix look like others, and all
-// are asked about again when one of them has a run more.
-func (e *evidence) posterior() *posterior { return posteriors.of(e.key(), e.sumPaths) }
-
-// posteriors are those that were computed lately.
-var posteriors = memo[posterior]{most: 200}
-
-// key is all that the posterior depends on. States count by their number: their names tell nothing.
-func (e *evidence) key() string {
-	return fmt.Sprint(e.flakes, e.changes, e.counts, e.closed, e.lender, e.tied)
-}
-
-// sumPaths sums over all paths: forward over what comes up to a kernel, backward over what comes behind it. Tied
-// kernels are handled by summing over the states they may share.
-func (e *evidence) sumPaths() *posterior {
+// posterior is what the evidence says, which is not changed by who asks. It sums over all paths: forward over what comes up to a
+// kernel, backward over what comes behind it. Tied kernels are handled by summing over the states they may share.
+func (e *evidence) posterior() *posterior {
 	n, s := len(e.counts), len(e.states)
 	c := e.chain()
 	var sums []*pass
@@ -204,34 +191,32 @@ func (c *chain) pass(forced []int) *pass {
 	return f
 }
 
-// set puts at [k][t] what is left of the sum of stay and move, and scales it.
-func (f *pass) set(k, t int, stay, move []float64, stayScale, moveScale float64) {
+// put sets [k][t] of f to what is left of the sum of stay and move, and scales it.
+func (c *chain) put(f *pass, k, t int, stay, move []float64, stayScale, moveScale float64) {
 	ref := max(stayScale, moveScale)
 	if math.IsInf(ref, -1) {
 		return
 	}
-	x, y, most := math.Exp(stayScale-ref), math.Exp(moveScale-ref), 0.0
-	out := f.at[k][t]
-	for h := range out {
-		v := 0.0
-		if x > 0 {
-			v += x * stay[h]
+	lo, hi := c.block(f.forced[k])
+	out, stay := f.at[k][t][lo:hi], stay[lo:hi]
+	x, most := math.Exp(stayScale-ref), 0.0
+	if math.IsInf(moveScale, -1) {
+		for h := range out {
+			out[h] = x * stay[h]
+			most = max(most, out[h])
 		}
-		if y > 0 {
-			v += y * move[h]
+	} else {
+		y, move := math.Exp(moveScale-ref), move[lo:hi]
+		for h := range out {
+			out[h] = x*stay[h] + y*move[h]
+			most = max(most, out[h])
 		}
-		out[h] = v
-		most = max(most, v)
 	}
-	f.rescale(k, t, most, ref)
-}
-
-func (f *pass) rescale(k, t int, most, ref float64) {
 	if most == 0 {
 		return
 	}
-	for h := range f.at[k][t] {
-		f.at[k][t][h] /= most
+	for h := range out {
+		out[h] /= most
 	}
 	f.scale[k][t] = ref + math.Log(most)
 }
@@ -253,7 +238,7 @@ func (c *chain) forward(forced []int) *pass {
 					}
 				}
 				c.see(stay, stay, k, forced)
-				f.set(k, t, stay, nil, 0, math.Inf(-1))
+				c.put(f, k, t, stay, nil, 0, math.Inf(-1))
 				continue
 			}
 			c.see(stay, f.at[k-1][t], k, forced)
@@ -263,7 +248,7 @@ func (c *chain) forward(forced []int) *pass {
 				c.arrive(move, f, k, t)
 				c.see(move, move, k, forced)
 			}
-			f.set(k, t, stay, move, f.scale[k-1][t], moved)
+			c.put(f, k, t, stay, move, f.scale[k-1][t], moved)
 		}
 	}
 	f.total = math.Inf(-1)
@@ -283,7 +268,7 @@ func (c *chain) backward(forced []int) *pass {
 				for h := range stay {
 					stay[h] = 1
 				}
-				g.set(k, t, stay, nil, 0, math.Inf(-1))
+				c.put(g, k, t, stay, nil, 0, math.Inf(-1))
 				continue
 			}
 			c.see(stay, g.at[k+1][t], k+1, forced)
@@ -293,7 +278,7 @@ func (c *chain) backward(forced []int) *pass {
 				c.see(move, g.at[k+1][t-1], k+1, forced)
 				c.depart(move)
 			}
-			g.set(k, t, stay, move, g.scale[k+1][t], moved)
+			c.put(g, k, t, stay, move, g.scale[k+1][t], moved)
 		}
 	}
 	return g
@@ -301,16 +286,21 @@ func (c *chain) backward(forced []int) *pass {
 
 // see puts into out what the runs of kernel k leave of in.
 func (c *chain) see(out, in []float64, k int, forced []int) {
-	lo, hi := 0, len(out)
-	if a := forced[k]; a >= 0 {
-		lo, hi = a*c.r, (a+1)*c.r
-		clear(out[:lo])
-		clear(out[hi:])
-	}
+	lo, hi := c.block(forced[k])
+	clear(out[:lo])
+	clear(out[hi:])
 	emit := c.emit[k]
 	for h := lo; h < hi; h++ {
 		out[h] = in[h] * emit[h]
 	}
+}
+
+// block is the part of a row that holds a state, all of it for -1.
+func (c *chain) block(state int) (lo, hi int) {
+	if state < 0 {
+		return 0, c.s * c.r
+	}
+	return state * c.r, (state + 1) * c.r
 }
 
 // may says whether kernel k may be in a state.

@@ -194,7 +194,7 @@ func (s *State) duel(in *inquiry, row, end int) *duel {
 		return nil
 	}
 	d := &duel{rows: append(s.chain(in, end), row)}
-	d.sub = &State{Cases: s.Cases[in.c : in.c+1], Cost: s.Cost, Lost: map[CellID]bool{}, blank: map[CellID]int{}, examine: s.examine}
+	d.sub = &State{Cases: s.Cases[in.c : in.c+1], Cost: s.Cost, Lost: map[CellID]bool{}, blank: map[CellID]int{}, examiner: s.examiner}
 	for i, at := range d.rows {
 		column := *s.row(at)
 		column.Prefix = i

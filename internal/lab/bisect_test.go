@@ -3,7 +3,6 @@ package lab
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/seriesctl/seriesctl/series"
@@ -14,7 +13,7 @@ var bisectLimits = Limits{Confidence: 0.95, Runs: 1, Confirm: 2, Most: 40}
 
 // fixedWorld has one case that is bad on some prefixes, always.
 func fixedWorld(bad []bool) *world {
-	w := &world{rng: rand.New(rand.NewPCG(1, 1)), truths: []truth{{rate: 1, bad: bad}}}
+	w := &world{truths: []truth{{rate: 1, bad: bad}}}
 	for p := range bad {
 		w.image = append(w.image, fmt.Sprint("i", p))
 	}

@@ -9,51 +9,60 @@ import (
 // Measured is what building and running took in a workspace, in seconds, or the defaults.
 type Measured struct {
 	Cost
-	First        float64 // the build that compiles everything
-	Builds, Runs int     // that it rests on; 0: a default
+	Builds, Runs int // that it rests on; 0: a default
 }
 
 // Measure reads what the runs of spec took; a nil spec gives the defaults.
 func Measure(st *store.Store, spec *Spec) (Measured, error) {
-	m := Measured{Cost: defaultCost, First: firstBuild}
 	if spec == nil {
-		return m, nil
+		return measure(nil, &records{}), nil
 	}
-	var builds, runs []float64
+	var prefixes []Prefix
+	for i := range spec.Variants {
+		p, err := prefix(st, spec, &spec.Variants[i])
+		if err != nil {
+			return Measured{}, err
+		}
+		prefixes = append(prefixes, p)
+	}
+	records, err := NewLoader(st, spec).readRecords(prefixes)
+	if err != nil {
+		return Measured{}, err
+	}
+	return measure(prefixes, records), nil
+}
+
+// measure takes the longest build to be the one that compiled everything, and the median for the others.
+func measure(prefixes []Prefix, records *records) Measured {
+	m := Measured{Cost: defaultCost}
+	var builds []float64
+	seconds := 0.0
 	images := map[string]bool{}
-	for _, v := range spec.Variants {
-		b, err := st.Build(v.Key)
-		if err != nil || b.Image == "" || images[b.Image] {
+	for i, p := range prefixes {
+		if p.Image == "" || images[p.Image] {
 			continue
 		}
-		images[b.Image] = true
-		builds = append(builds, b.Seconds)
-		for _, c := range spec.Cases {
-			list, err := st.Runs(b.Image, c.Key)
-			if err != nil {
-				return m, err
-			}
-			for _, r := range list {
-				if r.Infra == "" {
-					runs = append(runs, r.Observation.Duration.Seconds())
+		images[p.Image] = true
+		if p.BuildSeconds > 0 {
+			builds = append(builds, p.BuildSeconds)
+		}
+		for _, runs := range records.runs[i] {
+			for _, r := range runs {
+				if r.infra == "" {
+					m.Runs++
+					seconds += r.seconds + restore
 				}
 			}
 		}
 	}
-	if m.Builds = len(builds); m.Builds > 1 {
+	if m.Runs > 0 {
+		m.Run = seconds / float64(m.Runs)
+	}
+	if len(builds) > 1 {
 		slices.Sort(builds)
-		m.First, m.Build = builds[len(builds)-1], builds[(len(builds)-1)/2]
-	} else {
-		m.Builds = 0
+		m.Builds, m.First, m.Build = len(builds), builds[len(builds)-1], builds[(len(builds)-1)/2]
 	}
-	if m.Runs = len(runs); m.Runs > 0 {
-		sum := restore * float64(len(runs))
-		for _, s := range runs {
-			sum += s
-		}
-		m.Run = sum / float64(len(runs))
-	}
-	return m, nil
+	return m
 }
 
 // restore is what putting a machine back to its snapshot takes beside each run, in seconds.

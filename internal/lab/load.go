@@ -18,11 +18,12 @@ func Load(st *store.Store, spec *Spec) (*Result, error) { return NewLoader(st, s
 // Loader is Load for who does it again and again: what it has read of a run it keeps, as a stored run never changes. It is not
 // for several goroutines at once.
 type Loader struct {
-	st    *store.Store
-	spec  *Spec
-	more  []*Loader           // of the plan's other kernels
-	cases map[string]Case     // by key
-	read  map[string]*reading // by image
+	st       *store.Store
+	spec     *Spec
+	more     []*Loader           // of the plan's other kernels
+	cases    map[string]Case     // by key
+	read     map[string]*reading // by image
+	examiner testplan.Examiner
 }
 
 // NewLoader makes one that has read nothing yet. The Spec must not change.
@@ -77,11 +78,11 @@ func load(st *store.Store, spec *Spec) (*Result, *State, error) { return NewLoad
 
 func (l *Loader) load() (*Result, *State, error) {
 	st, spec := l.st, l.spec
+	l.examiner.Forget()
 	r := &Result{Series: spec.Series, Subject: spec.Subject, Base: spec.Base, Config: spec.Config, Accel: spec.Accel,
 		Prefixes: []Prefix{}, Cases: []testplan.Case{}, Cells: []Cell{}, Attributions: []testplan.Attribution{}, Undecided: []Undecided{}}
-	state := &State{last: len(spec.Patches) - 1, Lost: map[CellID]bool{}, Cost: defaultCost, blank: map[CellID]int{}}
+	state := &State{last: len(spec.Patches) - 1, Lost: map[CellID]bool{}, blank: map[CellID]int{}, examiner: &l.examiner}
 	first := map[string]int{} // image → lowest prefix that has it
-	var seconds []float64
 	for _, v := range spec.Variants {
 		p, err := prefix(st, spec, &v)
 		if err != nil {
@@ -94,16 +95,13 @@ func (l *Loader) load() (*Result, *State, error) {
 				first[p.Image] = p.Index
 			}
 		}
-		if p.BuildSeconds > 0 {
-			seconds = append(seconds, p.BuildSeconds)
-		}
 		r.Prefixes = append(r.Prefixes, p)
 	}
 	records, err := l.readRecords(r.Prefixes)
 	if err != nil {
 		return nil, nil, err
 	}
-	state.Cases = records.cases
+	state.Cases, state.Cost = records.cases, measure(r.Prefixes, records).Cost
 	for _, c := range state.Cases {
 		r.Cases = append(r.Cases, c.Case)
 	}
@@ -114,9 +112,6 @@ func (l *Loader) load() (*Result, *State, error) {
 	}
 	if err := addChecks(st, spec, r.Prefixes); err != nil {
 		return nil, nil, err
-	}
-	if slices.Sort(seconds); len(seconds) > 0 {
-		state.Cost.Build = seconds[len(seconds)/2]
 	}
 	if r.Subsets, err = l.readSubsets(state, first); err != nil {
 		return nil, nil, err

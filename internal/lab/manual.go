@@ -357,9 +357,6 @@ func (s *Session) distinct(list []int) []int {
 	return out
 }
 
-// firstBuild is what compiling everything takes, in seconds, where nothing says better.
-const firstBuild = 170
-
 // price says what the steps take when they are among the points of list.
 func (s *Session) price(step *Step, list []int) {
 	unbuilt := 0
@@ -371,7 +368,7 @@ func (s *Session) price(step *Step, list []int) {
 	builds := min(unbuilt, step.Steps)
 	step.Seconds = float64(step.Steps)*(s.cost.Boot+s.cost.Run) + float64(builds)*s.cost.Build
 	if s.cold && builds > 0 {
-		step.Seconds += firstBuild
+		step.Seconds += s.cost.First - s.cost.Build
 		step.Guess = true
 	}
 }

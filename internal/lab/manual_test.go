@@ -257,7 +257,7 @@ func TestSessionSharesTheAnswerOfAnImage(t *testing.T) {
 
 func TestSessionTakesWhatIsBuiltAndSaysWhatItCosts(t *testing.T) {
 	s, e, _ := newSession(t, 10)
-	if step := s.Next(); !step.Guess || step.Seconds < firstBuild {
+	if step := s.Next(); !step.Guess || step.Seconds < defaultCost.First {
 		t.Errorf("before anything is built: %+v", step)
 	}
 	for p, word := range map[int]string{0: "good", 9: "bad"} {
@@ -268,8 +268,10 @@ func TestSessionTakesWhatIsBuiltAndSaysWhatItCosts(t *testing.T) {
 	if step := s.Next(); step.Prefix != 4 || step.Steps != 4 || step.First != 1 || step.Last != 9 {
 		t.Errorf("got %+v", step)
 	}
-	if err := e.Store.PutBuild("k5", store.Build{Image: "i5", Seconds: 100}); err != nil {
-		t.Fatal(err)
+	for key, seconds := range map[string]float64{"k0": 900, "k5": 100} { // the first compiles everything
+		if err := e.Store.PutBuild(key, store.Build{Image: "i" + key[1:], Seconds: seconds}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	refresh(t, s, e)
 	step := s.Next()

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"github.com/seriesctl/seriesctl/testplan"
@@ -24,7 +23,6 @@ func ordinary() *world {
 		}
 		w.truths = append(w.truths, t)
 	}
-	w.rng = rand.New(rand.NewPCG(1, 1))
 	return w
 }
 

@@ -30,7 +30,7 @@ type change struct {
 
 // world is a planted matrix: its images and its cases.
 type world struct {
-	rng    *rand.Rand
+	seed   uint64
 	image  []string // by prefix; no-op patches have the image of the prefix before
 	truths []truth
 	infra  float64 // share of runs that fail in the lab
@@ -40,7 +40,7 @@ type world struct {
 // touched, good or bad; of the others, the most are fixed or broken once, some twice. Half of the cases are
 // declared flaky, and one in 33 of the others is: their rates are log-uniform from 1 to 0.05; the rest fail always.
 func plant(rng *rand.Rand, prefixes, cases int, kind func(*rand.Rand) string) *world {
-	w := &world{rng: rng, infra: 0.05, image: []string{"i0"}}
+	w := &world{seed: rng.Uint64(), infra: 0.05, image: []string{"i0"}}
 	var places []int
 	for p := 1; p < prefixes; p++ {
 		if rng.IntN(7) == 0 {
@@ -81,12 +81,15 @@ func mixed(rng *rand.Rand) string {
 		"regress", "regress", "regress", "regress", "refix", "refix", "rebreak"}[rng.IntN(20)]
 }
 
-func (w *world) run(prefix, c int) testplan.Judgement {
+// run is the nth run of a cell. It shows the same whatever else was run, so that strategies are compared on the same chance.
+func (w *world) run(prefix, c, nth int) testplan.Judgement {
 	t := &w.truths[c]
+	cell := slices.Index(w.image, w.image[prefix])<<16 | c
+	rng := rand.New(rand.NewPCG(w.seed, uint64(cell)<<32|uint64(nth)))
 	switch {
-	case w.rng.Float64() < w.infra:
+	case rng.Float64() < w.infra:
 		return testplan.Judgement{Outcome: testplan.Infra}
-	case t.bad[prefix] && w.rng.Float64() < t.rate:
+	case t.bad[prefix] && rng.Float64() < t.rate:
 		return testplan.Judgement{Outcome: testplan.Fail, Signature: "read EFAULT"}
 	}
 	return testplan.Judgement{Outcome: testplan.Pass}
@@ -99,26 +102,10 @@ type simulation struct {
 	builds int
 	runs   int
 	ran    []int // by case
-	known  map[int]studied
-}
-
-// studied is the last study of a case, which lasts as long as nothing was built or run.
-type studied struct {
-	builds, runs int
-	q            testplan.Question
-	*testplan.Study
-}
-
-func (s *simulation) examine(matrix []testplan.Column, c int, q testplan.Question) *testplan.Study {
-	if k := s.known[c]; k.Study == nil || k.builds != s.builds || k.runs != s.ran[c] || k.q != q {
-		s.known[c] = studied{s.builds, s.ran[c], q, testplan.Examine(matrix, s.state.Cases[c].Case, q)}
-	}
-	return s.known[c].Study
 }
 
 func simulate(w *world) *simulation {
-	s := &simulation{world: w, state: &State{Cost: defaultCost, Lost: map[CellID]bool{}}, ran: make([]int, len(w.truths)), known: map[int]studied{}}
-	s.state.examine = s.examine
+	s := &simulation{world: w, state: &State{Cost: defaultCost, Lost: map[CellID]bool{}, examiner: &testplan.Examiner{}}, ran: make([]int, len(w.truths))}
 	for p := range w.image {
 		s.state.Columns = append(s.state.Columns, testplan.Column{Prefix: p, Pending: true, Runs: map[string][]testplan.Judgement{}})
 	}
@@ -150,7 +137,7 @@ func (s *simulation) do(wants []Want) {
 		}
 		for ; good < w.Runs; s.runs++ {
 			s.ran[w.Case]++
-			j := s.run(w.Variant, w.Case)
+			j := s.run(w.Variant, w.Case, len(col.Runs[name]))
 			if j.Outcome != testplan.Infra {
 				good++
 			}
@@ -163,6 +150,7 @@ func (s *simulation) do(wants []Want) {
 func (s *simulation) follow(strategy Strategy) {
 	for wants, _ := strategy.Next(s.state); len(wants) > 0; wants, _ = strategy.Next(s.state) {
 		s.do(wants)
+		s.state.examiner.Forget()
 	}
 }
 
@@ -329,20 +317,22 @@ func (r *reliability) add(stated float64, right bool) {
 	}
 }
 
-// check wants every bin of some size to be right as often as it states: no less than three percent below, nor eight above,
-// as the model believes in fewer changes than are planted; and what chance may add.
-func (r *reliability) check(t *testing.T, what string) {
+// check wants every bin of some size to be right as often as it states, but for three percent below, so much above, and what
+// chance may add.
+func (r *reliability) check(t *testing.T, what string, above float64) {
 	for b, x := range r {
 		stated, right := x.stated/float64(max(x.n, 1)), share(x.right, x.n)
 		t.Logf("%-8s stated %.3f on average (%.2f to %.3f): right %.1f%% of %d", what, stated, edges[b], min(edges[b+1], 1), 100*right, x.n)
-		if slack := 2 * math.Sqrt(stated*(1-stated)/float64(max(x.n, 1))); x.n >= 200 && (right < stated-0.03-slack || right > stated+0.08+slack) {
+		if slack := 2 * math.Sqrt(stated*(1-stated)/float64(max(x.n, 1))); x.n >= 50 && (right < stated-0.03-slack || right > stated+above+slack) {
 			t.Errorf("%s: right in %.3f where %.3f is stated", what, right, stated)
 		}
 	}
 }
 
 // TestCalibration has as many runs of every cell as chance gives. An answer is all that is said of a case, a claim is
-// one change, maybe at one of several patches.
+// one change, maybe at one of several patches. Claims below 0.93 are right more often than they state, by about five percent: the
+// model leaves room for changes of rate alone and for third changes, of which none are planted, and the place of a single
+// change is what it gives up for them. A report makes no such claims. Answers are within three percent both ways.
 func TestCalibration(t *testing.T) {
 	n := simulations(t, 200)
 	rng := seed(t, 403)
@@ -370,8 +360,8 @@ func TestCalibration(t *testing.T) {
 			answers.add(st.Sure, slices.Equal(named, truth.changes))
 		}
 	}
-	answers.check(t, "answers")
-	claims.check(t, "claims")
+	answers.check(t, "answers", 0.03)
+	claims.check(t, "claims", 0.07)
 }
 
 // plainBisect is git bisect with 10 repeats: a prefix is bad when one of them is. It returns the patch it blames.
@@ -477,7 +467,7 @@ func TestRepeatsAreBounded(t *testing.T) {
 	most := 0
 	for seed := range uint64(20) {
 		w := fixedWorld([]bool{true, true, true, true, true, true, true, true, true, true})
-		w.rng, w.truths[0].rate = rand.New(rand.NewPCG(seed, 405)), 0.1
+		w.seed, w.truths[0].rate = seed, 0.1
 		s := simulate(w)
 		s.follow(Matrix{Limits: (&Spec{Runs: 1, Confirm: 2}).limits()})
 		most = max(most, s.runs)

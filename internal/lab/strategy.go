@@ -22,9 +22,9 @@ type State struct {
 	Lost    map[CellID]bool // cells that the lab fails to run, and those that skip themselves
 	Cost    Cost
 
-	last    int                                                                        // the last prefix of the series
-	blank   map[CellID]int                                                             // runs that are no evidence; they count for none of those that are wanted
-	examine func(matrix []testplan.Column, c int, q testplan.Question) *testplan.Study // nil is testplan.Examine
+	last     int            // the last prefix of the series
+	blank    map[CellID]int // runs that are no evidence; they count for none of those that are wanted
+	examiner *testplan.Examiner
 }
 
 // row is the column of a variant by its place: the prefixes, then the subsets.
@@ -44,11 +44,11 @@ type Want struct {
 	Runs int
 }
 
-// Cost is what things take, in seconds.
-type Cost struct{ Build, Boot, Run float64 }
+// Cost is what things take, in seconds. First is the build that compiles everything.
+type Cost struct{ First, Build, Boot, Run float64 }
 
-// defaultCost is that of a small kernel without KVM; builds that were made say better.
-var defaultCost = Cost{Build: 15, Boot: 1.5, Run: 0.6}
+// defaultCost is that of a small kernel without KVM; builds and runs that were made say better.
+var defaultCost = Cost{First: 170, Build: 15, Boot: 1.5, Run: 0.6}
 
 // Limits are how far a strategy goes for a case.
 type Limits struct {
@@ -71,22 +71,23 @@ type inquiry struct {
 	spent  int // runs
 	open   int // columns that can be run
 	built  int
+	left   int // runs that the limits leave the case
 }
 
 func (s *State) inquire(c int, q testplan.Question, l Limits) *inquiry {
-	columns := slices.Clone(s.Columns)
-	for i := range columns {
-		if s.Lost[CellID{i, c}] && len(columns[i].Runs[s.Cases[c].Name]) == 0 {
+	columns := s.Columns
+	for i, col := range s.Columns {
+		if s.Lost[CellID{i, c}] && len(col.Runs[s.Cases[c].Name]) == 0 {
+			if &columns[0] == &s.Columns[0] {
+				columns = slices.Clone(columns)
+			}
 			columns[i].Image, columns[i].Pending = "", false // as good as none
 		}
 	}
-	examine := s.examine
-	if examine == nil {
-		examine = func(m []testplan.Column, c int, q testplan.Question) *testplan.Study {
-			return testplan.Examine(m, s.Cases[c].Case, q)
-		}
+	if s.examiner == nil {
+		s.examiner = &testplan.Examiner{}
 	}
-	in := &inquiry{Study: examine(columns, c, q), c: c, s: s, limits: l}
+	in := &inquiry{Study: s.examiner.Examine(columns, s.Cases[c].Case, q), c: c, s: s, limits: l}
 	for i, n := range in.Runs {
 		in.spent += n
 		if in.Open[i] {
@@ -96,12 +97,13 @@ func (s *State) inquire(c int, q testplan.Question, l Limits) *inquiry {
 			}
 		}
 	}
+	in.left = in.allowed()
 	return in
 }
 
 // may says whether the case can have more runs on a column.
 func (in *inquiry) may(col int) bool {
-	return in.can(col) && in.Runs[col] < concentrate*in.limits.Most && in.left() > 0
+	return in.can(col) && in.Runs[col] < concentrate*in.limits.Most && in.left > 0
 }
 
 // can says whether the case can be run on a column at all.
@@ -110,8 +112,8 @@ func (in *inquiry) can(col int) bool { return in.Open[col] && !in.s.Lost[CellID{
 // least is the least runs of a cell.
 func (in *inquiry) least() int { return max(in.limits.Runs, in.s.Cases[in.c].Runs, 1) }
 
-// left is how many runs the limits leave the case.
-func (in *inquiry) left() int {
+// allowed is how many more runs the limits allow the case.
+func (in *inquiry) allowed() int {
 	left := in.limits.Most*in.open - in.spent
 	if in.limits.Extra == 0 || in.s.Cases[in.c].Flaky {
 		return left
@@ -123,11 +125,12 @@ func (in *inquiry) left() int {
 	return min(left, in.limits.Extra-extra)
 }
 
-// The confidence bounds the doubt about one case. Two kinds of case take their share of it nearly all, as others, which
-// fail always and are built everywhere, take next to nothing; so they get less, for the matrix to be as right as that.
+// The confidence bounds the doubt about one case. A case that is flaky takes its share of it nearly all, as others, which
+// fail always, take next to nothing; so it gets less, for the matrix to be as right as that. Where not all is built it
+// gets still less: what the builds would have told is paid back in runs, which are cheaper.
 const (
-	flakyDoubt   = 0.25 // of the doubt that the confidence allows, in the runs of a case that is flaky
-	unbuiltDoubt = 0.8  // in all, of a case that is not run on every kernel
+	flakyDoubt   = 0.25
+	unbuiltFlaky = 0.1
 )
 
 // settled says whether the case is decided: its answer is probable enough, and no chance hit where it is that something
@@ -137,19 +140,17 @@ func (in *inquiry) settled() bool {
 }
 
 // answered says whether the most probable answer is probable enough, what was not built included.
-func (in *inquiry) answered() bool {
-	doubt := 1 - in.limits.Confidence
-	if in.built < in.open {
-		doubt *= unbuiltDoubt
-	}
-	return max(in.Sure, in.Same) >= 1-doubt
-}
+func (in *inquiry) answered() bool { return max(in.Sure, in.Same) >= in.limits.Confidence }
 
 // known says whether the runs tell enough about the kernels that were run.
 func (in *inquiry) known() bool {
 	doubt := 1 - in.limits.Confidence
 	if in.Flaky > 0.5 {
-		doubt *= flakyDoubt
+		if in.built < in.open {
+			doubt *= unbuiltFlaky
+		} else {
+			doubt *= flakyDoubt
+		}
 	}
 	return max(in.Known, in.Same) >= 1-doubt
 }
@@ -177,7 +178,7 @@ func (in *inquiry) best() (col int, rate float64) {
 	}
 	col = -1
 	for i := range in.Open {
-		if r := tells[i] / in.s.Cost.Run; in.s.Columns[i].Image != "" && in.may(i) && r > rate*(1+1e-9) {
+		if r := tells[i] / in.s.Cost.Run; r > rate*(1+1e-9) && in.s.Columns[i].Image != "" && in.may(i) {
 			col, rate = i, r
 		}
 	}
@@ -214,5 +215,25 @@ func (s *State) worth(open []*inquiry) (col int, rate float64) {
 	return col, rate
 }
 
+// together is the share of the pairs of patches between which nothing was built, but can be. A case that one of such a
+// pair changes and the other changes back looks as if nothing did.
+func (s *State) together() float64 {
+	nothing := func(i int) bool { return s.Columns[i].Image != "" && s.Columns[i].Image == s.Columns[i-1].Image } // the patch does that
+	pairs, together := 0, 0
+	for i := 1; i < len(s.Columns); i++ {
+		built, pending := false, false
+		for j := i + 1; j < len(s.Columns) && !nothing(i); j++ {
+			built, pending = built || s.Columns[j-1].Image != "", pending || s.Columns[j-1].Pending
+			if nothing(j) {
+				continue
+			}
+			if pairs++; pending && !built {
+				together++
+			}
+		}
+	}
+	return float64(together) / float64(max(pairs, 1))
+}
+
 // batch is how many runs a cell shall have when it gets more: they come in growing steps, as each step boots.
-func (in *inquiry) batch(col int) int { return in.Runs[col] + min(max(1, in.Runs[col]/4), in.left()) }
+func (in *inquiry) batch(col int) int { return in.Runs[col] + min(max(1, in.Runs[col]/4), in.left) }

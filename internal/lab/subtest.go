@@ -12,16 +12,17 @@ import (
 
 // record is what is kept of a stored run: how it is judged, and what its output says where that is KTAP.
 type record struct {
-	id     int64
-	infra  string
-	judged testplan.Judgement
+	id      int64
+	seconds float64
+	infra   string
+	judged  testplan.Judgement
 	// Of a case that prints KTAP the run itself: its subtests are judged by it, too.
 	ktap        *testplan.KTAP
 	observation qemu.Observation
 }
 
 func newRecord(c Case, s store.Run) record {
-	one := record{id: s.ID, infra: s.Infra}
+	one := record{id: s.ID, seconds: s.Observation.Duration.Seconds(), infra: s.Infra}
 	switch {
 	case s.Infra != "":
 		one.judged = testplan.Judgement{Outcome: testplan.Infra, Signature: s.Infra, Evidence: s.Infra}
