@@ -109,8 +109,9 @@ func paired(differences []float64) (mean, half float64) {
 // TestSimulatedBuilds compares the builds of a matrix of 20 patches with building everything: the same truths, and the same
 // runs where both run.
 func TestSimulatedBuilds(t *testing.T) {
-	n := min(simulations(t, 12), 500)
+	matrices := min(simulations(t, 12), 500)
 	for _, cases := range []int{5, 1} {
+		n := matrices * 5 / cases
 		rng := seed(t, 406)
 		var some, every tally
 		var lost, more []float64 // share of cases; seconds
