@@ -12,9 +12,9 @@ import (
 	"github.com/seriesctl/seriesctl/testplan"
 )
 
-// withSubset adds a subset of that key to the matrix of a fake lab.
-func withSubset(e *Engine, key string, patches ...int) {
-	e.Spec.Keep(Variant{Variant: series.Variant{Status: series.Applied, Tree: series.Hash("t" + key)}, Subset: patches, Key: key})
+// withSubset adds a subset, of the key "s", to the matrix of a fake lab.
+func withSubset(e *Engine, patches ...int) {
+	e.Spec.Keep(Variant{Variant: series.Variant{Status: series.Applied, Tree: series.Hash("ts")}, Subset: patches, Key: "s"})
 }
 
 // rfcLike fails as the RFC does: a crash until patch 2, then an error until patch 4. The kernel of a subset is known by its key.
@@ -46,7 +46,7 @@ func TestSubsetIsARowBesideThePrefixes(t *testing.T) {
 		f.outcome = rfcLike(tt.state)
 		want := mustRun(t, e).Attributions
 		before, prefixRuns, totals := len(f.builds), len(f.runs), e.totals.Runs
-		withSubset(e, "s", 2, 4)
+		withSubset(e, 2, 4)
 		e.Strategy = e.Spec.Beside([]int{2, 4})
 		r := mustRun(t, e)
 		if got := f.builds[before:]; !slices.Equal(got, []string{"s"}) {
@@ -86,7 +86,7 @@ func TestSubsetWithTheImageOfAPrefix(t *testing.T) {
 	mustRun(t, e)
 	f.image["s"] = "k3"
 	runs := len(f.runs)
-	withSubset(e, "s", 1, 3)
+	withSubset(e, 1, 3)
 	e.Strategy = e.Spec.Beside([]int{1, 3})
 	row := mustRun(t, e).Row([]int{1, 3})
 	if len(f.runs) > runs+3 || slices.Contains(f.runs[runs:], "k3 sanity") || row.SameImageAs == nil || *row.SameImageAs != 3 || row.Cells[0].InheritedFrom == nil || row.Cells[0].Signature != "read EFAULT" {
@@ -101,7 +101,7 @@ func TestSubsetWithTheImageOfAPrefix(t *testing.T) {
 func TestSubsetFirst(t *testing.T) {
 	e, f := newFake(t, 5, "read")
 	f.outcome = rfcLike("pass")
-	withSubset(e, "s", 2, 4)
+	withSubset(e, 2, 4)
 	e.Strategy = e.Spec.Beside([]int{2, 4})
 	row := mustRun(t, e).Row([]int{2, 4})
 	slices.Sort(f.builds)
@@ -114,7 +114,7 @@ func TestSubsetFirst(t *testing.T) {
 func TestMatrixFillsItsSubsets(t *testing.T) {
 	e, f := newFake(t, 5, "read", "sanity")
 	f.outcome = rfcLike("pass")
-	withSubset(e, "s", 2, 4)
+	withSubset(e, 2, 4)
 	r := mustRun(t, e)
 	if f.builds[len(f.builds)-1] != "s" || r.Row([]int{2, 4}).Cells[0].Outcome != testplan.Pass {
 		t.Fatalf("built %v, rows %+v", f.builds, r.Subsets)
@@ -143,7 +143,7 @@ func TestSubsetBesideNothing(t *testing.T) {
 		}
 		return like(key, program, nth)
 	}
-	withSubset(e, "s", 2, 4)
+	withSubset(e, 2, 4)
 	row := mustRun(t, e).Row([]int{2, 4})
 	if got := said(row.Base); got != "" || row.Cells[0].Outcome != testplan.Pass {
 		t.Errorf("beside a base without a verdict: %s; %+v", got, row.Cells)
@@ -153,7 +153,7 @@ func TestSubsetBesideNothing(t *testing.T) {
 func TestInterruptedSubsetResumes(t *testing.T) {
 	e, f := newFake(t, 3, "a", "b", "c")
 	mustRun(t, e)
-	withSubset(e, "s", 2)
+	withSubset(e, 2)
 	e.Strategy = e.Spec.Beside([]int{2})
 	ctx, cancel := context.WithCancel(context.Background())
 	runs := len(f.runs)
@@ -176,7 +176,7 @@ func TestInterruptedSubsetResumes(t *testing.T) {
 func TestSubsetWithoutAKernel(t *testing.T) {
 	e, f := newFake(t, 3, "read")
 	f.unbuilt["s"] = true
-	withSubset(e, "s", 2)
+	withSubset(e, 2)
 	e.Spec.Keep(Variant{Variant: series.Variant{Status: series.Conflict, Conflicts: []series.ConflictedHunk{{File: "a.c", Hunk: 1, Line: 2, Reason: "context differs"}}}, Subset: []int{1, 2}})
 	r := mustRun(t, e)
 	if s := r.Subsets[0]; s.Status != PrefixBuildFailed || s.Detail == "" || s.Cells[0].State != CellNone {
@@ -213,7 +213,7 @@ func TestKeepAndDropSubsets(t *testing.T) {
 func TestOverlayOfASubset(t *testing.T) {
 	e, f := newFake(t, 3, "read", "sanity")
 	mustRun(t, e)
-	withSubset(e, "s", 2)
+	withSubset(e, 2)
 	e.Strategy = e.Spec.Beside([]int{2})
 	var during []*Result
 	e.Watch = func(s Status) {
