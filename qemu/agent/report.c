@@ -19,6 +19,7 @@
 #define REPORT_MAX (128 << 10)
 #define CPU_LOOKS 3
 #define REPORT_WAIT_MS 1500
+#define REPORT_SLOW_MS 15000
 #define RETURN_WAIT_MS 5000
 #define SPIN_LOOKS 20 /* SCAN_MS apart */
 
@@ -138,17 +139,29 @@ static struct seen collect(int agent)
 	return seen;
 }
 
-/* Collects what a child writes, appended to text, at most for wait ms; whether the child came to its end. A child that is stuck
- * itself is left alone. */
+/* Whether a child can't get on, and is not just slow. */
+static int is_stuck(pid_t child)
+{
+	struct task t;
+	return read_task(child, child, &t, 0) < 0 || t.state == 'D';
+}
+
+/* Collects what a child writes, appended to text, at most for wait ms, or REPORT_SLOW_MS of one that a busy host lets wait; whether the
+ * child came to its end. A child that is stuck itself is left alone. */
 static int gather(int fd, pid_t child, int64_t wait)
 {
-	uint64_t end = now_ms() + wait;
+	uint64_t end = now_ms() + wait, last = now_ms() + REPORT_SLOW_MS;
 	int complete = 0;
 	while (child > 0) {
 		struct pollfd p = { fd, POLLIN, 0 };
 		int64_t left = end - now_ms();
-		if (left <= 0 || poll(&p, 1, left) <= 0)
-			break;
+		if (left <= 0 || poll(&p, 1, left) <= 0) {
+			if (now_ms() > last || is_stuck(child))
+				break;
+			send_msg("beat", "", 0);
+			end = now_ms() + wait;
+			continue;
+		}
 		ssize_t r = read(fd, text + len, sizeof text - len);
 		if (r <= 0) {
 			complete = r == 0;
@@ -245,7 +258,7 @@ int spins_in_kernel(const struct task *t) { return proved(watch_spin, t); }
 /* Fills text with the tasks, behind a byte: 't' when the hang ends by itself. Whether the reading came to its end. */
 static int read_tasks(const char *kind, double seconds, int all)
 {
-	int fd, agent = getpid();
+	int fd = -1, agent = getpid();
 	char head[96];
 	pid_t child;
 	len = 0;
