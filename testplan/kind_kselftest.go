@@ -81,9 +81,9 @@ func (p *parser) kselftest(f map[string]*yaml.Node, c *Case, args []string) stri
 func (p *parser) selftests(f map[string]*yaml.Node, c *Case, collection, test string) string {
 	c.Selftests = Selftests{Collection: collection, Test: test}
 	if n := f["tree"]; n != nil {
-		switch tree := p.text(n, "tree"); {
-		case tree == "base":
-		case tree == SeriesTree:
+		switch tree := p.text(n, "tree"); tree {
+		case "base":
+		case SeriesTree:
 			c.Selftests.Tree = tree
 		default:
 			c.Selftests.Tree = p.tree(n, tree)
