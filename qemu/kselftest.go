@@ -48,6 +48,13 @@ const SelftestRun = "run"
 //go:embed kselftest-run
 var selftestRun []byte
 
+// SelftestsKey is the key of what is built from a tree: what runs it is part of that.
+func SelftestsKey(tree, toolchain string) string {
+	k := newKey("selftests")
+	k.add(tree, toolchain, string(selftestRun))
+	return k.sum()
+}
+
 // selftestsDir is where a kernel tree has its self-tests.
 const selftestsDir = "tools/testing/selftests"
 

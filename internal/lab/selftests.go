@@ -2,8 +2,6 @@ package lab
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,8 +59,7 @@ func (b *selftestBuild) get(ctx context.Context, s testplan.Selftests) (*qemu.Co
 	if err != nil {
 		return nil, "", err
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "selftests 1\n%s\n%s\n", tree.Hash, toolchain))
-	kept := b.host.Store.Selftests(hex.EncodeToString(sum[:]))
+	kept := b.host.Store.Selftests(qemu.SelftestsKey(string(tree.Hash), toolchain))
 	for _, name := range namesOf(s.Collection) {
 		dir := filepath.Join(kept, strings.ReplaceAll(name, "/", "-"))
 		if c, err := qemu.ReadCollection(dir); err == nil {

@@ -20,6 +20,7 @@
 #define CPU_LOOKS 3
 #define REPORT_WAIT_MS 1500
 #define REPORT_SLOW_MS 15000
+#define STUCK_LOOKS 10 /* SCAN_MS apart */
 #define RETURN_WAIT_MS 5000
 #define SPIN_LOOKS 20 /* SCAN_MS apart */
 
@@ -151,15 +152,16 @@ static int is_stuck(pid_t child)
 static int gather(int fd, pid_t child, int64_t wait)
 {
 	uint64_t end = now_ms() + wait, last = now_ms() + REPORT_SLOW_MS;
-	int complete = 0;
+	int complete = 0, looks = 0;
 	while (child > 0) {
 		struct pollfd p = { fd, POLLIN, 0 };
 		int64_t left = end - now_ms();
 		if (left <= 0 || poll(&p, 1, left) <= 0) {
-			if (now_ms() > last || is_stuck(child))
+			looks = is_stuck(child) ? looks + 1 : 0;
+			if (now_ms() > last || looks >= STUCK_LOOKS)
 				break;
 			send_msg("beat", "", 0);
-			end = now_ms() + wait;
+			end = now_ms() + SCAN_MS;
 			continue;
 		}
 		ssize_t r = read(fd, text + len, sizeof text - len);
