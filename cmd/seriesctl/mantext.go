@@ -2,7 +2,9 @@ package main
 
 // What the manual pages say beside what the commands and screens say of themselves.
 
-const theWords = `A series is the patches of one posting with its cover letter and replies. Prefix k is the base with patches 1 to k;
+const theWords = `Its screens and their keys are in seriesctl-tui(1).
+
+A series is the patches of one posting with its cover letter and replies. Prefix k is the base with patches 1 to k;
 prefix 0 is the base alone. A case is one reproducer with its arguments on one file system, named like gfs2/read-self. A cell is a
 case on a prefix, and a run is one execution of it, from a fresh state of the virtual machine.
 

@@ -195,10 +195,11 @@ func TestRealExample(t *testing.T) {
 	}
 	b.nothingToDo(exitFound, args...)
 	// The TUI was there all the time, and has the whole matrix now.
-	d.blame(2)
-	d.Resize(60, 15)
-	d.deadlock("gfs2/cross-read", 2)
-	d.blame(2)
+	for _, size := range [][2]int{{60, 15}, {80, 24}} {
+		d.Resize(size[0], size[1])
+		d.deadlock("gfs2/cross-read", 2)
+		d.blame(2)
+	}
 	d.leave(t)
 	b.shell()
 	text, _, _ := b.run("report")

@@ -48,7 +48,7 @@ func TestTmuxTerminal(t *testing.T) {
 		t.Error("it is not on the alternate screen")
 	}
 	s.Type("lthree.mbox\r")
-	s.Wait("▸ v1")
+	s.Wait("▸ v1", "loaded ") // in the last line, until the next key
 	s.Keys("Enter")
 	s.Wait("nothing has been run yet")
 
