@@ -35,6 +35,8 @@ func (v *seriesView) Answer(name string, do func(*lab.Session) error) (*lab.Sess
 	if err != nil {
 		return nil, err
 	}
+	v.answering.Lock()
+	defer v.answering.Unlock()
 	s, err := lab.OpenSession(v.st, v.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) || err == nil && s.Case != name && s.Next().Done:

@@ -34,6 +34,8 @@ type seriesView struct {
 
 	reading sync.Mutex
 	series  *series.Series // nil until it is asked for
+
+	answering sync.Mutex // held from reading a bisection by hand to keeping it
 }
 
 // refresh reads the matrix and lays over it what is going on.

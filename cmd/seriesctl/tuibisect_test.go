@@ -1,0 +1,54 @@
+package main
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/series"
+)
+
+// Keys that are pressed faster than answers are kept count all the same.
+func TestQuickAnswers(t *testing.T) {
+	st, err := store.Open(filepath.Join(t.TempDir(), "ws"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = st.Close() }()
+	if err := st.PutSeries(letter("mail"), store.SeriesRow{ID: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	spec := specWith("read")
+	for i := range spec.Variants {
+		spec.Variants[i].Commit = series.Hash(strings.Repeat(strconv.Itoa(i+1), 40))
+	}
+	v := &seriesView{st: st, id: "s", spec: spec}
+	for range 2 {
+		say(t, v, func(s *lab.Session) error { return s.Good(0) }, func(s *lab.Session) error { return s.Bad(1) })
+		if s, err := lab.OpenSession(st, "s"); err != nil || len(s.Answers) != 2 {
+			t.Fatalf("got %+v, %v", s, err)
+		}
+		undo := func(s *lab.Session) error { _, err := s.Undo(lab.Latest); return err }
+		say(t, v, undo, undo)
+		if s, err := lab.OpenSession(st, "s"); err != nil || len(s.Answers) != 0 {
+			t.Fatalf("got %+v, %v", s, err)
+		}
+	}
+}
+
+func say(t *testing.T, v *seriesView, all ...func(*lab.Session) error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for _, do := range all {
+		wg.Go(func() {
+			if _, err := v.Answer("read", do); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
