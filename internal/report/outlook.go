@@ -29,7 +29,13 @@ func PrefixWord(p *lab.Prefix) string {
 func OutlookText(o *lab.Outlook) string {
 	said := findingText(o.Bisection)
 	if len(o.Next) > 0 {
-		said += fmt.Sprintf("; next is prefix %d, as %s; left: %s", o.Prefixes[o.Next[0].Variant].Index, o.Why, needs(o.Left))
+		next := fmt.Sprintf("prefix %d", o.Prefixes[o.Next[0].Variant].Index)
+		if why := o.Why; strings.HasPrefix(why, next+" ") {
+			next = why // it names the prefix itself
+		} else {
+			next += ", as " + why
+		}
+		said += fmt.Sprintf("; next: %s; left: %s", next, needs(o.Left))
 	}
 	return said
 }

@@ -94,7 +94,7 @@ func TestBisectGolden(t *testing.T) {
 func TestBisectByHand(t *testing.T) {
 	s, h := hunting(t, 100, 30, Options{})
 	s.keys("b")
-	s.has("next is prefix 5, as prefix 5 tells most again")
+	s.has("next: prefix 5 tells most again")
 	if x := s.m.top().(*bisectScreen); x.at != 5 {
 		t.Errorf("the cursor is at %d, not at what is next", x.at)
 	}
