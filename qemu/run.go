@@ -245,6 +245,9 @@ func (r *run) message(m message) (done bool, err error) {
 		if _, err := fmt.Sscanf(string(m.data), "%d %d", &r.o.Status, &r.o.Signal); err != nil {
 			return true, &InfraError{Op: "run case", Err: fmt.Errorf("agent said %q: %w", m.data, err)}
 		}
+		if r.o.Hang != nil && r.o.Hang.Livelock && r.o.Status == 0 && r.o.Signal == 0 {
+			r.o.Hang, r.stuck, r.ended = nil, false, false // it was slow, and came to a good end
+		}
 	case "umount":
 		n, _ := strconv.Atoi(string(m.data))
 		r.o.Unmount = errnoName(n)

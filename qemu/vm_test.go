@@ -582,3 +582,30 @@ func TestRunNotesWhereTheCaseBegan(t *testing.T) {
 		t.Errorf("an offset of a text that may still be cut: %d", r.o.CaseAt)
 	}
 }
+
+// What looked like a livelock and came to a good end got on: it was slow. A bad end says nothing of that, nor does one that came before.
+func TestGoodEndIsNoLivelock(t *testing.T) {
+	livelock := &Hang{Livelock: true}
+	for _, tt := range []struct {
+		hang   *Hang
+		end    string
+		hangs  bool
+		before bool // the end came before the hang, which is that of unmounting
+	}{
+		{livelock, "0 0", false, false}, {livelock, "1 0", true, false}, {livelock, "0 9", true, false}, {&Hang{}, "0 0", true, false}, {livelock, "0 0", true, true},
+	} {
+		r := &run{console: newConsole()}
+		if !tt.before {
+			r.o.Hang, r.stuck = tt.hang, true
+		}
+		if done, err := r.message(message{kind: "exit", data: []byte(tt.end)}); done || err != nil {
+			t.Fatal(done, err)
+		}
+		if tt.before {
+			r.o.Hang, r.stuck = tt.hang, true
+		}
+		if (r.o.Hang != nil) != tt.hangs || r.stuck != tt.hangs {
+			t.Errorf("%+v: hang %v, stuck %t", tt, r.o.Hang, r.stuck)
+		}
+	}
+}
