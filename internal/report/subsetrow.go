@@ -125,10 +125,8 @@ func (m *Matrix) subsetChanges(row int) []Change {
 // subsetPlain is what is said of a subset without changes.
 func (m *Matrix) subsetPlain(row int) (said, detail string) {
 	p := m.Prefix(row)
-	for _, k := range p.Kernels {
-		if p.Status == lab.PrefixOK && statusText(k.Status) != "" {
-			return statusText(k.Status) + " as " + plain.Line(k.Kernel), plain.Line(k.Detail)
-		}
+	if said, detail := noOtherKernel(p); said != "" {
+		return said, detail
 	}
 	if said := statusText(p.Status); said != "" {
 		return said, plain.Line(p.Detail)

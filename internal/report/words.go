@@ -192,14 +192,22 @@ func (m *Matrix) changes(row int) []Change {
 	return changes
 }
 
-// plainNote is what is said of a row without changes, with the detail that follows it; "" when there is nothing to say
-// yet.
-func (m *Matrix) plainNote(row int) (said, detail string) {
-	p := m.Prefix(row)
+// noOtherKernel is what is said of a row that has a kernel, but not as another of the plan's kernels; "" when it has all.
+func noOtherKernel(p *lab.Prefix) (said, detail string) {
 	for _, k := range p.Kernels {
 		if p.Status == lab.PrefixOK && statusText(k.Status) != "" {
 			return statusText(k.Status) + " as " + plain.Line(k.Kernel), plain.Line(k.Detail)
 		}
+	}
+	return "", ""
+}
+
+// plainNote is what is said of a row without changes, with the detail that follows it; "" when there is nothing to say
+// yet.
+func (m *Matrix) plainNote(row int) (said, detail string) {
+	p := m.Prefix(row)
+	if said, detail := noOtherKernel(p); said != "" {
+		return said, detail
 	}
 	switch {
 	case row > 0 && p.FailsAs(m.Prefix(row-1)):
