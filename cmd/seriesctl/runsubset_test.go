@@ -21,6 +21,20 @@ func (l letter) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
+// withSeries is a workspace with a series "s".
+func withSeries(t *testing.T) *store.Store {
+	t.Helper()
+	st, err := store.Open(filepath.Join(t.TempDir(), "ws"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	if err := st.PutSeries(letter("mail"), store.SeriesRow{ID: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
 // specWith is what a run of two prefixes and these cases asks for.
 func specWith(cases ...string) *lab.Spec {
 	s := &lab.Spec{Series: "s", Base: "a", Accel: "tcg", Patches: []int{0, 1}}
@@ -36,14 +50,7 @@ func specWith(cases ...string) *lab.Spec {
 // A subset joins the matrix that was asked for last, and of that only the subset is run, as the plan of now says. What is kept
 // of a case does not say how it is run: taken from there it ended in a panic.
 func TestKeepSubsets(t *testing.T) {
-	st, err := store.Open(filepath.Join(t.TempDir(), "ws"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = st.Close() }()
-	if err := st.PutSeries(letter("mail"), store.SeriesRow{ID: "s"}); err != nil {
-		t.Fatal(err)
-	}
+	st := withSeries(t)
 	kept := specWith("read", "write", "cross")
 	kept.Checks = []string{"checkpatch"}
 	if err := st.PutMatrix("s", kept); err != nil {

@@ -1,27 +1,18 @@
 package main
 
 import (
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
-	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/series"
 )
 
 // Keys that are pressed faster than answers are kept count all the same.
 func TestQuickAnswers(t *testing.T) {
-	st, err := store.Open(filepath.Join(t.TempDir(), "ws"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = st.Close() }()
-	if err := st.PutSeries(letter("mail"), store.SeriesRow{ID: "s"}); err != nil {
-		t.Fatal(err)
-	}
+	st := withSeries(t)
 	spec := specWith("read")
 	for i := range spec.Variants {
 		spec.Variants[i].Commit = series.Hash(strings.Repeat(strconv.Itoa(i+1), 40))
