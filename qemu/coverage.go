@@ -130,7 +130,7 @@ func (b *Builder) Uses(files []string, built bool) ([]FileUse, error) {
 	if !built {
 		return uses, nil
 	}
-	objects := b.objectsOf(obj, tree, files)
+	objects := b.objectsOf(w, obj, tree, files)
 	for i := range uses {
 		u := &uses[i]
 		n := objects[u.File]
@@ -153,13 +153,13 @@ func (b *Builder) Uses(files []string, built bool) ([]FileUse, error) {
 
 // objectsOf counts, for each file, the objects of this kernel that were compiled from it. An object tree keeps what an
 // earlier config built: what no archive has that is linked, and the makefiles rule out, does not count.
-func (b *Builder) objectsOf(obj *os.Root, tree *kbuildTree, files []string) map[string]int {
+func (b *Builder) objectsOf(w workshop, obj *os.Root, tree *kbuildTree, files []string) map[string]int {
 	counts := map[string]int{}
 	for _, f := range files {
 		counts[f] = 0
 	}
 	linked := archives{obj: obj, have: map[string]map[string]bool{}}
-	b.objects.each(b.workshop(), func(o builtObject) {
+	b.objects.each(w, func(o builtObject) {
 		known := false
 		for _, dep := range o.deps {
 			dep := b.objects.files[dep]

@@ -296,7 +296,7 @@ func (r *job) run(ctx context.Context) error {
 		r.b.Configured(string(dotConfig))
 	}
 	r.out.step("compiling", r.b.Progress)
-	r.out.total = r.b.outdatedObjects()
+	r.out.total = r.outdatedObjects()
 	err = r.make(ctx, nil, append(r.walk(), "vmlinux")...)
 	r.b.current = err == nil
 	if r.asked && (err == nil || r.out.compiled > 0) { // once it compiles, make has taken the config over

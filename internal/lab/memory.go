@@ -23,8 +23,7 @@ func Fitting(want, memoryMB int) int {
 
 // FittingIdle is how many machines may stay booted beside those at work, of which there are busy: at most half of the room.
 func FittingIdle(want, busy, memoryMB int) int {
-	const any = 1 << 16
-	return max(0, min(want, Fitting(any, memoryMB)/2-busy))
+	return max(0, min(want, Fitting(2*(want+busy), memoryMB)/2-busy))
 }
 
 func fitting(want, memoryMB, freeMB int) int {
