@@ -56,8 +56,7 @@ message:
 message_end:
 `
 	kernel := filepath.Join(t.TempDir(), "odd")
-	err := xec.Cmd{Name: "gcc", Args: []string{"-m32", "-nostdlib", "-static", "-Wl,-Ttext-segment=0x100000,--build-id=none,-e,start",
-		"-x", "assembler", "-o", kernel, "-"}, Stdin: strings.NewReader(source)}.Run(t.Context())
+	err := assemble(t.Context(), source, loadAt, kernel)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,6 +289,18 @@ func TestRunKVMGone(t *testing.T) {
 	var infra *InfraError
 	if !errors.As(err, &infra) || !strings.Contains(err.Error(), "KVM") || o.Exited || o.Crash != nil {
 		t.Fatalf("got %+v %v", o, err)
+	}
+}
+
+// A host whose QEMU may not use io_uring has its threads instead.
+func TestRunWithoutURing(t *testing.T) {
+	wrapQEMU(t, `for a; do case $a in *io_uring*) echo 'Unable to use io_uring: failed to init linux io_uring ring' >&2; exit 1;; esac; done; exec "$QEMU" "$@"`)
+	noURing.Store(false)
+	t.Cleanup(func() { noURing.Store(false) })
+	v, log := startVM(t)
+	o, err := v.Run(t.Context(), Case{Argv: []string{"exit"}, Filesystem: "ext4", Timeout: time.Minute}, log)
+	if err != nil || !o.Exited || o.Status != 0 || !noURing.Load() {
+		t.Fatalf("got %+v %v, without %v", o, err, noURing.Load())
 	}
 }
 

@@ -52,9 +52,7 @@ func bootCanary(ctx context.Context, accel Accel) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	kernel := filepath.Join(dir, "canary")
-	err = xec.Cmd{Name: "gcc", Args: []string{"-m32", "-nostdlib", "-static", "-Wl,-Ttext-segment=0x100000,--build-id=none,-e,start",
-		"-x", "assembler-with-cpp", "-o", kernel, "-"}, Stdin: strings.NewReader(canarySource)}.Run(ctx)
-	if err != nil {
+	if err := assemble(ctx, canarySource, loadAt, kernel); err != nil {
 		return fmt.Errorf("assemble canary: %w", err)
 	}
 	emulator, err := findEmulator()

@@ -75,6 +75,7 @@ func (m Machine) Key() (string, error) {
 	k := newKey("machine")
 	k.add(version, kernelArgs, machineType, fmt.Sprint(m.CPUs), fmt.Sprint(m.MemoryMB), string(m.Accel),
 		fmt.Sprint(deadlockAfter), fmt.Sprint(livelockAfter))
+	k.add(loaderSource)
 	agent := agentSource()
 	for _, name := range sortedKeys(agent) {
 		k.add(name, agent[name])
@@ -149,18 +150,18 @@ func serial(i int, f Filesystem) string {
 	return fmt.Sprintf("case-%d", i)
 }
 
-// args is QEMU's command line; paths are relative to the VM's directory. The state disk comes first: savevm writes the
+// args is QEMU's command line; paths are relative to the VM's directory, aio is how it reads and writes them. The state disk comes first: savevm writes the
 // machine's state to the first disk that can hold it.
-func (m Machine) args(kernel string) []string {
+func (m Machine) args(aio string) []string {
 	a := []string{
 		"-M", machineType, "-cpu", cpuModel, "-smp", fmt.Sprint(m.CPUs), "-m", fmt.Sprint(m.MemoryMB),
 		"-nodefaults", "-no-user-config", "-no-reboot", "-no-shutdown", "-display", "none",
-		"-kernel", kernel, "-initrd", "initramfs.cpio", "-append", kernelArgs,
+		"-kernel", loaderFile, "-fw_cfg", "name=opt/seriesctl/kernel,file=" + kernelFile, "-initrd", "initramfs.cpio", "-append", kernelArgs,
 		"-chardev", "socket,id=monitor,path=monitor.sock", "-mon", "chardev=monitor,mode=control",
 		"-chardev", "socket,id=console,path=console.sock", "-serial", "chardev:console",
 		"-device", "virtio-serial-pci,max_ports=2",
 		"-chardev", "socket,id=agent,path=agent.sock", "-device", "virtserialport,chardev=agent,name=seriesctl.agent",
-		"-drive", "if=none,id=state,file=state.qcow2,format=qcow2,cache=unsafe",
+		"-drive", "if=none,id=state,file=state.qcow2,format=qcow2,cache=unsafe,aio=" + aio,
 	}
 	if m.Accel == KVM {
 		a = append(a, "-accel", "kvm")
@@ -169,7 +170,7 @@ func (m Machine) args(kernel string) []string {
 	}
 	for _, d := range m.disks() {
 		a = append(a,
-			"-drive", fmt.Sprintf("if=none,id=%s,file=%[1]s.qcow2,format=qcow2,cache=unsafe,werror=stop,rerror=stop", d.id),
+			"-drive", fmt.Sprintf("if=none,id=%s,file=%[1]s.qcow2,format=qcow2,cache=unsafe,aio=%s,werror=stop,rerror=stop", d.id, aio),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=%s,serial=%s", d.id, d.serial))
 	}
 	return a

@@ -159,15 +159,39 @@ type extras struct {
 }
 
 // launch prepares disks and starts QEMU; it returns when QEMU has connected.
-func launch(ctx context.Context, kernel string, m Machine, dir, disks string, x extras) (_ *guest, err error) {
-	path, err := findEmulator()
-	if err != nil {
-		return nil, err
-	}
+func launch(ctx context.Context, kernel string, m Machine, dir, disks string, x extras) (*guest, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, &InfraError{Op: "make vm directory", Err: err, Hint: spaceHint(err)}
 	}
 	if err := prepare(ctx, m, dir, disks); err != nil {
+		return nil, err
+	}
+	if err := prepareKernel(ctx, kernel, dir); err != nil {
+		return nil, err
+	}
+	if !noURing.Load() {
+		g, err := startQEMU(ctx, m, dir, "io_uring", x)
+		if !refusesURing(err) {
+			return g, err
+		}
+		noURing.Store(true)
+	}
+	return startQEMU(ctx, m, dir, "threads", x)
+}
+
+// noURing says that the host or its QEMU has no io_uring, which makes a restore a fifth cheaper than QEMU's own threads do.
+var noURing atomic.Bool
+
+// refusesURing says whether QEMU did not start for want of io_uring: it is not built with it, or the host does not allow it.
+func refusesURing(err error) bool {
+	var x *xec.Error
+	return errors.As(err, &x) && strings.Contains(x.Stderr, "io_uring")
+}
+
+// startQEMU starts QEMU on what is prepared in dir; aio is how it reads and writes files.
+func startQEMU(ctx context.Context, m Machine, dir, aio string, x extras) (_ *guest, err error) {
+	path, err := findEmulator()
+	if err != nil {
 		return nil, err
 	}
 	g := &guest{dir: dir}
@@ -195,7 +219,7 @@ func launch(ctx context.Context, kernel string, m Machine, dir, disks string, x 
 		listeners = append(listeners, l)
 	}
 	// The process must outlive this call's context: Close and kill end it.
-	g.process, err = xec.Cmd{Name: path, Args: append(m.args(kernel), x.args...), Dir: dir, Grace: -1}.Start(context.WithoutCancel(ctx))
+	g.process, err = xec.Cmd{Name: path, Args: append(m.args(aio), x.args...), Dir: dir, Grace: -1}.Start(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, &InfraError{Op: "start qemu", Err: err}
 	}

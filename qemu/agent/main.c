@@ -170,10 +170,13 @@ static void become(struct command *c, int out, int status)
 	static char *env[] = { "PATH=/bin", "HOME=/tmp", "TERM=dumb", 0 };
 	char path[300], word[2] = { 'm', 0 };
 	cpu_set_t all;
+	sigset_t none;
 	int null;
 
 	setsid();
 	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, 0);
 	memset(&all, 0xff, sizeof all);
 	sched_setaffinity(0, sizeof all, &all);
 	if (*c->system) {
@@ -214,6 +217,32 @@ static void become(struct command *c, int out, int status)
 	word[0] = 'X';
 	word[1] = errno;
 	_exit(write(status, word, 2) != 2);
+}
+
+static void child_ended(int sig)
+{
+	(void)sig; /* it ends await() */
+}
+
+/* From here on a child that ends is noticed by await(), and only there. */
+static void hold_children(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = child_ended }, 0);
+	sigprocmask(SIG_BLOCK, &set, 0);
+}
+
+/* Waits for the descriptors, a child's end, or a time (now_ms). Each time that the agent runs it is in the case's way. */
+static void await(struct pollfd *fds, int n, uint64_t until)
+{
+	uint64_t t = now_ms(), ms = until > t ? until - t : 0;
+	sigset_t none;
+	sigemptyset(&none);
+	for (int i = 0; i < n; i++)
+		fds[i].revents = 0;
+	ppoll(fds, n, &(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, &none);
 }
 
 /* Sends what the case wrote; the number of bytes. */
@@ -262,6 +291,7 @@ static void run(struct command *c)
 	pid_t child;
 
 	watch_reset();
+	hold_children();
 	if (pipe2(out, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(status, O_CLOEXEC | O_NONBLOCK) < 0)
 		die("make pipe");
 	/* The case's end blocks. */
@@ -279,15 +309,17 @@ static void run(struct command *c)
 	next_scan = begin + SCAN_MS;
 	next_beat = begin + BEAT_MS;
 
+	struct pollfd fds[2] = { { out[0], POLLIN, 0 }, { status[0], POLLIN, 0 } };
 	for (;;) {
-		uint64_t t = now_ms();
-		struct pollfd fds[1] = { { out[0], POLLIN, 0 } };
 		unsigned char word[2];
 		int pid, ws, ended = 0;
+		uint64_t t;
 
-		/* Short waits at first: most cases end at once. */
-		if (poll(fds, 1, t - begin < 500 ? 2 : 10) > 0 && pump(out[0]) == 0)
-			usleep(t - begin < 500 ? 2000 : 10000); /* nobody has the other end open any more */
+		await(fds, 2, next_scan < next_beat ? next_scan : next_beat);
+		if (fds[0].revents && pump(out[0]) == 0 && fds[0].revents & POLLHUP)
+			fds[0].fd = -1; /* nobody has the other end open any more */
+		if (fds[1].revents & POLLHUP)
+			fds[1].fd = -1; /* what is left in it is read now */
 		while (read(status[0], word, 2) == 2) {
 			if (word[0] == 'm') {
 				mounted = 1;

@@ -1,0 +1,161 @@
+package qemu
+
+import (
+	"context"
+	"debug/elf"
+	_ "embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/seriesctl/seriesctl/internal/xec"
+)
+
+//go:embed loader.S
+var loaderSource string
+
+// loaderFile and kernelFile are what QEMU loads and what the loader does, in the VM's directory.
+const (
+	loaderFile = "loader.elf"
+	kernelFile = "kernel.img"
+)
+
+// maxExtent bounds the memory that a kernel's segments lie in, in bytes: its headers can say anything.
+const maxExtent = 256 << 20
+
+// prepareKernel makes the loader and its kernel in dir.
+func prepareKernel(ctx context.Context, kernel, dir string) error {
+	f, err := os.Create(filepath.Join(dir, kernelFile))
+	var free uint64
+	if err == nil {
+		free, err = writeKernel(f, kernel)
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}
+	if err != nil {
+		return &InfraError{Op: "prepare kernel", Err: err, Hint: spaceHint(err)}
+	}
+	if err := assemble(ctx, loaderSource, free, filepath.Join(dir, loaderFile)); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return compileError("loader", err)
+	}
+	return nil
+}
+
+// assemble makes a bare 32-bit ELF program that QEMU loads at an address as it does a kernel, and enters at start.
+func assemble(ctx context.Context, source string, at uint64, path string) error {
+	cc, err := compiler()
+	if err != nil {
+		return err
+	}
+	return xec.Cmd{Name: cc, Args: []string{"-m32", "-nostdlib", "-static", fmt.Sprintf("-Wl,-Ttext-segment=%#x,--build-id=none,-e,start", at),
+		"-x", "assembler-with-cpp", "-o", path, "-"}, Stdin: strings.NewReader(source)}.Run(ctx)
+}
+
+// loadAt is where a bare program is loaded, in bytes: kernels lie higher.
+const loadAt = 1 << 20
+
+// writeKernel writes what the loader takes of an ELF kernel: its PVH entry, the address of its first byte and how many there are, each 32
+// bits little-endian, and those bytes, the segments as they lie in physical memory. The memory behind a segment's bytes is not
+// written: a machine that starts has zeros there. It returns where there is room for the loader.
+func writeKernel(to io.WriteSeeker, kernel string) (free uint64, err error) {
+	f, err := elf.Open(kernel)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var entry uint32
+	var loads []*elf.Prog
+	for i, p := range f.Progs {
+		switch {
+		case i == maxSegments:
+			return 0, fmt.Errorf("more than %d segments", maxSegments)
+		case p.Type == elf.PT_LOAD && p.Memsz > 0:
+			loads = append(loads, p)
+		case p.Type == elf.PT_NOTE && entry == 0:
+			entry = pvhEntry(f.ByteOrder, p)
+		}
+	}
+	if entry == 0 {
+		return 0, errors.New("no entry for PVH: CONFIG_PVH is needed")
+	}
+	start, end, err := extent(loads)
+	if err != nil {
+		return 0, err
+	}
+	if err := binary.Write(to, binary.LittleEndian, []uint32{entry, uint32(start), uint32(end - start)}); err != nil {
+		return 0, err
+	}
+	for _, p := range loads {
+		if _, err := to.Seek(int64(kernelHeader+p.Paddr-start), io.SeekStart); err != nil {
+			return 0, err
+		}
+		if _, err := io.Copy(to, p.Open()); err != nil {
+			return 0, err
+		}
+	}
+	return room(loads), nil
+}
+
+// kernelHeader is the size of what stands before the kernel's bytes.
+const kernelHeader = 12
+
+// extent is the physical memory that the bytes of segments lie in.
+func extent(loads []*elf.Prog) (start, end uint64, err error) {
+	start = math.MaxUint64
+	for _, p := range loads {
+		if p.Paddr >= 1<<32 || p.Filesz > maxExtent || p.Memsz > maxExtent {
+			return 0, 0, fmt.Errorf("a segment of %d bytes at %#x", p.Memsz, p.Paddr)
+		}
+		start, end = min(start, p.Paddr), max(end, p.Paddr+p.Filesz)
+	}
+	if len(loads) == 0 {
+		return 0, 0, errors.New("no segments")
+	}
+	if end-start > maxExtent {
+		return 0, 0, fmt.Errorf("segments from %#x to %#x", start, end)
+	}
+	return start, end, nil
+}
+
+// room is an address behind which there is room for the loader.
+func room(loads []*elf.Prog) uint64 {
+	const loader, page = 64 << 10, 4 << 10
+	at := uint64(loadAt)
+	for _, p := range loads {
+		if p.Paddr < loadAt+loader {
+			for _, q := range loads {
+				at = max(at, (q.Paddr+q.Memsz+page-1)&^(page-1))
+			}
+			break
+		}
+	}
+	return at
+}
+
+// pvhEntry is the address in the note for it (XEN_ELFNOTE_PHYS32_ENTRY), 0 where there is none.
+func pvhEntry(order binary.ByteOrder, notes *elf.Prog) uint32 {
+	const phys32Entry, maxNotes = 18, 64 << 10
+	b, err := io.ReadAll(io.LimitReader(notes.Open(), maxNotes))
+	for err == nil && len(b) >= 12 {
+		name, desc, kind := int(order.Uint32(b)), int(order.Uint32(b[4:])), order.Uint32(b[8:])
+		at := 12 + (name+3)&^3
+		next := at + (desc+3)&^3
+		if name > maxNotes || desc > maxNotes || next > len(b) {
+			break
+		}
+		if string(b[12:12+name]) == "Xen\x00" && kind == phys32Entry && desc >= 4 {
+			return order.Uint32(b[at:])
+		}
+		b = b[next:]
+	}
+	return 0
+}
