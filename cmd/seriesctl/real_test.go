@@ -202,8 +202,6 @@ func TestRealExample(t *testing.T) {
 	}
 	d.leave(t)
 	b.shell()
-	text, _, _ := b.run("report")
-	t.Log("\n" + text)
 }
 
 // shell is in prefix 0 for a script, and for a person at a terminal.
@@ -374,8 +372,6 @@ func TestRealRFC(t *testing.T) {
 	b.nothingToDo(exitDone, args...)
 	b.walksAll()
 	b.bisect()
-	text, _, _ := b.run("report")
-	t.Log("\n" + text)
 }
 
 // bisect asks of the kernels that the matrix has built which patch changes gfs2/read-self, which is known, and asks again by hand.
