@@ -190,6 +190,8 @@ func (s *bisectScreen) open() tea.Cmd {
 	return s.home.openCell()
 }
 
+func (s *bisectScreen) waits() bool { return s.now == nil && s.err == nil }
+
 func (s *bisectScreen) title() (left, right string) {
 	left = s.text(s.name) + "  bisect"
 	if s.now != nil {

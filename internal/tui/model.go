@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -26,6 +27,8 @@ type model struct {
 	said   string  // one line about the last key, until the next
 	whole  bool    // the screen has the terminal to itself
 	light  bool    // the terminal's background is
+
+	ahead []tea.KeyPressMsg // keys for the shown screen, which waits for what they are about
 
 	history []string      // commands that were asked for, oldest first
 	pipes   []string      // the same of pipes
@@ -110,6 +113,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case answer:
 		cmd = msg.to.update(msg.msg)
 		m.fit()
+		cmd = tea.Batch(cmd, m.replay())
 	case tea.MouseWheelMsg:
 		cmd = m.wheel(tea.Mouse(msg))
 	case tea.MouseClickMsg:
@@ -155,10 +159,47 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	case m.help != nil:
 		return m.helped(key)
 	}
-	if b := m.tableOf(m.top()).binding(key); b != nil {
-		return b.do()
+	b := m.tableOf(m.top()).binding(key)
+	if m.waits() && !m.atOnce(b) {
+		if len(m.ahead) < aheadMax {
+			m.ahead = append(m.ahead, msg)
+		}
+		return nil
 	}
-	return nil
+	if b == nil {
+		return nil
+	}
+	m.ahead = nil
+	return b.do()
+}
+
+// aheadMax bounds the keys that wait for a screen.
+const aheadMax = 100
+
+// waits says whether the shown screen has not got yet what its keys are about.
+func (m *model) waits() bool {
+	w, ok := m.top().(waiting)
+	return ok && w.waits()
+}
+
+// atOnce says whether a key does not wait for the shown screen: it leaves it, or it works on all screens and is not behind one that waits.
+func (m *model) atOnce(b *Binding) bool {
+	if b == nil {
+		return false
+	}
+	everywhere := slices.ContainsFunc(m.everywhere(), func(e Binding) bool { return e.keys[0] == b.keys[0] })
+	return slices.Contains(b.keys, "esc") || slices.Contains(b.keys, "ctrl+c") || everywhere && len(m.ahead) == 0
+}
+
+// replay takes the keys that waited: who types ahead loses nothing.
+func (m *model) replay() tea.Cmd {
+	var cmds []tea.Cmd
+	for len(m.ahead) > 0 && !m.waits() {
+		key, rest := m.ahead[0], m.ahead[1:]
+		cmds = append(cmds, m.key(key))
+		m.ahead = rest
+	}
+	return tea.Batch(cmds...)
 }
 
 // top is the screen that is shown.

@@ -50,6 +50,8 @@ type (
 	at interface {
 		cell() (prefix int, caseName string, ok bool)
 	}
+	// waiting is a screen that may not have yet what its keys are about.
+	waiting interface{ waits() bool }
 	// silent is a screen whose sentence is always empty.
 	silent interface{ silent() }
 	// text is a screen that shows one.

@@ -289,6 +289,8 @@ func (s *subsetScreen) search(text string, step int) tea.Cmd {
 	return nil
 }
 
+func (s *subsetScreen) waits() bool { return s.subsets == nil && s.err == nil }
+
 func (s *subsetScreen) title() (left, right string) {
 	r := s.home.result
 	left = s.text(r.Series) + "  subset"

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	tea "charm.land/bubbletea/v2"
+
 	"github.com/seriesctl/seriesctl/internal/report/reporttest"
 	"github.com/seriesctl/seriesctl/series"
 )
@@ -242,4 +244,32 @@ func TestMatrixWithSubsetsIsFolded(t *testing.T) {
 	s.has("{2,4-6}")
 	s.keys("a", "f", "s", "t", "i", "l", "l", "enter")
 	s.has("2 of 18 cases (still)")
+}
+
+// Keys that are typed before the source is open are taken when it is.
+func TestTypesAhead(t *testing.T) {
+	s, _ := subsetOf(t, 80, 24, Options{})
+	_, opened := s.m.Update(tea.KeyPressMsg(tea.Key{Code: 't', Text: "t"}))
+	for _, key := range "Z/j" {
+		_, cmd := s.m.Update(tea.KeyPressMsg(tea.Key{Code: key, Text: string(key)}))
+		if cmd != nil {
+			t.Errorf("%q was taken", key)
+		}
+	}
+	s.has("opening the source")
+	s.send(opened())
+	s.has("/j")
+	if s.m.prompt == nil || len(s.m.ahead) > 0 {
+		t.Errorf("prompt %v, %d keys wait", s.m.prompt, len(s.m.ahead))
+	}
+
+	// Leaving does not wait.
+	s, _ = subsetOf(t, 80, 24, Options{})
+	_, opened = s.m.Update(tea.KeyPressMsg(tea.Key{Code: 't', Text: "t"}))
+	_, _ = s.m.Update(tea.KeyPressMsg(tea.Key{Code: 'j', Text: "j"}))
+	s.keys("q")
+	s.send(opened())
+	if _, ok := s.m.top().(*matrixScreen); !ok || len(s.m.ahead) > 0 {
+		t.Errorf("%T is shown, %d keys wait", s.m.top(), len(s.m.ahead))
+	}
 }

@@ -173,6 +173,8 @@ func (s *workspaceScreen) resize(width, height int) {
 	s.width, s.height, s.list.height = width, height, height
 }
 
+func (s *workspaceScreen) waits() bool { return s.opening != "" }
+
 func (s *workspaceScreen) title() (left, right string) {
 	return "seriesctl", fmt.Sprintf("%d series", len(s.entries))
 }
