@@ -57,7 +57,7 @@ func (p *parser) kselftest(f map[string]*yaml.Node, c *Case, args []string) stri
 		if f["args"] != nil {
 			p.failAt(f["args"], "name one test like "+m[1]+":TEST", "args: a collection of a tree takes none")
 		}
-		c.Run.Tools = append(c.Run.Tools, "cp")
+		c.Run.Tools = append(c.Run.Tools, "cp", "rm")
 		name = p.selftests(f, c, m[1], m[2])
 	} else {
 		if f["tree"] != nil {
