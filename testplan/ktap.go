@@ -24,7 +24,7 @@ type KTAP struct {
 	Plan   bool   // there is a version line or a plan: it is KTAP at all
 	Skip   bool   // the plan is of no test
 	Lost   string // what does not add up: "3 of 5 results", "an unfinished subtest"; "" when all is there
-	Bail   string // what "Bail out!" says, with these words; "" when there is none
+	Bail   string // what "Bail out!" of the whole says, with these words; "" when there is none. A test inside ends only itself so
 	Cut    bool   // not all of it was read: the middle of the output was not kept, or there are too many results
 }
 
@@ -33,7 +33,8 @@ type Subtest struct {
 	Name   string // those of the tests it is in before it, "mm:mkdirty"; unique in a KTAP
 	OK     bool
 	Kind   string // the directive: SKIP, TODO, XFAIL, TIMEOUT, ERROR, or ""
-	Reason string // the diagnostic data; without any the first expectation that is said before it not to hold
+	Reason string // the diagnostic data; without any the first expectation that is said before it not to hold, of a skip what the test says
+	Said   string // the last that the test printed, where it failed and the kselftest runner's result knows but its exit status
 }
 
 // Bounds of what is read of an output: it comes from the guest.
@@ -46,14 +47,18 @@ const (
 
 var (
 	ktapVersion = pattern.New(`^K?TAP version [0-9]+\s*$`)
-	ktapPlan    = pattern.New(`^1\.\.([0-9]{1,9})(?:\s*#\s*((?i:skip))?.*)?\s*$`)
+	ktapPlan    = pattern.New(`^1\.\.([0-9]{1,9})(?:\s*#.*)?\s*$`)
 	ktapResult  = pattern.New(`^(ok|not ok)(?:\s+([0-9]{1,9}))?(?:\s+(.*))?$`)
 	ktapHeader  = pattern.New(`^#\s*Subtest:\s*(.*)$`)
 	ktapBail    = pattern.New(`^Bail out!`)
 	// What the harness of kselftest and KUnit say of an expectation that does not hold: "# x.c:159:test:Expected 0 (0) == r (-1)",
 	// "# test: EXPECTATION FAILED at lib/x.c:12".
 	ktapExpected = pattern.New(`^#.*(?:\.c:[0-9]+:\w+:(Expected .*)|((?:EXPECTATION|ASSERTION) FAILED at .*))$`)
-	directive    = pattern.New(`^(?i:(SKIP|TODO|XFAIL|TIMEOUT|ERROR))\b:?\s*(.*)$`)
+	// What of the runner's output are no words of a test: its own lines, plans, and the sums that kselftest.h ends with.
+	ktapSilent = pattern.New(`^(?:#\s*)*(?:$|Totals: |Planned tests != |timeout set to |1\.\.[1-9])`)
+	ktapStarts = pattern.New(`^# selftests: `)
+	skipPlan   = pattern.New(`^1\.\.0 # (?i:skip):?\s*`)
+	directive  = pattern.New(`^(?i:(SKIP|TODO|XFAIL|TIMEOUT|ERROR))\b:?\s*(.*)$`)
 )
 
 // block is one level of results that is being read.
@@ -75,12 +80,14 @@ type node struct {
 	Subtest
 	inner []node
 	lost  string
+	whole bool // it has a result of its own
 }
 
 // ktapReader reads line by line.
 type ktapReader struct {
 	stack []*block
 	count int
+	said  string // the last that the test at hand printed beside results
 	out   *KTAP
 }
 
@@ -131,7 +138,10 @@ func (r *ktapReader) line(line string) bool {
 	indent, text, hash := r.indent(line)
 	version, plan, result := ktapVersion.MatchString(text), ktapPlan.FindStringSubmatch(text), ktapResult.FindStringSubmatch(text)
 	header := ktapHeader.FindStringSubmatch(text)
-	if ktapBail.MatchString(text) {
+	if result == nil && !version {
+		r.hear(text)
+	}
+	if ktapBail.MatchString(text) && indent == 0 {
 		r.out.Bail, r.out.Plan = bounded(text), true
 		return false
 	}
@@ -176,6 +186,15 @@ func (r *ktapReader) line(line string) bool {
 	return true
 }
 
+// hear notes the last words of a test.
+func (r *ktapReader) hear(text string) {
+	if ktapStarts.MatchString(text) {
+		r.said = ""
+	} else if !ktapSilent.MatchString(text) {
+		r.said = bounded(strings.Join(strings.Fields(skipPlan.ReplaceAllString(strings.TrimLeft(text, "# "), "")), " "))
+	}
+}
+
 // indent finds out how deep a line is. Two characters "# " count as two blanks in what a runner has put them before.
 func (r *ktapReader) indent(line string) (int, string, bool) {
 	text := strings.TrimLeft(line, " ")
@@ -206,6 +225,15 @@ func (r *ktapReader) result(b *block, m []string) bool {
 		s.Reason = b.why
 	}
 	b.why = ""
+	if strings.HasPrefix(strings.TrimPrefix(description, "- "), "selftests: ") {
+		switch {
+		case s.Kind == "SKIP" && s.Reason == "":
+			s.Reason = r.said
+		case !s.OK && s.Kind == "":
+			s.Said = r.said
+		}
+		r.said = ""
+	}
 	b.got++
 	if description == "" && (s.Kind == "SKIP" || s.Kind == "XFAIL") {
 		description = s.Reason // kselftest.h puts the name there
@@ -242,15 +270,15 @@ func (b *block) claim(s *Subtest) {
 	b.inner = nil
 	switch {
 	case s != nil && in != nil:
-		b.nodes = append(b.nodes, node{*s, in.nodes, in.short()})
+		b.nodes = append(b.nodes, node{*s, in.nodes, in.short(), true})
 	case s != nil:
-		b.nodes = append(b.nodes, node{Subtest: *s})
+		b.nodes = append(b.nodes, node{Subtest: *s, whole: true})
 	case in != nil && (len(in.nodes) > 0 || in.name != ""):
 		name := in.name
 		if name == "" {
 			name = "unnamed"
 		}
-		b.nodes = append(b.nodes, node{Subtest{Name: unique(name, b.names)}, in.nodes, "an unfinished subtest"})
+		b.nodes = append(b.nodes, node{Subtest{Name: unique(name, b.names)}, in.nodes, "an unfinished subtest", false})
 	}
 }
 
@@ -272,7 +300,7 @@ func (r *ktapReader) flatten(before string, nodes []node, names map[string]bool)
 	for _, n := range nodes {
 		n.Name = before + n.Name
 		if len(n.inner) == 0 {
-			if n.lost == "" {
+			if n.lost == "" || n.whole && n.bad() {
 				n.Name = unique(n.Name, names)
 				r.out.Results = append(r.out.Results, n.Subtest)
 				bad = bad || n.bad()
@@ -280,7 +308,7 @@ func (r *ktapReader) flatten(before string, nodes []node, names map[string]bool)
 			continue
 		}
 		inner := r.flatten(n.Name+":", n.inner, names)
-		if n.lost == "" && n.bad() && !inner {
+		if n.whole && n.bad() && !inner {
 			r.out.Suites = append(r.out.Suites, n.Name)
 			inner = true
 		}
@@ -452,6 +480,9 @@ func (s *Subtest) line() string {
 	l += s.Name
 	if s.Kind+s.Reason != "" {
 		l += " # " + strings.TrimSpace(s.Kind+" "+s.Reason)
+	}
+	if s.Said != "" {
+		l += ": " + s.Said
 	}
 	return bounded(l)
 }
