@@ -293,8 +293,10 @@ func welcome(where string, sh *qemu.Shell, first *testplan.Case, person bool) []
 	for _, fs := range sh.Machine.Filesystems {
 		dirs = append(dirs, "/fs/"+fs.Name)
 	}
-	lines := []string{fmt.Sprintf("%s on %s; file systems, fresh: %s (REPRO_DIR says where the reproducers work)", where, sh.Machine.Accel, strings.Join(dirs, ", ")),
-		"reproducers in PATH: " + strings.Join(names, ", ")}
+	lines := []string{fmt.Sprintf("%s on %s; file systems, fresh: %s (REPRO_DIR says where the reproducers work)", where, sh.Machine.Accel, strings.Join(dirs, ", "))}
+	if len(names) > 0 {
+		lines = append(lines, "reproducers in PATH: "+strings.Join(names, ", "))
+	}
 	if first != nil && first.Selftests.Collection != "" {
 		dir := first.Selftests.Inside()
 		lines = append(lines, fmt.Sprintf("self-tests in %s; one of them, here: sh %[1]s/%s %[1]s TEST", dir, qemu.SelftestRun))
