@@ -94,6 +94,11 @@ func TestKselftest(t *testing.T) {
 		if run.test != "" && strings.Contains(string(out), "links") {
 			t.Errorf("run %s:\n%s", run.test, out)
 		}
+		// Only a program by itself has no time limit but the case's.
+		settings, _ := os.ReadFile(filepath.Join(here, "selftests", "one", "settings"))
+		if strings.HasSuffix(string(settings), "\ntimeout=0\n") != (run.test != "") {
+			t.Errorf("run %d, %q: settings %q", i, run.test, settings)
+		}
 	}
 	if entries, err := os.ReadDir(filepath.Join(b.Source, "tools/testing/selftests/one")); err != nil || len(entries) != 4 {
 		t.Errorf("the tree was written to: %v, %v", entries, err)
