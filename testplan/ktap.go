@@ -14,7 +14,8 @@ import (
 
 // KTAP is what the output of a test says, in the kernel's format for results (Documentation/dev-tools/ktap.rst): TAP, with
 // subtests as indented blocks before the result they belong to. The output of the kselftest runner, which puts "# " before what
-// its tests print, is read likewise where a test begins it with a version line.
+// its tests print, is read likewise where a test begins it with a version line. So are the programs that run_vmtests.sh runs as it
+// said until it printed KTAP itself: "[FAIL]" of one is not in its exit status when a later one skips.
 //
 // Any text can be read: lines that are none of the format are passed over, as it demands.
 type KTAP struct {
@@ -57,6 +58,7 @@ var (
 	// What of the runner's output are no words of a test: its own lines, plans, and the sums that kselftest.h ends with.
 	ktapSilent = pattern.New(`^(?:#\s*)*(?:$|Totals: |Planned tests != |timeout set to |1\.\.[1-9])`)
 	ktapStarts = pattern.New(`^# selftests: `)
+	ktapMark   = pattern.New(`^# \[(PASS|FAIL|SKIP)\]$`)
 	skipPlan   = pattern.New(`^1\.\.0 # (?i:skip):?\s*`)
 	directive  = pattern.New(`^(?i:(SKIP|TODO|XFAIL|TIMEOUT|ERROR))\b:?\s*(.*)$`)
 )
@@ -88,7 +90,9 @@ type ktapReader struct {
 	stack []*block
 	count int
 	said  string // the last that the test at hand printed beside results
-	out   *KTAP
+	// Of a test that runs programs: the line before, and the program that has begun.
+	before, running string
+	out             *KTAP
 }
 
 // ParseKTAP reads an output.
@@ -99,9 +103,10 @@ func ParseKTAP(output string) *KTAP {
 		if len(line) > maxTestLine {
 			line = line[:maxTestLine]
 		}
-		if !r.line(line) {
+		if !r.program(line) && !r.line(line) || r.count > maxSubtests {
 			break
 		}
+		r.before = line
 	}
 	for len(r.stack) > 1 {
 		r.close()
@@ -186,6 +191,55 @@ func (r *ktapReader) line(line string) bool {
 	return true
 }
 
+// program takes a line that says, in a frame, that a test runs a program, or how that ended.
+func (r *ktapReader) program(line string) bool {
+	if name, ok := strings.CutPrefix(line, "# running "); ok && len(r.before) == len(line) && strings.Trim(r.before[2:], "-") == "" {
+		r.unwind()
+		if len(r.stack) == 1 {
+			r.stack = append(r.stack, newBlock(programIndent, true))
+		}
+		r.running, r.said = strings.TrimPrefix(name, "./"), ""
+		return true
+	}
+	m := ktapMark.FindStringSubmatch(line)
+	if m == nil || r.running == "" {
+		return false
+	}
+	r.unwind()
+	b := r.top()
+	s := Subtest{Name: unique(testName(r.running), b.names), OK: m[1] != "FAIL"}
+	switch m[1] {
+	case "FAIL":
+		s.Said = r.said
+	case "SKIP":
+		s.Kind, s.Reason = m[1], r.said
+	}
+	r.running, r.said = "", ""
+	r.add(b, s)
+	return true
+}
+
+// programIndent is the depth of programs that a test runs: the blocks that they print are inside.
+const programIndent = 1
+
+// unwind closes what is inside the block of programs, or all but the outermost.
+func (r *ktapReader) unwind() {
+	for len(r.stack) > 1 && r.top().indent != programIndent {
+		r.close()
+	}
+}
+
+// add gives a result to a block; false when there are too many.
+func (r *ktapReader) add(b *block, s Subtest) bool {
+	b.got++
+	if r.count++; r.count > maxSubtests {
+		r.out.Cut = true
+		return false
+	}
+	b.claim(&s)
+	return true
+}
+
 // hear notes the last words of a test.
 func (r *ktapReader) hear(text string) {
 	if ktapStarts.MatchString(text) {
@@ -233,25 +287,23 @@ func (r *ktapReader) result(b *block, m []string) bool {
 			s.Said = r.said
 		}
 		r.said = ""
+		if r.running != "" && b.inner != nil {
+			b.inner.nodes = append(b.inner.nodes, node{Subtest: Subtest{Name: testName(r.running)}, lost: "an unfinished subtest"})
+		}
+		r.running = ""
 	}
-	b.got++
 	if description == "" && (s.Kind == "SKIP" || s.Kind == "XFAIL") {
 		description = s.Reason // kselftest.h puts the name there
 	}
 	s.Name = testName(strings.TrimPrefix(description, "- "))
 	if s.Name == "" {
-		s.Name = strconv.Itoa(b.got)
+		s.Name = strconv.Itoa(b.got + 1)
 		if m[2] != "" {
 			s.Name = strconv.Itoa(atoi(m[2]))
 		}
 	}
 	s.Name = unique(s.Name, b.names)
-	if r.count++; r.count > maxSubtests {
-		r.out.Cut = true
-		return false
-	}
-	b.claim(&s)
-	return true
+	return r.add(b, s)
 }
 
 // close ends the innermost block; the block around keeps it until its result comes.
@@ -270,7 +322,11 @@ func (b *block) claim(s *Subtest) {
 	b.inner = nil
 	switch {
 	case s != nil && in != nil:
-		b.nodes = append(b.nodes, node{*s, in.nodes, in.short(), true})
+		n := node{*s, in.nodes, in.short(), true}
+		if s.Kind == "SKIP" && in.got < in.plan {
+			n.lost = "" // it skips the rest
+		}
+		b.nodes = append(b.nodes, n)
 	case s != nil:
 		b.nodes = append(b.nodes, node{Subtest: *s, whole: true})
 	case in != nil && (len(in.nodes) > 0 || in.name != ""):

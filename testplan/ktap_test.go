@@ -87,6 +87,14 @@ func TestParseKTAP(t *testing.T) {
 		{"its last words", "TAP version 13\n1..2\n# selftests: vm: map_populate\n# [FAIL]\tmain:97\tsocketpair():Function not implemented\nnot ok 1 selftests: vm: map_populate # exit=1\n" +
 			"# selftests: vm: quiet\n# TAP version 13\n# 1..2\nnot ok 2 selftests: vm: quiet # exit=139\n",
 			"FAIL vm:map_populate exit=1: [FAIL] main:97 socketpair():Function not implemented|FAIL vm:quiet exit=139|lost 0 of 2 results"},
+		{"run_vmtests.sh", vmtests + "ok 1 selftests: vm: run_vmtests.sh # SKIP\n# selftests: vm: b\nok 2 selftests: vm: b\n",
+			"ok vm:run_vmtests.sh:map_hugetlb|FAIL vm:run_vmtests.sh:userfaultfd_anon_20_16: ERROR: UFFDIO_API failed.|" +
+				"ok vm:run_vmtests.sh:compaction_test:check_compaction|ok vm:run_vmtests.sh:memfd_secret:no_memfd_secret SKIP no memfd_secret|" +
+				"ok vm:run_vmtests.sh:protection_keys_64|ok vm:run_vmtests.sh:ksm_tests_-N SKIP one node|ok vm:b"},
+		{"run_vmtests.sh out of time", strings.TrimSuffix(vmtests, "# [SKIP]\n") + "#\nnot ok 1 selftests: vm: run_vmtests.sh # TIMEOUT 45 seconds\n# selftests: vm: b\nok 2 selftests: vm: b\n",
+			"ok vm:run_vmtests.sh:map_hugetlb|FAIL vm:run_vmtests.sh:userfaultfd_anon_20_16: ERROR: UFFDIO_API failed.|" +
+				"ok vm:run_vmtests.sh:compaction_test:check_compaction|ok vm:run_vmtests.sh:memfd_secret:no_memfd_secret SKIP no memfd_secret|" +
+				"ok vm:run_vmtests.sh:protection_keys_64|ok vm:b|lost an unfinished subtest"},
 		{"the harness's lines", "TAP version 13\n1..1\n# Starting 1 tests from 1 test cases.\n#  RUN           global.foo ...\n#            OK  global.foo\nok 1 global.foo\n# PASSED: 1 / 1 tests passed.\n",
 			"ok global.foo"},
 		{"cut", "1..9\nok 1 a\nok 2 bb\n[... 100 bytes cut ...]\n 7 g\nok 8 h\nok 9 i\n", "ok a|ok h|ok i|lost 3 of 9 results|cut"},
@@ -107,6 +115,49 @@ func TestParseKTAP(t *testing.T) {
 		})
 	}
 }
+
+// vmtests is a part of what run_vmtests.sh of Linux 6.1.192 prints: it fails, and exits as one that skips.
+const vmtests = `TAP version 13
+1..2
+# selftests: vm: run_vmtests.sh
+# ---------------------
+# running ./map_hugetlb
+# ---------------------
+# TAP is not what it prints
+# [PASS]
+# --------------------------------
+# running ./userfaultfd anon 20 16
+# --------------------------------
+# ERROR: UFFDIO_API failed.
+# [FAIL]
+# -------------------------
+# running ./compaction_test
+# -------------------------
+# TAP version 13
+# 1..1
+# # Number of huge pages allocated = 188
+# ok 1 check_compaction
+# # Totals: pass:1 fail:0 xfail:0 xpass:0 skip:0 error:0
+# [PASS]
+# ----------------------
+# running ./memfd_secret
+# ----------------------
+# TAP version 13
+# 1..3
+# ok 2 # SKIP no memfd_secret
+# [SKIP]
+# ----------------------------
+# running ./protection_keys_64
+# ----------------------------
+# has pkeys: 0
+# running PKEY tests for unsupported CPU/OS
+# [PASS]
+# ----------------------
+# running ./ksm_tests -N
+# ----------------------
+# one node
+# [SKIP]
+`
 
 func TestKTAPIsBounded(t *testing.T) {
 	var many strings.Builder
