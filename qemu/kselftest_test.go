@@ -36,7 +36,7 @@ LDLIBS_links = -lno-such
 `
 	writeFiles(t, b.Source, map[string]string{
 		"Makefile": "headers_install:\n\tmkdir -p $(INSTALL_HDR_PATH)/include/linux\n\techo '#define MINE 3' >$(INSTALL_HDR_PATH)/include/linux/mine.h\n",
-		"tools/testing/selftests/run_kselftest.sh": "cat kselftest-list.txt; for t in $(cut -d: -f2 kselftest-list.txt); do (cd one && ./$t; echo \"$t: $?\"); done\n",
+		"tools/testing/selftests/run_kselftest.sh": "cat; cat kselftest-list.txt; for t in $(cut -d: -f2 kselftest-list.txt); do (cd one && ./$t; echo \"$t: $?\"); done\n",
 		"tools/testing/selftests/Makefile": "install:\n\tmkdir -p $(O)/kselftest/$(TARGETS) $(KSFT_INSTALL_PATH)\n\tcp run_kselftest.sh $(KSFT_INSTALL_PATH)\n" +
 			"\t$(MAKE) OUTPUT=$(O)/kselftest/$(TARGETS) -C $(TARGETS) INSTALL_PATH=$(KSFT_INSTALL_PATH)/$(TARGETS) install\n" +
 			"\t$(MAKE) -s --no-print-directory COLLECTION=$(TARGETS) -C $(TARGETS) emit_tests >$(KSFT_INSTALL_PATH)/kselftest-list.txt\n",
@@ -78,15 +78,26 @@ func TestKselftest(t *testing.T) {
 		t.Errorf("read again: %+v, %v", again, err)
 	}
 	// As the guest runs it: what was not built skips, and its source's quotes do no harm.
-	for args, want := range map[string][]string{"": {"good: 3", "header: 4", "links: 4", "not built: "}, "good": {"good: 3", "one:good"}} {
-		out, err := xec.Cmd{Name: "sh", Args: strings.Fields(filepath.Join(dest, SelftestRun) + " " + dest + " " + args), Dir: t.TempDir()}.Output(t.Context())
-		for _, w := range want {
+	// In a shell they are run again where they have been, and what follows on standard input is the shell's.
+	all, here := []string{"good: 3", "header: 4", "links: 4", "not built: "}, t.TempDir()
+	for i, run := range []struct {
+		test string
+		want []string
+	}{{"", all}, {"good", []string{"good: 3", "one:good"}}, {"", all}} {
+		script := strings.TrimSpace("sh " + filepath.Join(dest, SelftestRun) + " " + dest + " " + run.test)
+		out, err := xec.Cmd{Name: "sh", Stdin: strings.NewReader(script + "\necho and on\n"), Dir: here}.Output(t.Context())
+		for _, w := range append(run.want, "\nand on\n") {
 			if err != nil || !strings.Contains(string(out), w) {
-				t.Errorf("run %s: %v, want %q in\n%s", args, err, w, out)
+				t.Errorf("run %d, %q: %v, want %q in\n%s", i, run.test, err, w, out)
 			}
 		}
-		if args != "" && strings.Contains(string(out), "links") {
-			t.Errorf("run %s:\n%s", args, out)
+		if run.test != "" && strings.Contains(string(out), "links") {
+			t.Errorf("run %s:\n%s", run.test, out)
+		}
+		// Only a program by itself has no time limit but the case's.
+		settings, _ := os.ReadFile(filepath.Join(here, "selftests", "one", "settings"))
+		if strings.HasSuffix(string(settings), "\ntimeout=0\n") != (run.test != "") {
+			t.Errorf("run %d, %q: settings %q", i, run.test, settings)
 		}
 	}
 	if entries, err := os.ReadDir(filepath.Join(b.Source, "tools/testing/selftests/one")); err != nil || len(entries) != 4 {

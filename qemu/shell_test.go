@@ -81,6 +81,7 @@ func TestShellRunsAScript(t *testing.T) {
 	s.Stdin = strings.NewReader(`pwd
 echo "$REPRO_DIR"
 grep -c ' /fs/ext4 ext4 ' /proc/mounts
+grep -c ' /dev/shm tmpfs ' /proc/mounts
 ls -d /bin/spin
 dmesg | grep -c Linux.version
 head -c 300000 /dev/zero | tr '\0' x
@@ -93,7 +94,7 @@ exit 7
 	if err != nil || status != 7 {
 		t.Fatalf("got status %d, %v; %q, %q", status, err, out, stderr.String())
 	}
-	want := "/fs/ext4\n/fs/ext4\n1\n/bin/spin\n1\n" + strings.Repeat("x", 300000) + "\n0\n"
+	want := "/fs/ext4\n/fs/ext4\n1\n1\n/bin/spin\n1\n" + strings.Repeat("x", 300000) + "\n0\n"
 	if out.String() != want || stderr.String() != "oops\n" {
 		t.Fatalf("got %.200q, %q", out, stderr.String())
 	}

@@ -32,7 +32,7 @@ const runKselftest = "run_kselftest.sh"
 // kselftestTools are what that script and its helpers call.
 var kselftestTools = []string{"basename", "cat", "cut", "dirname", "grep", "head", "realpath", "sed", "sh", "timeout", "tr", "wc"}
 
-// selftestTimeout is that of a collection which states none: each of its tests has 45 s by itself.
+// selftestTimeout is that of a case which states none: each test of a collection has 45 s by itself.
 const selftestTimeout = 5 * time.Minute
 
 var collectionPattern = pattern.New(`^([A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*){0,2})(?::([A-Za-z0-9_][A-Za-z0-9_.+-]*))?$`)
@@ -57,7 +57,7 @@ func (p *parser) kselftest(f map[string]*yaml.Node, c *Case, args []string) stri
 		if f["args"] != nil {
 			p.failAt(f["args"], "name one test like "+m[1]+":TEST", "args: a collection of a tree takes none")
 		}
-		c.Run.Tools = append(c.Run.Tools, "cp")
+		c.Run.Tools = append(c.Run.Tools, "cp", "rm")
 		name = p.selftests(f, c, m[1], m[2])
 	} else {
 		if f["tree"] != nil {

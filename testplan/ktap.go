@@ -14,7 +14,8 @@ import (
 
 // KTAP is what the output of a test says, in the kernel's format for results (Documentation/dev-tools/ktap.rst): TAP, with
 // subtests as indented blocks before the result they belong to. The output of the kselftest runner, which puts "# " before what
-// its tests print, is read likewise where a test begins it with a version line.
+// its tests print, is read likewise where a test begins it with a version line. So are the programs that run_vmtests.sh runs as it
+// said until it printed KTAP itself: "[FAIL]" of one is not in its exit status when a later one skips.
 //
 // Any text can be read: lines that are none of the format are passed over, as it demands.
 type KTAP struct {
@@ -24,7 +25,7 @@ type KTAP struct {
 	Plan   bool   // there is a version line or a plan: it is KTAP at all
 	Skip   bool   // the plan is of no test
 	Lost   string // what does not add up: "3 of 5 results", "an unfinished subtest"; "" when all is there
-	Bail   string // what "Bail out!" says, with these words; "" when there is none
+	Bail   string // what "Bail out!" of the whole says, with these words; "" when there is none. A test inside ends only itself so
 	Cut    bool   // not all of it was read: the middle of the output was not kept, or there are too many results
 }
 
@@ -33,7 +34,8 @@ type Subtest struct {
 	Name   string // those of the tests it is in before it, "mm:mkdirty"; unique in a KTAP
 	OK     bool
 	Kind   string // the directive: SKIP, TODO, XFAIL, TIMEOUT, ERROR, or ""
-	Reason string // the diagnostic data; without any the first expectation that is said before it not to hold
+	Reason string // the diagnostic data; without any the first expectation that is said before it not to hold, of a skip what the test says
+	Said   string // the last that the test printed, where it failed and the kselftest runner's result knows but its exit status
 }
 
 // Bounds of what is read of an output: it comes from the guest.
@@ -46,14 +48,19 @@ const (
 
 var (
 	ktapVersion = pattern.New(`^K?TAP version [0-9]+\s*$`)
-	ktapPlan    = pattern.New(`^1\.\.([0-9]{1,9})(?:\s*#\s*((?i:skip))?.*)?\s*$`)
+	ktapPlan    = pattern.New(`^1\.\.([0-9]{1,9})(?:\s*#.*)?\s*$`)
 	ktapResult  = pattern.New(`^(ok|not ok)(?:\s+([0-9]{1,9}))?(?:\s+(.*))?$`)
 	ktapHeader  = pattern.New(`^#\s*Subtest:\s*(.*)$`)
 	ktapBail    = pattern.New(`^Bail out!`)
 	// What the harness of kselftest and KUnit say of an expectation that does not hold: "# x.c:159:test:Expected 0 (0) == r (-1)",
 	// "# test: EXPECTATION FAILED at lib/x.c:12".
 	ktapExpected = pattern.New(`^#.*(?:\.c:[0-9]+:\w+:(Expected .*)|((?:EXPECTATION|ASSERTION) FAILED at .*))$`)
-	directive    = pattern.New(`^(?i:(SKIP|TODO|XFAIL|TIMEOUT|ERROR))\b:?\s*(.*)$`)
+	// What of the runner's output are no words of a test: its own lines, plans, and the sums that kselftest.h ends with.
+	ktapSilent = pattern.New(`^(?:#\s*)*(?:$|Totals: |Planned tests != |timeout set to |1\.\.[1-9])`)
+	ktapStarts = pattern.New(`^# selftests: `)
+	ktapMark   = pattern.New(`^# \[(PASS|FAIL|SKIP)\]$`)
+	skipPlan   = pattern.New(`^1\.\.0 # (?i:skip):?\s*`)
+	directive  = pattern.New(`^(?i:(SKIP|TODO|XFAIL|TIMEOUT|ERROR))\b:?\s*(.*)$`)
 )
 
 // block is one level of results that is being read.
@@ -75,13 +82,17 @@ type node struct {
 	Subtest
 	inner []node
 	lost  string
+	whole bool // it has a result of its own
 }
 
 // ktapReader reads line by line.
 type ktapReader struct {
 	stack []*block
 	count int
-	out   *KTAP
+	said  string // the last that the test at hand printed beside results
+	// Of a test that runs programs: the line before, and the program that has begun.
+	before, running string
+	out             *KTAP
 }
 
 // ParseKTAP reads an output.
@@ -92,9 +103,10 @@ func ParseKTAP(output string) *KTAP {
 		if len(line) > maxTestLine {
 			line = line[:maxTestLine]
 		}
-		if !r.line(line) {
+		if !r.program(line) && !r.line(line) || r.count > maxSubtests {
 			break
 		}
+		r.before = line
 	}
 	for len(r.stack) > 1 {
 		r.close()
@@ -131,7 +143,10 @@ func (r *ktapReader) line(line string) bool {
 	indent, text, hash := r.indent(line)
 	version, plan, result := ktapVersion.MatchString(text), ktapPlan.FindStringSubmatch(text), ktapResult.FindStringSubmatch(text)
 	header := ktapHeader.FindStringSubmatch(text)
-	if ktapBail.MatchString(text) {
+	if result == nil && !version {
+		r.hear(text)
+	}
+	if ktapBail.MatchString(text) && indent == 0 {
 		r.out.Bail, r.out.Plan = bounded(text), true
 		return false
 	}
@@ -176,6 +191,64 @@ func (r *ktapReader) line(line string) bool {
 	return true
 }
 
+// program takes a line that says, in a frame, that a test runs a program, or how that ended.
+func (r *ktapReader) program(line string) bool {
+	if name, ok := strings.CutPrefix(line, "# running "); ok && len(r.before) == len(line) && strings.Trim(r.before[2:], "-") == "" {
+		r.unwind()
+		if len(r.stack) == 1 {
+			r.stack = append(r.stack, newBlock(programIndent, true))
+		}
+		r.running, r.said = strings.TrimPrefix(name, "./"), ""
+		return true
+	}
+	m := ktapMark.FindStringSubmatch(line)
+	if m == nil || r.running == "" {
+		return false
+	}
+	r.unwind()
+	b := r.top()
+	s := Subtest{Name: unique(testName(r.running), b.names), OK: m[1] != "FAIL"}
+	switch m[1] {
+	case "FAIL":
+		s.Said = r.said
+	case "SKIP":
+		s.Kind, s.Reason = m[1], r.said
+	}
+	r.running, r.said = "", ""
+	r.add(b, s)
+	return true
+}
+
+// programIndent is the depth of programs that a test runs: the blocks that they print are inside.
+const programIndent = 1
+
+// unwind closes what is inside the block of programs, or all but the outermost.
+func (r *ktapReader) unwind() {
+	for len(r.stack) > 1 && r.top().indent != programIndent {
+		r.close()
+	}
+}
+
+// add gives a result to a block; false when there are too many.
+func (r *ktapReader) add(b *block, s Subtest) bool {
+	b.got++
+	if r.count++; r.count > maxSubtests {
+		r.out.Cut = true
+		return false
+	}
+	b.claim(&s)
+	return true
+}
+
+// hear notes the last words of a test.
+func (r *ktapReader) hear(text string) {
+	if ktapStarts.MatchString(text) {
+		r.said = ""
+	} else if !ktapSilent.MatchString(text) {
+		r.said = bounded(strings.Join(strings.Fields(skipPlan.ReplaceAllString(strings.TrimLeft(text, "# "), "")), " "))
+	}
+}
+
 // indent finds out how deep a line is. Two characters "# " count as two blanks in what a runner has put them before.
 func (r *ktapReader) indent(line string) (int, string, bool) {
 	text := strings.TrimLeft(line, " ")
@@ -206,24 +279,31 @@ func (r *ktapReader) result(b *block, m []string) bool {
 		s.Reason = b.why
 	}
 	b.why = ""
-	b.got++
+	if strings.HasPrefix(strings.TrimPrefix(description, "- "), "selftests: ") {
+		switch {
+		case s.Kind == "SKIP" && s.Reason == "":
+			s.Reason = r.said
+		case !s.OK && s.Kind == "":
+			s.Said = r.said
+		}
+		r.said = ""
+		if r.running != "" && b.inner != nil {
+			b.inner.nodes = append(b.inner.nodes, node{Subtest: Subtest{Name: testName(r.running)}, lost: "an unfinished subtest"})
+		}
+		r.running = ""
+	}
 	if description == "" && (s.Kind == "SKIP" || s.Kind == "XFAIL") {
 		description = s.Reason // kselftest.h puts the name there
 	}
 	s.Name = testName(strings.TrimPrefix(description, "- "))
 	if s.Name == "" {
-		s.Name = strconv.Itoa(b.got)
+		s.Name = strconv.Itoa(b.got + 1)
 		if m[2] != "" {
 			s.Name = strconv.Itoa(atoi(m[2]))
 		}
 	}
 	s.Name = unique(s.Name, b.names)
-	if r.count++; r.count > maxSubtests {
-		r.out.Cut = true
-		return false
-	}
-	b.claim(&s)
-	return true
+	return r.add(b, s)
 }
 
 // close ends the innermost block; the block around keeps it until its result comes.
@@ -242,15 +322,19 @@ func (b *block) claim(s *Subtest) {
 	b.inner = nil
 	switch {
 	case s != nil && in != nil:
-		b.nodes = append(b.nodes, node{*s, in.nodes, in.short()})
+		n := node{*s, in.nodes, in.short(), true}
+		if s.Kind == "SKIP" && in.got < in.plan {
+			n.lost = "" // it skips the rest
+		}
+		b.nodes = append(b.nodes, n)
 	case s != nil:
-		b.nodes = append(b.nodes, node{Subtest: *s})
+		b.nodes = append(b.nodes, node{Subtest: *s, whole: true})
 	case in != nil && (len(in.nodes) > 0 || in.name != ""):
 		name := in.name
 		if name == "" {
 			name = "unnamed"
 		}
-		b.nodes = append(b.nodes, node{Subtest{Name: unique(name, b.names)}, in.nodes, "an unfinished subtest"})
+		b.nodes = append(b.nodes, node{Subtest{Name: unique(name, b.names)}, in.nodes, "an unfinished subtest", false})
 	}
 }
 
@@ -272,7 +356,7 @@ func (r *ktapReader) flatten(before string, nodes []node, names map[string]bool)
 	for _, n := range nodes {
 		n.Name = before + n.Name
 		if len(n.inner) == 0 {
-			if n.lost == "" {
+			if n.lost == "" || n.whole && n.bad() {
 				n.Name = unique(n.Name, names)
 				r.out.Results = append(r.out.Results, n.Subtest)
 				bad = bad || n.bad()
@@ -280,7 +364,7 @@ func (r *ktapReader) flatten(before string, nodes []node, names map[string]bool)
 			continue
 		}
 		inner := r.flatten(n.Name+":", n.inner, names)
-		if n.lost == "" && n.bad() && !inner {
+		if n.whole && n.bad() && !inner {
 			r.out.Suites = append(r.out.Suites, n.Name)
 			inner = true
 		}
@@ -452,6 +536,9 @@ func (s *Subtest) line() string {
 	l += s.Name
 	if s.Kind+s.Reason != "" {
 		l += " # " + strings.TrimSpace(s.Kind+" "+s.Reason)
+	}
+	if s.Said != "" {
+		l += ": " + s.Said
 	}
 	return bounded(l)
 }

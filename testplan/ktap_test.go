@@ -17,7 +17,11 @@ func said(k *KTAP) string {
 		if s.OK {
 			p = "ok "
 		}
-		parts = append(parts, strings.TrimSpace(p+s.Name+" "+strings.TrimSpace(s.Kind+" "+s.Reason)))
+		p = strings.TrimSpace(p + s.Name + " " + strings.TrimSpace(s.Kind+" "+s.Reason))
+		if s.Said != "" {
+			p += ": " + s.Said
+		}
+		parts = append(parts, p)
 	}
 	for _, s := range k.Suites {
 		parts = append(parts, "suite "+s)
@@ -70,6 +74,27 @@ func TestParseKTAP(t *testing.T) {
 		{"kselftest's runner", "TAP version 13\n1..2\n# timeout set to 45\n# selftests: mm: mkdirty\n# # [INFO] thp\n# TAP version 13\n# 1..2\n# ok 1 write\n" +
 			"# not ok 2 read\n# # Totals: pass:1\nnot ok 1 selftests: mm: mkdirty # exit=1\n# selftests: mm: plain\n# ok 1 no version, so text\nok 2 selftests: mm: plain\n",
 			"ok mm:mkdirty:write|FAIL mm:mkdirty:read|ok mm:plain"},
+		// The vm and timens collections of Linux 6.1.192 on a kernel that lacks what they need.
+		{"a test inside bails out", "TAP version 13\n1..2\n# selftests: vm: a\n# TAP version 13\n# 1..5\n# Bail out! Open hpage_pmd_size failed\n" +
+			"# # Planned tests != run tests (5 != 0)\n# # Totals: pass:0 fail:0 xfail:0 xpass:0 skip:0 error:0\nnot ok 1 selftests: vm: a # exit=1\n# selftests: vm: b\nok 2 selftests: vm: b\n",
+			"FAIL vm:a exit=1: Bail out! Open hpage_pmd_size failed|ok vm:b|lost 0 of 5 results"},
+		{"and after some results", "TAP version 13\n1..1\n# selftests: vm: a\n# TAP version 13\n# 1..3\n# ok 1 x\n# Bail out! no\nnot ok 1 selftests: vm: a # exit=1\n",
+			"ok vm:a:x|suite vm:a|lost 1 of 3 results"},
+		{"why it skips", "TAP version 13\n1..4\n# selftests: vm: soft-dirty\n# TAP version 13\n# 1..0 # SKIP soft-dirty is not support\nok 1 selftests: vm: soft-dirty # SKIP\n" +
+			"# selftests: timens: timer\n# 1..0 # SKIP Time namespaces are not supported\nok 2 selftests: timens: timer # SKIP\n" +
+			"# selftests: vm: hmm-tests\n# not built: this host has no hugetlbfs.h\nok 3 selftests: vm: hmm-tests # SKIP\n# selftests: vm: silent\nok 4 selftests: vm: silent # SKIP\n",
+			"ok vm:soft-dirty SKIP soft-dirty is not support|ok timens:timer SKIP Time namespaces are not supported|ok vm:hmm-tests SKIP not built: this host has no hugetlbfs.h|ok vm:silent SKIP"},
+		{"its last words", "TAP version 13\n1..2\n# selftests: vm: map_populate\n# [FAIL]\tmain:97\tsocketpair():Function not implemented\nnot ok 1 selftests: vm: map_populate # exit=1\n" +
+			"# selftests: vm: quiet\n# TAP version 13\n# 1..2\nnot ok 2 selftests: vm: quiet # exit=139\n",
+			"FAIL vm:map_populate exit=1: [FAIL] main:97 socketpair():Function not implemented|FAIL vm:quiet exit=139|lost 0 of 2 results"},
+		{"run_vmtests.sh", vmtests + "ok 1 selftests: vm: run_vmtests.sh # SKIP\n# selftests: vm: b\nok 2 selftests: vm: b\n",
+			"ok vm:run_vmtests.sh:map_hugetlb|FAIL vm:run_vmtests.sh:userfaultfd_anon_20_16: ERROR: UFFDIO_API failed.|" +
+				"ok vm:run_vmtests.sh:compaction_test:check_compaction|ok vm:run_vmtests.sh:memfd_secret:no_memfd_secret SKIP no memfd_secret|" +
+				"ok vm:run_vmtests.sh:protection_keys_64|ok vm:run_vmtests.sh:ksm_tests_-N SKIP one node|ok vm:b"},
+		{"run_vmtests.sh out of time", strings.TrimSuffix(vmtests, "# [SKIP]\n") + "#\nnot ok 1 selftests: vm: run_vmtests.sh # TIMEOUT 45 seconds\n# selftests: vm: b\nok 2 selftests: vm: b\n",
+			"ok vm:run_vmtests.sh:map_hugetlb|FAIL vm:run_vmtests.sh:userfaultfd_anon_20_16: ERROR: UFFDIO_API failed.|" +
+				"ok vm:run_vmtests.sh:compaction_test:check_compaction|ok vm:run_vmtests.sh:memfd_secret:no_memfd_secret SKIP no memfd_secret|" +
+				"ok vm:run_vmtests.sh:protection_keys_64|ok vm:b|lost an unfinished subtest"},
 		{"the harness's lines", "TAP version 13\n1..1\n# Starting 1 tests from 1 test cases.\n#  RUN           global.foo ...\n#            OK  global.foo\nok 1 global.foo\n# PASSED: 1 / 1 tests passed.\n",
 			"ok global.foo"},
 		{"cut", "1..9\nok 1 a\nok 2 bb\n[... 100 bytes cut ...]\n 7 g\nok 8 h\nok 9 i\n", "ok a|ok h|ok i|lost 3 of 9 results|cut"},
@@ -90,6 +115,49 @@ func TestParseKTAP(t *testing.T) {
 		})
 	}
 }
+
+// vmtests is a part of what run_vmtests.sh of Linux 6.1.192 prints: it fails, and exits as one that skips.
+const vmtests = `TAP version 13
+1..2
+# selftests: vm: run_vmtests.sh
+# ---------------------
+# running ./map_hugetlb
+# ---------------------
+# TAP is not what it prints
+# [PASS]
+# --------------------------------
+# running ./userfaultfd anon 20 16
+# --------------------------------
+# ERROR: UFFDIO_API failed.
+# [FAIL]
+# -------------------------
+# running ./compaction_test
+# -------------------------
+# TAP version 13
+# 1..1
+# # Number of huge pages allocated = 188
+# ok 1 check_compaction
+# # Totals: pass:1 fail:0 xfail:0 xpass:0 skip:0 error:0
+# [PASS]
+# ----------------------
+# running ./memfd_secret
+# ----------------------
+# TAP version 13
+# 1..3
+# ok 2 # SKIP no memfd_secret
+# [SKIP]
+# ----------------------------
+# running ./protection_keys_64
+# ----------------------------
+# has pkeys: 0
+# running PKEY tests for unsupported CPU/OS
+# [PASS]
+# ----------------------
+# running ./ksm_tests -N
+# ----------------------
+# one node
+# [SKIP]
+`
 
 func TestKTAPIsBounded(t *testing.T) {
 	var many strings.Builder

@@ -18,11 +18,13 @@ const (
 	exDirect exercise = "direct"
 )
 
-// header words say what a reproducer exercises: its header comment is where that is written.
-var headerWords = []struct {
+// headerWord in a reproducer's header comment says that it exercises something.
+type headerWord struct {
 	re *pattern.Regexp
 	ex exercise
-}{
+}
+
+var headerWords = []headerWord{
 	{pattern.New(`\bp?readv?2?\(2\)|\bread\|`), exRead},
 	{pattern.New(`\bp?writev?2?\(2\)|\|write\b`), exWrite},
 	{pattern.New(`O_DIRECT`), exDirect},
@@ -50,7 +52,8 @@ var headerWords = []struct {
 	{pattern.New(`throws the`), "evict"},
 }
 
-// exercises is what a case exercises: its reproducer's usage, narrowed by its arguments where they choose a direction.
+// exercises is what a case exercises: its reproducer's usage, narrowed by its arguments where they choose a direction, and what else
+// they name.
 func exercises(r Reproducer, args []string) []exercise {
 	usage, _, _ := strings.Cut(r.Doc, "\n\n")
 	var out []exercise
@@ -62,13 +65,10 @@ func exercises(r Reproducer, args []string) []exercise {
 	var chosen []exercise
 	for _, a := range args {
 		direct, is := strings.CutPrefix(a, "dio-")
-		switch direct {
-		case "read":
-			chosen = append(chosen, exRead)
-		case "write":
-			chosen = append(chosen, exWrite)
+		if slices.ContainsFunc(headerWords, func(w headerWord) bool { return string(w.ex) == direct }) {
+			chosen = append(chosen, exercise(direct))
 		}
-		if is || a == "direct" {
+		if is {
 			chosen = append(chosen, exDirect)
 		}
 	}

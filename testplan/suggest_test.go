@@ -131,6 +131,22 @@ func TestSuggestAsksForWhatIsMissing(t *testing.T) {
 	}
 }
 
+// A case is suggested for what its arguments have it do beside the transfer, with what its kernel needs.
+func TestSuggestByArguments(t *testing.T) {
+	text, err := Suggest(Touched{Title: "x", Files: []string{"mm/truncate.c"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, there := range map[string]bool{
+		"{reproducer: uffd-slow, args: [read, punch]}": true, "{reproducer: uffd-slow, args: [read, truncate]}": true, "userfaultfd]": true,
+		"{reproducer: uffd-slow, args: [read]}": false, "{reproducer: uffd-slow, args: [write]}": false,
+	} {
+		if strings.Contains(text, want) != there {
+			t.Errorf("%s: want %v in\n%s", want, there, text)
+		}
+	}
+}
+
 func TestPlanErrorsSayWhatWasMeant(t *testing.T) {
 	const head = "filesystems: {ext4: {mkfs: mkfs.ext4 -q, size: 64M}}\n"
 	for text, want := range map[string][2]string{

@@ -71,7 +71,7 @@ reproducers and this host's own tools in PATH. A kernel that is not there is bui
 	}
 	f.add(cmd)
 	fl := cmd.Flags()
-	fl.StringVar(&o.caseName, "case", "", "run this `case`'s command first, in the background, in its file system")
+	fl.StringVar(&o.caseName, "case", "", "run this `case`'s command first, in the background, in its file system; self-tests are built for it")
 	fl.BoolVar(&o.console, "console", false, "attach to the serial console instead: all the kernel prints, from its first line")
 	fl.StringVar(&o.gdb, "gdb", "", "let gdb attach, and print its command line; `wait` stops the kernel until then")
 	fl.Lookup("gdb").NoOptDefVal = string(qemu.GDBRun)
@@ -109,6 +109,11 @@ func (a *app) shell(ctx context.Context, st *store.Store, s *series.Series, at l
 	if err != nil {
 		return err
 	}
+	if first != nil && first.Selftests.Collection != "" {
+		if err := shellSelftests(ctx, st, s, plan, first, f, host, p); err != nil {
+			return err
+		}
+	}
 	p.Step(report.Step{What: "booting"})
 	p.Close()
 	t, err := a.openTerminal()
@@ -142,7 +147,7 @@ func (a *app) inShell(ctx context.Context, host *lab.Host, key, where string, t 
 		sh.Stdin = io.MultiReader(strings.NewReader(typed(first.Run.Argv, t.raw)), sh.Stdin)
 	}
 	if !a.quiet {
-		for _, line := range welcome(where, sh, t.raw) {
+		for _, line := range welcome(where, sh, first, t.raw) {
 			sh.Note(line)
 		}
 	}
@@ -266,8 +271,20 @@ func (a *app) buildRow(ctx context.Context, st *store.Store, s *series.Series, a
 	return v.Key, err
 }
 
-// welcome says what is where.
-func welcome(where string, sh *qemu.Shell, person bool) []string {
+// shellSelftests puts the self-tests that a case is of into the guest, built now where they are not kept.
+func shellSelftests(ctx context.Context, st *store.Store, s *series.Series, plan *testplan.Plan, of *testplan.Case, f *sourceFlags, host *lab.Host, p *report.Progress) error {
+	ap, err := f.apply(ctx, st, s, p)
+	if err != nil {
+		return err
+	}
+	defer ap.close()
+	only := *plan
+	only.Cases = []testplan.Case{*of}
+	return ap.selftests(ctx, host, &only, p)
+}
+
+// welcome says what is where. first is the case that the shell starts with, nil for none.
+func welcome(where string, sh *qemu.Shell, first *testplan.Case, person bool) []string {
 	var names, dirs []string
 	for name := range sh.Machine.Programs {
 		names = append(names, name)
@@ -276,8 +293,14 @@ func welcome(where string, sh *qemu.Shell, person bool) []string {
 	for _, fs := range sh.Machine.Filesystems {
 		dirs = append(dirs, "/fs/"+fs.Name)
 	}
-	lines := []string{fmt.Sprintf("%s on %s; file systems, fresh: %s (REPRO_DIR says where the reproducers work)", where, sh.Machine.Accel, strings.Join(dirs, ", ")),
-		"reproducers in PATH: " + strings.Join(names, ", ")}
+	lines := []string{fmt.Sprintf("%s on %s; file systems, fresh: %s (REPRO_DIR says where the reproducers work)", where, sh.Machine.Accel, strings.Join(dirs, ", "))}
+	if len(names) > 0 {
+		lines = append(lines, "reproducers in PATH: "+strings.Join(names, ", "))
+	}
+	if first != nil && first.Selftests.Collection != "" {
+		dir := first.Selftests.Inside()
+		lines = append(lines, fmt.Sprintf("self-tests in %s; one of them, here: sh %[1]s/%s %[1]s TEST", dir, qemu.SelftestRun))
+	}
 	if person {
 		lines = append(lines, "leave with exit or Ctrl-A x; nothing is kept")
 	}

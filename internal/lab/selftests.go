@@ -22,9 +22,10 @@ type Tree struct {
 }
 
 // Selftests builds the self-tests that the plan's cases are of and puts them into the machine. They are kept by the tree's hash.
-// trees has each tree that the plan names. The notes say what does not build here, and what the kernel lacks for a collection.
+// trees has each tree that the plan names. The notes say what was built now, what does not build here, and what the kernel lacks for a
+// collection.
 func (h *Host) Selftests(ctx context.Context, p *testplan.Plan, trees map[string]Tree, progress func(Activity)) (notes []string, err error) {
-	b := &selftestBuild{host: h, trees: trees, progress: progress}
+	b := &selftestBuild{host: h, trees: trees, progress: progress, note: func(line string) { notes = append(notes, line) }}
 	defer func() { err = errors.Join(err, b.close()) }()
 	for _, s := range p.Selftests() {
 		tree := trees[s.Tree]
@@ -46,6 +47,7 @@ type selftestBuild struct {
 	host     *Host
 	trees    map[string]Tree
 	progress func(Activity)
+	note     func(line string)
 
 	dir   string // for the tree at hand
 	tree  string
@@ -79,6 +81,9 @@ func (b *selftestBuild) get(ctx context.Context, s testplan.Selftests) (*qemu.Co
 		dir := filepath.Join(kept, strings.ReplaceAll(name, "/", "-"))
 		b.progress(Activity{Step: "building self-tests " + name})
 		c, err := b.maker.Build(ctx, name, dir)
+		if err == nil {
+			b.note("built self-tests " + name)
+		}
 		return c, dir, err
 	}
 	return nil, "", &NoCollectionError{s.Collection, all}

@@ -56,6 +56,8 @@ static void setup(void)
 	if (mount("devtmpfs", "/dev", "devtmpfs", 0, "") < 0 && mount("tmpfs", "/dev", "tmpfs", 0, "") < 0 && errno != ENODEV)
 		die("mount /dev");
 	mount("tmpfs", "/tmp", "tmpfs", 0, ""); /* without it /tmp is the initramfs */
+	mkdir("/dev/shm", 01777);
+	mount("tmpfs", "/dev/shm", "tmpfs", 0, "");
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, "");
 	node("/dev/null", 1, 3);
 	node("/dev/zero", 1, 5);

@@ -4,8 +4,8 @@
  *
  * Locks: none is at fault. The read takes a reference on the page; fork makes it copy-on-write; the write then gives the parent a copy, and the data of the
  * read arrives in the old page, which is now the child's alone. Order: reference, fork, write, the disk's answer.
- * Not deterministic: the window is one disk read, opened 60 times a run. Measured (TCG, 2 CPUs): fails in 7 of 21
- * runs on ext4, 7 of 21 on GFS2, 4 of 21 on XFS with 5.10; in 6, 12 and 7 of 21 with 6.1. On btrfs and f2fs, which
+ * Not deterministic: the window is one disk read, opened 60 times a run. Measured (TCG, 2 CPUs): fails in 9 of 24
+ * runs on ext4, 8 of 24 on GFS2, 6 of 24 on XFS with 5.10; in 7, 14 and 8 of 24 with 6.1. On btrfs and f2fs, which
  * read less than 4096 bytes through the page cache, there is nothing to lose.
  * Known from: open(2), NOTES ("O_DIRECT I/Os should never be run concurrently with the fork(2) system call");
  * Documentation/core-api/pin_user_pages.rst; the thread "[PATCH 1/4] mm: Trial do_wp_page() simplification" (linux-mm, September

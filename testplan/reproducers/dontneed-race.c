@@ -7,8 +7,8 @@
  * in, takes the lock and goes on with page faults disabled finds it gone again, so it must make progress
  * byte by byte, or it spins for good. Order: inode lock, then the same inode lock.
  * Deterministic as to the self-recursion (GFS2 on 5.10: BUG in all of 60 runs); the meeting with writeback is chance:
- * dio-read on ext4 with 5.10 (TCG, 2 CPUs) shows WARNING in ext4_set_page_dirty in 12 of 21 runs and loses data in 3
- * more; with 6.1 in none of 10.
+ * dio-read on ext4 with 5.10 (TCG, 2 CPUs) shows WARNING in ext4_set_page_dirty in 13 of 24 runs and loses data in 3
+ * more; with 6.1 in none of 13.
  * Known from: the discussion of the retry loop in "[RFC 0/9] gfs2: handle page faults during read and write" (cluster-devel, May
  * 2021); 00bfe02f4796 and b01b2d72da25 (Linux 5.16) are its final form. ext4's warning: the thread that <20180103100430.GE4911@quack2.suse.cz>
  * began (linux-mm, January 2018); e41c81d0d30e (Linux 5.18) takes this way to it away.

@@ -6,8 +6,8 @@
  * write(2) is inside the first when its fault enters the second, and that one a transaction, the third.
  * Order: SB_FREEZE_WRITE, inode lock, mmap_lock, SB_FREEZE_PAGEFAULT, SB_FREEZE_FS. A file system that takes the
  * journal or a lock before the barrier above it never drains.
- * The fault under the lock is deterministic (GFS2 on 5.10: BUG in 21 of 21 runs); what happens at the thaw is not:
- * GFS2 on 6.1 withdraws in 11 of 21 runs (TCG, 2 CPUs).
+ * The fault under the lock is deterministic (GFS2 on 5.10: BUG in 24 of 24 runs); what happens at the thaw is not:
+ * GFS2 on 6.1 withdraws in 18 of 43 runs (TCG, 2 CPUs).
  * Known from: Documentation/filesystems/locking.rst; the comment at sb_start_pagefault(). GFS2's withdrawal came with b77b4a4815a9 and went
  * with 2cbd80642b76 (both Linux 6.5); 6.1.y has the first only.
  * A correct kernel: the freeze succeeds, everything waits while it lasts and goes on after it; the data is right.

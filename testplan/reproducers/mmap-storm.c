@@ -7,7 +7,7 @@
  * mmap_lock stops new readers, so a reader under the inode lock waits for a thread that waits for the inode lock.
  * Order: inode lock, mmap_lock; and mmap_lock, inode lock.
  * Deterministic as to the self-recursion; the inversion with mmap_lock is chance, 25 writes against 150 mappings a
- * run. Measured on GFS2 with 5.10 (TCG, 2 CPUs): BUG in 8 of 10 runs, and the inversion, a deadlock, in 2.
+ * run. Measured on GFS2 with 5.10 (TCG, 2 CPUs): BUG in 9 of 13 runs, and the inversion, a deadlock, in 4.
  * Known from: the comment at generic_perform_write() about faulting pages in beforehand; Documentation/filesystems/locking.rst.
  * A correct kernel: all writes are done and right.
  */

@@ -10,7 +10,7 @@
  * Not deterministic: 25 punches a run against 50 rounds of dirtying; 40 transfers against as many punches as begin beside them. As to the
  * self-recursion read and write are deterministic. That the hole comes while the fault is served is sure in uffd-slow read punch.
  * Without an argument no kernel run so far fails it: 10 runs on each file system with 5.10 and with 6.1. With read or write GFS2 on 5.10:
- * BUG in 3 of 3 runs of each form; ext4 passes.
+ * BUG in 3 of 3 runs of each form; the other file systems pass, and with 6.1 all do, 3 runs each.
  * Known from: 730633f0b7f9 ("mm: Protect operations adding pages to page cache with invalidate_lock", Linux 5.15) and the file
  * systems' patches around it; fstests generic/469 and their kin.
  * A correct kernel: each page holds the data or zeros, and from the disk the same as from the page cache.

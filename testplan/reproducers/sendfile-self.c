@@ -5,8 +5,7 @@
  * Locks: for each pipe-full the inode lock (shared for the read, GFS2: the glock) and then the inode lock for the write; the thread takes
  * it in each fault. Order: read lock, released; write lock; the thread: mmap_lock, then inode lock.
  * Deterministic in that 50 faults a run begin while sendfile runs: it goes on until they have. In which of its steps they come is chance.
- * No kernel run so far fails it: 10 runs on each file system with 5.10 and with 6.1 of a form with fewer faults, 3 on GFS2 and ext4 with
- * 5.10 of this one.
+ * No kernel run so far fails it: 10 runs on each file system with 5.10 and with 6.1 of a form with fewer faults, 3 of this one.
  * Known from: sendfile(2); the splice paths take the locks of read_iter and write_iter from another side than read(2) and write(2).
  * A correct kernel: all is copied; the thread's bytes, which lie beside, stay.
  */

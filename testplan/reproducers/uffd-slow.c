@@ -7,12 +7,13 @@
  * Locks: the transfer holds its lock (GFS2: the inode glock) while it waits for the page; the thread needs the same one, exclusive to write, shared to
  * read. What is a window of microseconds elsewhere lasts here until the thread is done: no luck is needed.
  * Order: inode lock, then the page that the thread gives; the thread: inode lock, then the page.
- * Deterministic: the thread gives the page only when its own I/O is done. XFS (read, write): deadlock in 10 of 10
- * runs with 5.10 and with 6.1.
+ * Deterministic: the thread gives the page only when its own I/O is done. XFS: deadlock in all runs with 5.10 and with 6.1, 10 of read and
+ * of write, 3 of read punch and of read truncate. GFS2 on 5.10: deadlock in all runs of every form.
  * Known from: userfaultfd(2), and its use to stretch race windows; a case of the rule of the thread "[RFC 0/9] gfs2: handle page
  * faults during read and write" (cluster-devel, May 2021): no fault may be served under a lock that serving it may need.
  * A correct kernel: by that rule both end, and the data is right. With write the thread does not write, as every file system holds the
- * inode's i_rwsem over a write. XFS holds its own lock over the copy of a read by design and hangs; the wait can be killed.
+ * inode's i_rwsem over a write. XFS holds its own lock over the copy of a read by design and hangs, also where the thread punches
+ * or truncates, which takes that lock exclusive; the wait can be killed.
  */
 #include "repro.h"
 
