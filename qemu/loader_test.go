@@ -10,7 +10,7 @@ import (
 )
 
 // elfKernel is an ELF file with segments and one with notes.
-func elfKernel(t *testing.T, notes string, segments ...segment) string {
+func elfKernel(t testing.TB, notes string, segments ...segment) string {
 	t.Helper()
 	const header, entry = 64, 56
 	n := len(segments) + 1
@@ -94,4 +94,36 @@ func TestWriteKernel(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzWriteKernel: no vmlinux, whatever a patch made of it, stops the program or fills the disk.
+func FuzzWriteKernel(f *testing.F) {
+	pvh := note("Xen\x00", 18, "\x30\x02\x00\x01")
+	for _, segments := range [][]segment{{{0x1000000, 0, "text"}}, {{0x1000000, 64, "text"}, {0x2000000, 0, "data"}}, {{1 << 63, 1 << 63, "x"}}} {
+		kernel, err := os.ReadFile(elfKernel(f, pvh, segments...))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(kernel)
+	}
+	f.Fuzz(func(t *testing.T, kernel []byte) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "vmlinux")
+		if err := os.WriteFile(path, kernel, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := os.Create(filepath.Join(dir, "out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		free, err := writeKernel(out, path)
+		fi, serr := out.Stat()
+		if serr != nil || fi.Size() > kernelHeader+maxExtent {
+			t.Fatalf("%d bytes, %v", fi.Size(), serr)
+		}
+		if err == nil && free < loadAt {
+			t.Fatalf("the loader goes to %#x", free)
+		}
+	})
 }

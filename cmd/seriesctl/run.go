@@ -39,7 +39,7 @@ type runFlags struct {
 func (r *runFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&r.prefixes, "prefixes", "", "only these prefixes, a `list` like 0,4-9")
-	jobsFlag(fl, &r.jobs, "`number` of compiler processes and virtual machines at once; of these not more than free memory has room for")
+	jobsFlag(fl, &r.jobs, "`number` of compiler processes at once; of virtual machines, which often wait, half as many more, but not more than free memory has room for")
 	fl.IntVar(&r.runs, "runs", 0, "least `number` of runs of each cell (default: the plan's)")
 	fl.Float64Var(&r.sure, "confidence", testplan.DefaultConfidence, "`probability` at which a change is put down to a patch, 0.5 to 0.9999")
 	fl.StringVar(&r.accel, "accel", "auto", "`how` guests run: auto, kvm or tcg; auto takes KVM when a guest really boots with it")
@@ -351,10 +351,10 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 		spec.Asked = asked
 	}
 	specs[0].More = specs[1:]
-	workers := lab.Fitting(r.jobs, plan.VM.MemoryMB)
+	workers := lab.Machines(r.jobs, plan.VM.MemoryMB)
 	return &labJob{
 		applied: ap, subsets: subsets, specs: specs, hosts: hosts, store: st, p: p,
-		workers: workers, idle: lab.FittingIdle(len(variants), workers, plan.VM.MemoryMB),
+		workers: workers, idle: lab.IdleMachines(len(variants), workers, plan.VM.MemoryMB),
 	}, nil
 }
 

@@ -12,8 +12,12 @@ const (
 	reserveMB  = 1024
 )
 
-// Fitting is how many of want virtual machines with memoryMB each the host's free memory has room for, 1 at least.
-func Fitting(want, memoryMB int) int {
+// Machines is how many virtual machines with memoryMB each are at work at once beside jobs compiler processes, 1 at least: half as many
+// more than those, as a machine often waits (whether a case moves, for a disk), and not more than the host's free memory has room for.
+func Machines(jobs, memoryMB int) int { return roomFor(jobs+jobs/2, memoryMB) }
+
+// roomFor is how many of want machines the host's free memory has room for, 1 at least.
+func roomFor(want, memoryMB int) int {
 	info, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return max(want, 1)
@@ -21,9 +25,9 @@ func Fitting(want, memoryMB int) int {
 	return fitting(want, memoryMB, availableMB(info))
 }
 
-// FittingIdle is how many machines may stay booted beside those at work, of which there are busy: at most half of the room.
-func FittingIdle(want, busy, memoryMB int) int {
-	return max(0, min(want, Fitting(2*(want+busy), memoryMB)/2-busy))
+// IdleMachines is how many machines may stay booted beside those at work, of which there are busy: at most half of the room.
+func IdleMachines(want, busy, memoryMB int) int {
+	return max(0, min(want, roomFor(2*(want+busy), memoryMB)/2-busy))
 }
 
 func fitting(want, memoryMB, freeMB int) int {
