@@ -126,19 +126,17 @@ func extent(loads []*elf.Prog) (start, end uint64, err error) {
 	return start, end, nil
 }
 
-// room is an address behind which there is room for the loader.
+// room is an address behind which there is room for the loader: below the kernel, or else behind it.
 func room(loads []*elf.Prog) uint64 {
 	const loader, page = 64 << 10, 4 << 10
-	at := uint64(loadAt)
+	low, end := uint64(math.MaxUint64), uint64(0)
 	for _, p := range loads {
-		if p.Paddr < loadAt+loader {
-			for _, q := range loads {
-				at = max(at, (q.Paddr+q.Memsz+page-1)&^(page-1))
-			}
-			break
-		}
+		low, end = min(low, p.Paddr), max(end, p.Paddr+p.Memsz)
 	}
-	return at
+	if low >= loadAt+loader {
+		return loadAt
+	}
+	return max(loadAt, (end+page-1)&^(page-1))
 }
 
 // pvhEntry is the address in the note for it (XEN_ELFNOTE_PHYS32_ENTRY), 0 where there is none.

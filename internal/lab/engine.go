@@ -56,6 +56,7 @@ type Engine struct {
 	totals Totals
 	failed error // the first error that ends the run
 
+	slow      map[string]bool // what queues know of the cases
 	unchecked map[string]bool // checks that can't be done here
 	skips     skips
 	machines  machines
@@ -91,7 +92,7 @@ func (e *Engine) Run(ctx context.Context) (_ *Result, err error) {
 	start := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e.machines.room = e.Idle
+	e.machines.room, e.slow = e.Idle, map[string]bool{}
 	defer func() { err = errors.Join(err, e.machines.close()) }()
 	strategy := e.Strategy
 	if strategy == nil {
@@ -168,7 +169,7 @@ func (e *Engine) caseOf(s *State, w Want) Case {
 // round builds what is not built, in the order given, while the workers run the cells of what is.
 func (e *Engine) round(ctx context.Context, cancel context.CancelFunc, jobs []*job) error {
 	e.plan(jobs)
-	q, release := newQueue(ctx)
+	q, release := newQueue(ctx, e.slow)
 	defer release()
 	var wg sync.WaitGroup
 	for range max(e.Workers, 1) {
@@ -337,7 +338,7 @@ func (e *Engine) cell(ctx context.Context, q *queue, j *job, w wanted, m Machine
 				e.drop(j.variant, append(q.cut(j), w))
 				return nil, nil
 			}
-			q.ran(j)
+			q.booted(j)
 		}
 		run := Activity{Prefix: j.variant.Index, Case: w.c.Name, Started: time.Now()}
 		e.running(run, +1)
@@ -354,6 +355,7 @@ func (e *Engine) cell(ctx context.Context, q *queue, j *job, w wanted, m Machine
 			m = nil
 		case err == nil:
 			have++
+			q.ran(w.c, o.Duration)
 			if err := e.keep(j, w, o, ""); err != nil {
 				return m, err
 			}

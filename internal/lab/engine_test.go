@@ -146,7 +146,7 @@ func (m *fakeVM) Run(ctx context.Context, c qemu.Case, began func(string)) (qemu
 	case "pass":
 		return qemu.Observation{Exited: true, Output: "result: pass\n"}, nil
 	case "hang":
-		return qemu.Observation{Hang: &qemu.Hang{Tasks: []qemu.Stack{{State: "D", Frames: []string{"schedule+0x1/0x2", "gfs2_glock_wait+0x1/0x2"}}}}}, nil
+		return qemu.Observation{Duration: 2 * time.Second, Hang: &qemu.Hang{Tasks: []qemu.Stack{{State: "D", Frames: []string{"schedule+0x1/0x2", "gfs2_glock_wait+0x1/0x2"}}}}}, nil
 	case "infra":
 		return qemu.Observation{}, &qemu.InfraError{Op: "restore snapshot", Err: errors.New("qemu is gone")}
 	default:

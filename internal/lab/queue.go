@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // queue is what a round has to run: images that are built, with the cells wanted of them. A worker takes an image that no
@@ -13,19 +14,33 @@ type queue struct {
 	change sync.Cond
 	ctx    context.Context
 	jobs   []*job
-	open   bool // more come
+	open   bool            // more come
+	slow   map[string]bool // cases, by key, that have taken long: most hang, and do so on the next image
 }
 
-// worthBoot is how many cells must be left for a second machine of the same image: booting takes as long as two or three,
-// and half of them are done without it.
-const worthBoot = 6
+const (
+	// worthBoot is how many cells must be left for a second machine of the same image: booting takes as long as two or three,
+	// and half of them are done without it.
+	worthBoot = 6
+	// A case that takes slowCase takes as long as slowWeight others.
+	slowCase   = time.Second
+	slowWeight = 5
+)
 
-// shareable says whether enough is left to be worth another machine, once it is known that the image boots.
-func (j *job) shareable() bool { return len(j.cells) >= worthBoot }
+// shareable says whether enough of a job is left to be worth another machine, once it is known that the image boots.
+func (q *queue) shareable(j *job) bool {
+	n := 0
+	for _, w := range j.cells {
+		if n++; q.slow[w.c.Key] {
+			n += slowWeight - 1
+		}
+	}
+	return n >= worthBoot
+}
 
-// newQueue is open until it is closed or ctx ends; release it then.
-func newQueue(ctx context.Context) (q *queue, release func() bool) {
-	q = &queue{ctx: ctx, open: true}
+// newQueue is open until it is closed or ctx ends; release it then. slow is what earlier queues have learned.
+func newQueue(ctx context.Context, slow map[string]bool) (q *queue, release func() bool) {
+	q = &queue{ctx: ctx, open: true, slow: slow}
 	q.change.L = &q.mu
 	return q, context.AfterFunc(ctx, q.close)
 }
@@ -54,7 +69,7 @@ func (q *queue) take(booted func(image string) bool) *job {
 			j.workers++
 			return j
 		}
-		if !q.open && !slices.ContainsFunc(q.jobs, func(j *job) bool { return j.workers > 0 && !j.boots && j.shareable() }) {
+		if !q.open && !slices.ContainsFunc(q.jobs, func(j *job) bool { return j.workers > 0 && !j.boots && q.shareable(j) }) {
 			return nil
 		}
 		q.change.Wait()
@@ -71,7 +86,7 @@ func (q *queue) next(booted func(image string) bool) *job {
 			return j
 		case j.workers == 0 && first == nil:
 			first = j
-		case j.workers > 0 && j.boots && !q.open && j.shareable() && (most == nil || len(j.cells) > len(most.cells)):
+		case j.workers > 0 && j.boots && !q.open && q.shareable(j) && (most == nil || len(j.cells) > len(most.cells)):
 			most = j
 		}
 	}
@@ -87,24 +102,37 @@ func (q *queue) leave(j *job) {
 	j.workers--
 }
 
-// cell takes the next cell of a job.
+// cell takes the next cell of a job: one that will take long before others, so that no machine is left with them in the end.
 func (q *queue) cell(j *job) (w wanted, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(j.cells) == 0 {
 		return wanted{}, false
 	}
-	w, j.cells = j.cells[0], j.cells[1:]
+	i := max(0, slices.IndexFunc(j.cells, func(w wanted) bool { return q.slow[w.c.Key] }))
+	w = j.cells[i]
+	j.cells = slices.Delete(j.cells, i, i+1)
 	q.change.Broadcast()
 	return w, true
 }
 
-// ran notes that the job's image boots: others may help.
-func (q *queue) ran(j *job) {
+// booted notes that the job's image boots: others may help.
+func (q *queue) booted(j *job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j.boots = true
 	q.change.Broadcast()
+}
+
+// ran notes how long a case took.
+func (q *queue) ran(c Case, took time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if took >= slowCase {
+		q.slow[c.Key] = true
+	} else {
+		delete(q.slow, c.Key)
+	}
 }
 
 // cut takes all that is left of a job: its cells can't be run.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -63,5 +64,44 @@ func TestFewCellsAreNotShared(t *testing.T) {
 	mustRun(t, e)
 	if len(f.boots) != 1 || len(f.runs) != 3 {
 		t.Errorf("boots %v, runs %v", f.boots, f.runs)
+	}
+}
+
+// Cases that hung on one image, two seconds each, are the first on the next, and a few of them are worth a boot.
+func TestSlowCasesAreFirst(t *testing.T) {
+	e, f := newFake(t, 2, "a", "b", "hang", "halt")
+	e.Workers = 1
+	f.outcome = func(_, program string, _ int) string {
+		if program[0] == 'h' {
+			return "hang"
+		}
+		return "pass"
+	}
+	mustRun(t, e)
+	want := []string{"k0 a", "k0 b", "k0 hang", "k0 halt", "k1 hang", "k1 halt", "k1 a", "k1 b"}
+	if len(f.runs) < len(want) || !slices.Equal(f.runs[:len(want)], want) {
+		t.Errorf("got %v", f.runs)
+	}
+
+	cells := func(names ...string) *job {
+		j := &job{}
+		for _, name := range names {
+			j.cells = append(j.cells, wanted{c: Case{Key: name}, want: 1})
+		}
+		return j
+	}
+	q := &queue{slow: map[string]bool{}}
+	q.change.L = &q.mu
+	for _, name := range []string{"hang", "halt", "mended"} {
+		q.ran(Case{Key: name}, 2*time.Second)
+	}
+	q.ran(Case{Key: "mended"}, 100*time.Millisecond)
+	for _, tt := range []struct {
+		j    *job
+		want bool
+	}{{cells("a", "hang"), true}, {cells("hang", "halt"), true}, {cells("a", "b", "mended"), false}, {cells("hang"), false}} {
+		if q.shareable(tt.j) != tt.want {
+			t.Errorf("%v: want %v", tt.j.cells, tt.want)
+		}
 	}
 }
