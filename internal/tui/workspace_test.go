@@ -664,3 +664,21 @@ func TestOutputStaysWhereItWasMoved(t *testing.T) {
 		t.Errorf("it was moved:\n%s", got)
 	}
 }
+
+// A series that is opened while another screen is shown is not pushed over it, and the workspace takes keys again.
+func TestOpenedUnderAnotherScreen(t *testing.T) {
+	s := lobby(t, many(), 80, 24, Options{})
+	_, opened := s.m.Update(tea.KeyPressMsg(tea.Key{Code: tea.KeyEnter}))
+	s.keys("w")
+	s.send(opened())
+	s.keys("q")
+	ws, ok := s.m.top().(*workspaceScreen)
+	if !ok {
+		t.Fatalf("%T is shown", s.m.top())
+	}
+	at := ws.at
+	s.keys("j")
+	if ws.at != at+1 || len(s.m.ahead) > 0 {
+		t.Errorf("at %d after %d, %d keys wait", ws.at, at, len(s.m.ahead))
+	}
+}

@@ -85,10 +85,13 @@ func (s *workspaceScreen) update(msg tea.Msg) tea.Cmd {
 	case shownMsg:
 		s.refresh()
 	case seriesMsg:
-		if msg.id != s.opening || s.m.top() != screen(s) {
+		if msg.id != s.opening {
 			return nil
 		}
 		s.opening = ""
+		if s.m.top() != screen(s) {
+			return nil
+		}
 		if msg.err != nil {
 			s.m.said = msg.err.Error()
 			return nil
