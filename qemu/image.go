@@ -268,31 +268,8 @@ func hashMasked(h hash.Hash, r io.Reader, off, size int64, mask []span, buf []by
 // buildIDs returns where a kernel's build ids are.
 func buildIDs(f *elf.File) []span {
 	var out []span
-	for _, p := range f.Progs {
-		if p.Type != elf.PT_NOTE || p.Filesz > 1<<20 {
-			continue
-		}
-		data := make([]byte, p.Filesz)
-		if _, err := io.ReadFull(p.Open(), data); err != nil {
-			continue
-		}
-		// Name and description are padded to 4 bytes (ELF gABI, "Note Section").
-		for at := int64(0); at+12 <= int64(len(data)); {
-			nameSize := int64(f.ByteOrder.Uint32(data[at:]))
-			descSize := int64(f.ByteOrder.Uint32(data[at+4:]))
-			kind := f.ByteOrder.Uint32(data[at+8:])
-			name := at + 12
-			desc := name + (nameSize+3)&^3
-			next := desc + (descSize+3)&^3
-			if next > int64(len(data)) {
-				break
-			}
-			const buildID = 3 // NT_GNU_BUILD_ID
-			if kind == buildID && nameSize == 4 && string(data[name:name+4]) == "GNU\x00" {
-				out = append(out, span{int64(p.Off) + desc, descSize})
-			}
-			at = next
-		}
+	for _, n := range elfNotes(f, "GNU", 3) { // NT_GNU_BUILD_ID
+		out = append(out, n.span)
 	}
 	return out
 }

@@ -72,20 +72,18 @@ func writeKernel(to io.WriteSeeker, kernel string) (free uint64, err error) {
 		return 0, err
 	}
 	defer f.Close()
-	var entry uint32
-	var loads []*elf.Prog
-	for i, p := range f.Progs {
-		switch {
-		case i == maxSegments:
-			return 0, fmt.Errorf("more than %d segments", maxSegments)
-		case p.Type == elf.PT_LOAD && p.Memsz > 0:
-			loads = append(loads, p)
-		case p.Type == elf.PT_NOTE && entry == 0:
-			entry = pvhEntry(f.ByteOrder, p)
-		}
+	if len(f.Progs) > maxSegments {
+		return 0, fmt.Errorf("%d segments", len(f.Progs))
 	}
+	entry := pvhEntry(f)
 	if entry == 0 {
 		return 0, errors.New("no entry for PVH: CONFIG_PVH is needed")
+	}
+	var loads []*elf.Prog
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD && p.Memsz > 0 {
+			loads = append(loads, p)
+		}
 	}
 	start, end, err := extent(loads)
 	if err != nil {
@@ -139,21 +137,12 @@ func room(loads []*elf.Prog) uint64 {
 	return max(loadAt, (end+page-1)&^(page-1))
 }
 
-// pvhEntry is the address in the note for it (XEN_ELFNOTE_PHYS32_ENTRY), 0 where there is none.
-func pvhEntry(order binary.ByteOrder, notes *elf.Prog) uint32 {
-	const phys32Entry, maxNotes = 18, 64 << 10
-	b, err := io.ReadAll(io.LimitReader(notes.Open(), maxNotes))
-	for err == nil && len(b) >= 12 {
-		name, desc, kind := int(order.Uint32(b)), int(order.Uint32(b[4:])), order.Uint32(b[8:])
-		at := 12 + (name+3)&^3
-		next := at + (desc+3)&^3
-		if name > maxNotes || desc > maxNotes || next > len(b) {
-			break
+// pvhEntry is the address in the note for it, 0 where there is none.
+func pvhEntry(f *elf.File) uint32 {
+	for _, n := range elfNotes(f, "Xen", 18) { // XEN_ELFNOTE_PHYS32_ENTRY
+		if len(n.desc) >= 4 {
+			return f.ByteOrder.Uint32(n.desc)
 		}
-		if string(b[12:12+name]) == "Xen\x00" && kind == phys32Entry && desc >= 4 {
-			return order.Uint32(b[at:])
-		}
-		b = b[next:]
 	}
 	return 0
 }
