@@ -36,13 +36,7 @@ func oddKernel(t *testing.T, text string, forever bool, end string) string {
 		again = "\tjmp start\n"
 	}
 	source := `
-	.section .note.pvh, "a", @note
-	.long 4, 4, 18
-	.asciz "Xen"
-	.long start
-	.section .text
-	.code32
-	.globl start
+#include "pvh.S"
 start:	movl $message, %esi
 	movl $(message_end - message), %ecx
 	movl $0x3f8, %edx
@@ -55,8 +49,7 @@ message:
 ` + data.String() + `
 message_end:
 `
-	kernel := filepath.Join(t.TempDir(), "odd")
-	err := assemble(t.Context(), source, loadAt, kernel)
+	kernel, err := assemble(t.Context(), "odd", source, loadAt, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,14 +3,7 @@
  * PVH (32-bit, paging off), it turns on paging and long mode, prints a word on the first serial port and stops
  * the machine through isa-debug-exit. See the PVH boot ABI in the kernel's Documentation and Intel SDM 3A 9.8.5.
  */
-	.section .note.pvh, "a", @note
-	.long 4, 4, 18			/* XEN_ELFNOTE_PHYS32_ENTRY */
-	.asciz "Xen"
-	.long start
-
-	.section .text
-	.code32
-	.globl start
+#include "pvh.S"
 start:
 	movl $tables, %edi		/* one 2 MiB page, mapped to itself */
 	movl $tables + 0x1000 + 3, (%edi)

@@ -105,7 +105,12 @@ func CompileStatic(ctx context.Context, name string, files map[string]string, ca
 		}
 	}
 	sort.Strings(units)
-	path, _, err := compile(ctx, name, files, units, []string{"-D_GNU_SOURCE"}, nil, cacheDir)
+	return compileOurs(ctx, name, files, units, []string{"-D_GNU_SOURCE"}, cacheDir)
+}
+
+// compileOurs is compile for what can't fail by its author: then the error is an *InfraError with the compiler's first error.
+func compileOurs(ctx context.Context, name string, files map[string]string, units, flags []string, cacheDir string) (string, error) {
+	path, _, err := compile(ctx, name, files, units, flags, nil, cacheDir)
 	var x *xec.Error
 	if errors.As(err, &x) && ctx.Err() == nil {
 		err = compileError(name, err)

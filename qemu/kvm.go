@@ -51,8 +51,8 @@ func bootCanary(ctx context.Context, accel Accel) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	kernel := filepath.Join(dir, "canary")
-	if err := assemble(ctx, canarySource, loadAt, kernel); err != nil {
+	kernel, err := assemble(ctx, "canary", canarySource, loadAt, dir)
+	if err != nil {
 		return fmt.Errorf("assemble canary: %w", err)
 	}
 	emulator, err := findEmulator()

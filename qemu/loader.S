@@ -10,14 +10,7 @@
 	.set SELECT, 8
 	.set DIRECTORY, 0x19
 
-	.section .note.pvh, "a", @note
-	.long 4, 4, 18			/* XEN_ELFNOTE_PHYS32_ENTRY */
-	.asciz "Xen"
-	.long start
-
-	.section .text
-	.code32
-	.globl start
+#include "pvh.S"
 start:
 	cld
 	movl $stack, %esp

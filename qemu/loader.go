@@ -11,25 +11,22 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
 //go:embed loader.S
 var loaderSource string
 
-// loaderFile and kernelFile are what QEMU loads and what the loader does, in the VM's directory.
-const (
-	loaderFile = "loader.elf"
-	kernelFile = "kernel.img"
-)
+//go:embed pvh.S
+var pvhSource string
+
+// kernelFile is what the loader loads, in the VM's directory.
+const kernelFile = "kernel.img"
 
 // maxExtent bounds the memory that a kernel's segments lie in, in bytes: its headers can say anything.
 const maxExtent = 256 << 20
 
-// prepareKernel makes the loader and its kernel in dir.
-func prepareKernel(ctx context.Context, kernel, dir string) error {
+// prepareKernel makes the loader's kernel in dir and returns the path of the loader, which is kept in cacheDir.
+func prepareKernel(ctx context.Context, kernel, dir, cacheDir string) (loader string, err error) {
 	f, err := os.Create(filepath.Join(dir, kernelFile))
 	var free uint64
 	if err == nil {
@@ -39,25 +36,19 @@ func prepareKernel(ctx context.Context, kernel, dir string) error {
 		}
 	}
 	if err != nil {
-		return &InfraError{Op: "prepare kernel", Err: err, Hint: spaceHint(err)}
+		return "", &InfraError{Op: "prepare kernel", Err: err, Hint: spaceHint(err)}
 	}
-	if err := assemble(ctx, loaderSource, free, filepath.Join(dir, loaderFile)); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return compileError("loader", err)
+	if loader, err = assemble(ctx, "loader", loaderSource, free, cacheDir); err != nil {
+		return "", err
 	}
-	return nil
+	return filepath.Abs(loader)
 }
 
-// assemble makes a bare 32-bit ELF program that QEMU loads at an address as it does a kernel, and enters at start.
-func assemble(ctx context.Context, source string, at uint64, path string) error {
-	cc, err := compiler()
-	if err != nil {
-		return err
-	}
-	return xec.Cmd{Name: cc, Args: []string{"-m32", "-nostdlib", "-static", fmt.Sprintf("-Wl,-Ttext-segment=%#x,--build-id=none,-e,start", at),
-		"-x", "assembler-with-cpp", "-o", path, "-"}, Stdin: strings.NewReader(source)}.Run(ctx)
+// assemble makes a bare 32-bit ELF program that QEMU loads at an address and enters as it does a kernel, once per content, and returns its path.
+func assemble(ctx context.Context, name, source string, at uint64, cacheDir string) (string, error) {
+	unit := name + ".S"
+	flags := []string{"-m32", "-nostdlib", fmt.Sprintf("-Wl,-Ttext-segment=%#x,--build-id=none,-e,start", at)}
+	return compileOurs(ctx, name, map[string]string{unit: source, "pvh.S": pvhSource}, []string{unit}, flags, cacheDir)
 }
 
 // loadAt is where a bare program is loaded, in bytes: kernels lie higher.

@@ -75,7 +75,7 @@ func (m Machine) Key() (string, error) {
 	k := newKey("machine")
 	k.add(version, kernelArgs, machineType, fmt.Sprint(m.CPUs), fmt.Sprint(m.MemoryMB), string(m.Accel),
 		fmt.Sprint(deadlockAfter), fmt.Sprint(livelockAfter))
-	k.add(loaderSource)
+	k.add(pvhSource, loaderSource)
 	agent := agentSource()
 	for _, name := range sortedKeys(agent) {
 		k.add(name, agent[name])
@@ -150,13 +150,13 @@ func serial(i int, f Filesystem) string {
 	return fmt.Sprintf("case-%d", i)
 }
 
-// args is QEMU's command line; paths are relative to the VM's directory, aio is how it reads and writes them. The state disk comes first: savevm writes the
-// machine's state to the first disk that can hold it.
-func (m Machine) args(aio string) []string {
+// args is QEMU's command line; paths but the loader's are relative to the VM's directory, aio is how it reads and writes disks. The
+// state disk comes first: savevm writes the machine's state to the first disk that can hold it.
+func (m Machine) args(loader, aio string) []string {
 	a := []string{
 		"-M", machineType, "-cpu", cpuModel, "-smp", fmt.Sprint(m.CPUs), "-m", fmt.Sprint(m.MemoryMB),
 		"-nodefaults", "-no-user-config", "-no-reboot", "-no-shutdown", "-display", "none",
-		"-kernel", loaderFile, "-fw_cfg", "name=opt/seriesctl/kernel,file=" + kernelFile, "-initrd", "initramfs.cpio", "-append", kernelArgs,
+		"-kernel", loader, "-fw_cfg", "name=opt/seriesctl/kernel,file=" + kernelFile, "-initrd", "initramfs.cpio", "-append", kernelArgs,
 		"-chardev", "socket,id=monitor,path=monitor.sock", "-mon", "chardev=monitor,mode=control",
 		"-chardev", "socket,id=console,path=console.sock", "-serial", "chardev:console",
 		"-device", "virtio-serial-pci,max_ports=2",

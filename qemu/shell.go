@@ -285,7 +285,7 @@ func (in *shellInput) resize(sizes <-chan [2]int) {
 
 // removeFiles removes the files of a VM of machine m from dir, and those named.
 func removeFiles(dir string, m Machine, names ...string) error {
-	names = append(names, "state.qcow2", "initramfs.cpio", loaderFile, kernelFile)
+	names = append(names, "state.qcow2", "initramfs.cpio", kernelFile)
 	for _, d := range m.disks() {
 		names = append(names, d.id+".qcow2")
 	}

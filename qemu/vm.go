@@ -160,23 +160,28 @@ type extras struct {
 
 // launch prepares disks and starts QEMU; it returns when QEMU has connected.
 func launch(ctx context.Context, kernel string, m Machine, dir, disks string, x extras) (*guest, error) {
+	path, err := findEmulator()
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, &InfraError{Op: "make vm directory", Err: err, Hint: spaceHint(err)}
 	}
 	if err := prepare(ctx, m, dir, disks); err != nil {
 		return nil, err
 	}
-	if err := prepareKernel(ctx, kernel, dir); err != nil {
+	loader, err := prepareKernel(ctx, kernel, dir, disks)
+	if err != nil {
 		return nil, err
 	}
 	if !noURing.Load() {
-		g, err := startQEMU(ctx, m, dir, "io_uring", x)
+		g, err := startQEMU(ctx, path, append(m.args(loader, "io_uring"), x.args...), dir, x.echo)
 		if !refusesURing(err) {
 			return g, err
 		}
 		noURing.Store(true)
 	}
-	return startQEMU(ctx, m, dir, "threads", x)
+	return startQEMU(ctx, path, append(m.args(loader, "threads"), x.args...), dir, x.echo)
 }
 
 // noURing says that the host or its QEMU has no io_uring, which makes a restore a fifth cheaper than QEMU's own threads do.
@@ -188,12 +193,8 @@ func refusesURing(err error) bool {
 	return errors.As(err, &x) && strings.Contains(x.Stderr, "io_uring")
 }
 
-// startQEMU starts QEMU on what is prepared in dir; aio is how it reads and writes files.
-func startQEMU(ctx context.Context, m Machine, dir, aio string, x extras) (_ *guest, err error) {
-	path, err := findEmulator()
-	if err != nil {
-		return nil, err
-	}
+// startQEMU starts QEMU, at path, on what is prepared in dir; echo gets what the console prints, nil for nobody.
+func startQEMU(ctx context.Context, path string, args []string, dir string, echo io.Writer) (_ *guest, err error) {
 	g := &guest{dir: dir}
 	g.console.Store(newConsole())
 
@@ -219,7 +220,7 @@ func startQEMU(ctx context.Context, m Machine, dir, aio string, x extras) (_ *gu
 		listeners = append(listeners, l)
 	}
 	// The process must outlive this call's context: Close and kill end it.
-	g.process, err = xec.Cmd{Name: path, Args: append(m.args(aio), x.args...), Dir: dir, Grace: -1}.Start(context.WithoutCancel(ctx))
+	g.process, err = xec.Cmd{Name: path, Args: args, Dir: dir, Grace: -1}.Start(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, &InfraError{Op: "start qemu", Err: err}
 	}
@@ -243,8 +244,8 @@ func startQEMU(ctx context.Context, m Machine, dir, aio string, x extras) (_ *gu
 	g.conn = conns[2]
 	g.serial = newStream(conns[1], func(b []byte) {
 		_, _ = g.console.Load().Write(b)
-		if x.echo != nil {
-			_, _ = x.echo.Write(b)
+		if echo != nil {
+			_, _ = echo.Write(b)
 		}
 	})
 	g.agent = newStream(conns[2], func(b []byte) {
