@@ -99,8 +99,7 @@ func (d desk) blame(prefix int) {
 func (d desk) leave(t testing.TB) {
 	t.Helper()
 	d.Keys("Q")
-	d.Until("end", func(string) bool { return d.Get("pane_dead") == "1" })
-	if status := d.Get("pane_dead_status"); status != "0" {
+	if status := d.Status(); status != "0" {
 		t.Errorf("it ended with %s", status)
 	}
 }

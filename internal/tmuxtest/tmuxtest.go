@@ -40,7 +40,7 @@ func Start(t testing.TB, dir string, columns, rows int, command string, options 
 	s.in(dir, append(args, "new-session", "-d", "-x", strconv.Itoa(columns), "-y", strconv.Itoa(rows), command)...)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the last screen:\n%s", s.Screen())
+			t.Logf("the last screen:\n%s", strings.TrimRight(s.Screen(), "\n"))
 		}
 		s.Kill()
 	})
@@ -101,7 +101,12 @@ func (s *Session) Resize(columns, rows int) {
 // Get is a variable of tmux's, like alternate_on or cursor_flag.
 func (s *Session) Get(variable string) string {
 	s.t.Helper()
-	return strings.TrimSuffix(s.tmux("display-message", "-p", "#{"+variable+"}"), "\n")
+	return s.format("#{" + variable + "}")
+}
+
+func (s *Session) format(f string) string {
+	s.t.Helper()
+	return strings.TrimSuffix(s.tmux("display-message", "-p", f), "\n")
 }
 
 // Screen is what is on the screen, a line a row, without the spaces at their ends.
@@ -114,6 +119,15 @@ func (s *Session) Screen() string {
 func (s *Session) Styled() string {
 	s.t.Helper()
 	return s.tmux("capture-pane", "-ep")
+}
+
+// Status waits until what was started has ended, and returns how: an exit status, or a signal's number after "signal ".
+// tmux calls a pane dead as soon as its terminal is closed, which a process does before it has ended.
+func (s *Session) Status() string {
+	s.t.Helper()
+	const status = "#{?pane_dead_signal,signal ,}#{pane_dead_signal}#{pane_dead_status}"
+	s.Until("end", func(string) bool { return s.format(status) != "" })
+	return s.format(status)
 }
 
 // Wait waits until all of these texts are on the screen, and returns it.
