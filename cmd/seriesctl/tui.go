@@ -18,7 +18,7 @@ import (
 	"github.com/seriesctl/seriesctl/series"
 )
 
-// How often the TUI looks for news in the workspace. Looking costs one pragma, one stat and one flock; where nothing has
+// How often the TUI looks for news in the workspace. Looking costs one pragma, one stat and one fcntl; where nothing has
 // happened for a while it is done less often.
 const (
 	pollFirst = 50 * time.Millisecond // after the first screen

@@ -36,9 +36,9 @@ func (s *Store) Lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock workspace: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
 		defer func() { _ = f.Close() }()
-		if !errors.Is(err, unix.EWOULDBLOCK) {
+		if !errors.Is(err, unix.EAGAIN) {
 			return nil, fmt.Errorf("lock workspace %s: %w", s.Dir, err)
 		}
 		return nil, &BusyError{Dir: s.Dir, PID: s.Owner()}
@@ -62,12 +62,14 @@ func (s *Store) Owner() int {
 	return pid
 }
 
-// Busy says whether a process builds and runs in the workspace.
+// Busy says whether a process builds and runs in the workspace. It asks and locks nothing: who takes the lock at that moment
+// must get it.
 func (s *Store) Busy() bool {
 	f, err := os.Open(s.path("lock"))
 	if err != nil {
 		return false
 	}
 	defer func() { _ = f.Close() }()
-	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	return unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &lock) == nil && lock.Type != unix.F_UNLCK
 }

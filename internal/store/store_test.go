@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -190,6 +192,28 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlock()
+}
+
+// Who looks whether somebody works in the workspace, as the TUI does again and again, does not keep a run from it.
+func TestLockBesideOneWhoLooks(t *testing.T) {
+	dir := t.TempDir()
+	s, other := open(t, dir), open(t, dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	var looks sync.WaitGroup
+	looks.Go(func() {
+		for ctx.Err() == nil {
+			other.Busy()
+		}
+	})
+	defer looks.Wait()
+	defer cancel()
+	for i := range 2000 {
+		unlock, err := s.Lock()
+		if err != nil {
+			t.Fatalf("time %d: %v", i, err)
+		}
+		unlock()
+	}
 }
 
 // A commit must survive a power cut, not only the end of the process.
