@@ -109,9 +109,15 @@ func (b *bench) killed(n int, args ...string) {
 		b.t.Fatal(err)
 	}
 	<-ended
-	time.Sleep(500 * time.Millisecond)
-	if out, err := exec.Command("pgrep", "-af", b.work).Output(); err == nil {
-		b.t.Fatalf("alive after kill -9:\n%s", out)
+	// They are killed when it ends, and end when the memory of their guests is given back.
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		out, err := exec.Command("pgrep", "-af", b.work).Output()
+		if err != nil {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("alive after kill -9:\n%s", out)
+		}
 	}
 }
 
