@@ -13,12 +13,14 @@ import (
 
 // ProgressOptions is where and how progress is shown.
 type ProgressOptions struct {
-	Terminal bool       // one line that is drawn over; otherwise a line per finished step
+	Terminal bool       // one line that is drawn over; otherwise a line per finished step, and where that takes long per reminder
 	Quiet    bool       // nothing at all
 	Width    func() int // of the terminal, asked at every draw; nil is 80 columns
 	Color    bool
 	ASCII    bool
 	Now      func() time.Time // nil is time.Now
+
+	ticks <-chan time.Time // nil is one a second
 }
 
 // Step is what goes on at the moment.
@@ -33,6 +35,7 @@ type Step struct {
 
 const (
 	redraw   = 50 * time.Millisecond // at most 20 a second
+	reminder = 30 * time.Second      // without a terminal: nothing longer is passed over in silence
 	minSteps = 5                     // finished steps of a stage before time left is said
 )
 
@@ -48,9 +51,8 @@ type Progress struct {
 	stages map[string]*stage
 	dirty  bool // the updating line is on the screen
 	late   *time.Timer
-	drawn  time.Time
+	drawn  time.Time // or written, without a terminal
 	closed bool
-	tick   *time.Ticker
 	done   chan struct{}
 }
 
@@ -70,28 +72,42 @@ func NewProgress(w io.Writer, o ProgressOptions) *Progress {
 	if o.Width == nil {
 		o.Width = func() int { return 80 }
 	}
+	if o.ticks == nil {
+		o.ticks = time.Tick(time.Second)
+	}
 	p := &Progress{w: w, o: o, pen: newPen(Options{Color: o.Color, ASCII: o.ASCII}), start: o.Now(),
 		stages: map[string]*stage{}, done: make(chan struct{})}
-	if o.Terminal && !o.Quiet {
-		p.tick = time.NewTicker(time.Second)
+	if !o.Terminal {
+		p.drawn = p.start
+	}
+	if !o.Quiet {
 		go p.clock()
 	}
 	return p
 }
 
-// clock keeps the elapsed time moving while nothing else does.
 func (p *Progress) clock() {
 	for {
 		select {
 		case <-p.done:
 			return
-		case <-p.tick.C:
-			p.mu.Lock()
-			if p.step.What != "" {
-				p.draw()
-			}
-			p.mu.Unlock()
+		case <-p.o.ticks:
+			p.tick()
 		}
+	}
+}
+
+// tick keeps the elapsed time moving while nothing else does; without a terminal it reminds of what goes on.
+func (p *Progress) tick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch now := p.o.Now(); {
+	case p.step.What == "" || p.closed:
+	case p.o.Terminal:
+		p.draw()
+	case now.Sub(p.drawn) >= reminder:
+		p.drawn = now
+		fmt.Fprintln(p.w, p.line())
 	}
 }
 
@@ -129,7 +145,8 @@ func (p *Progress) Finished(line string) {
 		return
 	}
 	p.erase()
-	fmt.Fprintf(p.w, "%8s  %s\n", elapsed(p.o.Now().Sub(p.start)), p.pen.text(line))
+	p.drawn = p.o.Now()
+	fmt.Fprintf(p.w, "%8s  %s\n", elapsed(p.drawn.Sub(p.start)), p.pen.text(line))
 	if p.o.Terminal && p.step.What != "" {
 		p.draw()
 	}
@@ -144,9 +161,6 @@ func (p *Progress) Close() {
 	}
 	p.closed = true
 	close(p.done)
-	if p.tick != nil {
-		p.tick.Stop()
-	}
 	if p.late != nil {
 		p.late.Stop()
 	}

@@ -47,15 +47,21 @@ func (b *lockedBuffer) String() string {
 func TestProgressPlain(t *testing.T) {
 	var out lockedBuffer
 	clock := &fakeClock{now: time.Unix(0, 0)}
-	p := NewProgress(&out, ProgressOptions{Now: clock.Now})
+	p := NewProgress(&out, ProgressOptions{Now: clock.Now, ticks: make(chan time.Time)})
+	clock.add(30 * time.Second)
+	p.tick() // nothing goes on
 	p.Step(Step{What: "building prefix 0", Stage: "build", Total: 2})
-	clock.add(153 * time.Second)
+	p.tick()
+	p.tick() // what goes on is said once
+	clock.add(123 * time.Second)
 	p.Finished("built prefix 0: 1480 objects\x1b[2J")
+	p.tick()
 	clock.add(time.Hour)
 	p.Finished("built prefix 1")
 	p.Close()
 	p.Finished("after the end")
-	if got, want := out.String(), "    2:33  built prefix 0: 1480 objects\n 1:02:33  built prefix 1\n"; got != want {
+	const want = "    0:30  0/2  building prefix 0\n    2:33  built prefix 0: 1480 objects\n 1:02:33  built prefix 1\n"
+	if got := out.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -63,7 +69,7 @@ func TestProgressPlain(t *testing.T) {
 func TestProgressTerminal(t *testing.T) {
 	var out lockedBuffer
 	clock := &fakeClock{now: time.Unix(0, 0)}
-	p := NewProgress(&out, ProgressOptions{Terminal: true, Now: clock.Now, Width: func() int { return 50 }})
+	p := NewProgress(&out, ProgressOptions{Terminal: true, Now: clock.Now, Width: func() int { return 50 }, ticks: make(chan time.Time)})
 	clock.add(time.Second)
 	p.Step(Step{What: "running gfs2/read-self on prefix 3\x1b]0;x\x07", Waits: "a free VM", Stage: "run", Done: 3, Total: 140})
 	p.Finished("built prefix 3")
