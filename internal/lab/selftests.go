@@ -50,6 +50,7 @@ type selftestBuild struct {
 	note     func(line string)
 
 	dir   string // for the tree at hand
+	held  *os.File
 	tree  string
 	maker *qemu.Kselftest
 }
@@ -108,12 +109,14 @@ func (b *selftestBuild) open(ctx context.Context, name string, tree Tree) error 
 	if err := b.close(); err != nil {
 		return err
 	}
-	parent := filepath.Dir(b.host.Store.Selftests(""))
+	parent := b.host.Store.Selftests("")
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return fmt.Errorf("build self-tests: %w", err)
 	}
+	const prefix = ".build-"
+	clearHeld(parent, prefix)
 	var err error
-	if b.dir, err = os.MkdirTemp(parent, ".build-"); err != nil {
+	if b.dir, b.held, err = heldDir(parent, prefix); err != nil {
 		return fmt.Errorf("build self-tests: %w", err)
 	}
 	b.tree = name
@@ -138,7 +141,7 @@ func (b *selftestBuild) close() error {
 	if b.dir = ""; dir == "" {
 		return nil
 	}
-	return os.RemoveAll(dir)
+	return errors.Join(os.RemoveAll(dir), b.held.Close())
 }
 
 // NoCollectionError is a collection of self-tests that the tree has not.

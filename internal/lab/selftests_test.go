@@ -60,6 +60,9 @@ func TestSelftests(t *testing.T) {
 		"self-test mm:lacks is not built: this host has no no-such/numa.h (apt install libnuma-dev)",
 		"self-tests vm ask for options that the kernel lacks; some tests may skip or fail: CONFIG_USERFAULTFD=y",
 	}
+	if err := os.MkdirAll(filepath.Join(st.Dir, "selftests", ".build-killed", "src"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for round, built := range []bool{true, false} {
 		notes, err := build(p)
 		want := want

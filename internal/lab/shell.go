@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
@@ -28,6 +26,9 @@ func (e *Engine) Image(ctx context.Context, v Variant) error {
 	return err
 }
 
+// shellDir is how the names of shells' directories begin.
+const shellDir = "shell-"
+
 // gdbPath is the longest path that a debugger's socket can have.
 const gdbPath = 100
 
@@ -45,51 +46,11 @@ func (h *Host) Shell(key string) (*qemu.Shell, func() error, error) {
 	if len(base)+len(shellDir)+20 > gdbPath {
 		base = os.TempDir()
 	}
-	clearShells(base)
-	dir, held, err := heldDir(base)
+	clearHeld(base, shellDir)
+	dir, held, err := heldDir(base, shellDir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open shell: %w", err)
 	}
 	s := &qemu.Shell{Kernel: img.Kernel, Machine: h.Machine, Dir: dir, Disks: h.Store.Disks()}
 	return s, func() error { return errors.Join(os.RemoveAll(dir), held.Close()) }, nil
-}
-
-// heldDir makes a directory that clearShells leaves alone as long as the file is open.
-func heldDir(base string) (string, *os.File, error) {
-	for {
-		dir, err := os.MkdirTemp(base, shellDir)
-		if err != nil {
-			return "", nil, err
-		}
-		f, err := os.Open(dir)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // another's clearShells was faster
-		}
-		if err != nil {
-			return "", nil, errors.Join(err, os.Remove(dir))
-		}
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if _, serr := os.Stat(dir); err == nil && serr == nil {
-			return dir, f, nil
-		}
-		_ = f.Close()
-	}
-}
-
-// shellDir is how the names of shells' directories begin.
-const shellDir = "shell-"
-
-// clearShells removes what killed shells left: directories that nobody holds.
-func clearShells(base string) {
-	dirs, _ := filepath.Glob(filepath.Join(base, shellDir+"*"))
-	for _, dir := range dirs {
-		f, err := os.Open(dir)
-		if err != nil {
-			continue
-		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			_ = os.RemoveAll(dir)
-		}
-		_ = f.Close()
-	}
 }
