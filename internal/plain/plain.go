@@ -147,6 +147,18 @@ func Cut(s string, width int, tail string) string {
 	return ansi.Truncate(s, width, tail)
 }
 
+// CutMiddle is like Cut but takes out the middle: names of one family differ at their ends.
+func CutMiddle(s string, width int, tail string) string {
+	if len(s) <= width || Width(s) <= width {
+		return s
+	}
+	end := (width - Width(tail)) / 2
+	if end <= 0 {
+		return Cut(s, width, tail)
+	}
+	return Cut(s, width-end, tail) + ansi.TruncateLeft(s, Width(s)-end, "")
+}
+
 // Pad returns s cut or filled with spaces to exactly width columns.
 func Pad(s string, width int, tail string) string {
 	s = Cut(s, width, tail)

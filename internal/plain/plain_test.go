@@ -82,6 +82,25 @@ func TestCutAndPad(t *testing.T) {
 	}
 }
 
+func TestCutMiddle(t *testing.T) {
+	for _, tt := range []struct {
+		s     string
+		width int
+		want  string
+	}{
+		{"abcdef", 6, "abcdef"},
+		{"abcdefgh", 6, "abc…gh"},
+		{"abcdefgh", 5, "ab…gh"},
+		{"abcdefgh", 2, "a…"},
+		{"abcdefgh", 0, ""},
+		{"日本語日本語", 6, "日…語"},
+	} {
+		if got := CutMiddle(tt.s, tt.width, "…"); got != tt.want || Width(got) > max(tt.width, 0) {
+			t.Errorf("CutMiddle(%q, %d) = %q, want %q", tt.s, tt.width, got, tt.want)
+		}
+	}
+}
+
 func TestWrap(t *testing.T) {
 	tests := []struct {
 		s     string

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"strings"
@@ -67,6 +68,34 @@ func TestTextFitsItsWidth(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Subtests have long names, which begin alike.
+func TestTextTellsLongNamesApart(t *testing.T) {
+	r := reporttest.Large(5, 12)
+	for i := range r.Cases {
+		old := r.Cases[i].Name
+		r.Cases[i].Name = fmt.Sprintf("gfs2/mm:run_vmtests.sh/running the tests of huge pages, number %d", i)
+		for j := range r.Cells {
+			if r.Cells[j].Case == old {
+				r.Cells[j].Case = r.Cases[i].Name
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(write(t, "text", r, Options{})) {
+		name, _, found := strings.Cut(line, "─")
+		if !found {
+			continue
+		}
+		if n := plain.Width(strings.TrimRight(line, "\n")); n > 80 || seen[name] {
+			t.Errorf("%d columns: %s", n, line)
+		}
+		seen[name] = true
+	}
+	if len(seen) != len(r.Cases) {
+		t.Errorf("%d names of %d", len(seen), len(r.Cases))
 	}
 }
 

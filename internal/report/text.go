@@ -186,7 +186,7 @@ func (t textPrinter) block(b *bytes.Buffer, m *Matrix, cols []int) {
 
 	corner, run, bar := t.pick("┐", "."), t.pick("─", "-"), t.pick("│", "|")
 	for i := len(cols) - 1; i >= 0; i-- {
-		name := " " + plain.Cut(t.text(m.Case(cols[i]).Name), label-2, t.tail()) + " "
+		name := " " + plain.CutMiddle(t.text(m.Case(cols[i]).Name), label+at[i]-3, t.tail()) + " "
 		rule := strings.Repeat(run, label+at[i]-plain.Width(name)) + corner
 		pos := at[i]
 		for j := i + 1; j < len(cols); j++ {
