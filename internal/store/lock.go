@@ -36,9 +36,14 @@ func (s *Store) Lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock workspace: %w", err)
 	}
-	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) // which flock(1) takes, too
+	if err == nil {
+		// Nobody else has this one then. It can be asked for without being taken, see Busy.
+		err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+	}
+	if err != nil {
 		defer func() { _ = f.Close() }()
-		if !errors.Is(err, unix.EAGAIN) {
+		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock workspace %s: %w", s.Dir, err)
 		}
 		return nil, &BusyError{Dir: s.Dir, PID: s.Owner()}
