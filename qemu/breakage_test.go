@@ -114,6 +114,7 @@ func TestOddKernels(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			log, err := start(t, oddKernel(t, tt.text, tt.forever, tt.end), Machine{MemoryMB: 64})
+			skipIfStarved(t, err)
 			var boot *BootError
 			if !errors.As(err, &boot) || !strings.HasPrefix(boot.Reason, tt.reason) {
 				t.Fatalf("got %v, want %s", err, tt.reason)

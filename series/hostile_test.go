@@ -138,12 +138,12 @@ func TestHostilePatches(t *testing.T) {
 				}
 			}
 			runtime.ReadMemStats(&after)
-			took, used := time.Since(start), after.TotalAlloc-before.TotalAlloc
 			// Allocated in all, for three ways to apply; what is in use at once is less.
-			if took > 2*time.Minute || used > 2<<30 {
-				t.Errorf("took %v, %d MB", took, used>>20)
+			used := after.TotalAlloc - before.TotalAlloc
+			if used > 2<<30 {
+				t.Errorf("%d MB", used>>20)
 			}
-			t.Logf("%v, %d MB", took, used>>20)
+			t.Logf("%v, %d MB", time.Since(start), used>>20)
 		})
 	}
 	if _, err := os.Lstat(filepath.Join(filepath.Dir(s.repo.dir), "x")); err == nil {
