@@ -156,6 +156,7 @@ func (m *model) begin(line string, then func(startedMsg) tea.Cmd) tea.Cmd {
 	case cmd.Terminal != nil:
 		return m.lend(cmd.Terminal)
 	}
+	m.starting++
 	return func() tea.Msg {
 		out, err := cmd.Start()
 		return thenMsg{startedMsg{line, out, err}, then}
@@ -169,6 +170,7 @@ type thenMsg struct {
 }
 
 func (m *model) started(msg thenMsg) tea.Cmd {
+	m.starting--
 	if msg.err != nil {
 		m.said = msg.err.Error()
 		return nil

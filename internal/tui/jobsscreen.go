@@ -443,7 +443,7 @@ func (s *jobsScreen) retry() tea.Cmd {
 	}
 	return func() tea.Msg {
 		if err := r.Dismiss(l); err != nil {
-			return quietMsg{err.Error()}
+			return thenMsg{startedMsg{err: err}, nil}
 		}
 		return start()
 	}

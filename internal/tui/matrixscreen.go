@@ -124,7 +124,7 @@ func (s *matrixScreen) openCell() tea.Cmd {
 	}
 	c := newCellScreen(s, src)
 	s.m.push(c)
-	return c.loadRuns()
+	return c.begin()
 }
 
 // openPatch shows the patch of the cursor's row.

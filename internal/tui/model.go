@@ -28,7 +28,9 @@ type model struct {
 	whole  bool    // the screen has the terminal to itself
 	light  bool    // the terminal's background is
 
-	ahead []tea.KeyPressMsg // keys for the shown screen, which waits for what they are about
+	ahead    []tea.KeyPressMsg // keys for the shown screen, which waits for what they are about
+	since    time.Time         // the first of them was typed then
+	starting int               // commands that are being started: what they will show takes the next keys
 
 	history []string      // commands that were asked for, oldest first
 	pipes   []string      // the same of pipes
@@ -121,6 +123,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case thenMsg:
 		cmd = m.started(msg)
 		m.fit()
+		cmd = tea.Batch(cmd, m.replay())
 	case endedMsg:
 		if msg.err != nil {
 			m.said = msg.err.Error()
@@ -159,8 +162,15 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	case m.help != nil:
 		return m.helped(key)
 	}
+	if s, ok := m.top().(searching); ok && key == "esc" && s.giveUp() {
+		m.said = "the search was given up"
+		return m.replay()
+	}
 	b := m.tableOf(m.top()).binding(key)
 	if m.waits() && !m.atOnce(b) {
+		if len(m.ahead) == 0 {
+			m.since = m.now()
+		}
 		if len(m.ahead) < aheadMax {
 			m.ahead = append(m.ahead, msg)
 		}
@@ -173,22 +183,32 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	return b.do()
 }
 
-// aheadMax bounds the keys that wait for a screen.
-const aheadMax = 100
+const (
+	aheadMax = 100                    // bounds the keys that wait for a screen
+	patience = 500 * time.Millisecond // who leaves later has seen that the screen waits, and does not want the keys before
+)
 
-// waits says whether the shown screen has not got yet what its keys are about.
+// waits says whether the shown screen has not got yet what its keys are about, or another is about to be shown.
 func (m *model) waits() bool {
 	w, ok := m.top().(waiting)
-	return ok && w.waits()
+	return m.starting > 0 || ok && w.waits()
 }
 
-// atOnce says whether a key does not wait for the shown screen: it leaves it, or it works on all screens and is not behind one that waits.
+// atOnce says whether a key does not wait: it is not behind one that does, and leaves the screen, works on all, or goes on to another
+// patch, whatever is not read yet of this one; or it leaves, and who types it has waited.
 func (m *model) atOnce(b *Binding) bool {
 	if b == nil {
 		return false
 	}
+	leaves, neighbour := slices.Contains(b.keys, "esc"), b.keys[0] == "[" || b.keys[0] == "]"
 	everywhere := slices.ContainsFunc(m.everywhere(), func(e Binding) bool { return e.keys[0] == b.keys[0] })
-	return slices.Contains(b.keys, "esc") || slices.Contains(b.keys, "ctrl+c") || everywhere && len(m.ahead) == 0
+	switch {
+	case slices.Contains(b.keys, "ctrl+c"):
+		return true
+	case len(m.ahead) == 0:
+		return m.starting == 0 && (leaves || everywhere || neighbour)
+	}
+	return leaves && m.now().Sub(m.since) >= patience
 }
 
 // replay takes the keys that waited: who types ahead loses nothing.

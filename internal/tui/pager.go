@@ -166,13 +166,26 @@ func (v *pager) stopSearch() {
 	}
 }
 
+// waits says whether a search goes on: keys are about what it finds.
+func (v *pager) waits() bool { return v.cancel != nil }
+
+// giveUp gives up the search that goes on, and says whether one did.
+func (v *pager) giveUp() bool {
+	if v.cancel == nil {
+		return false
+	}
+	v.stopSearch()
+	return true
+}
+
 // found shows what a search found, unless it was given up meanwhile.
 func (v *pager) found(msg foundMsg) {
-	if msg.in != v || msg.serial != v.searches || errors.Is(msg.err, context.Canceled) || errors.Is(msg.err, os.ErrClosed) {
+	if msg.in != v || msg.serial != v.searches {
 		return
 	}
 	v.stopSearch()
 	switch {
+	case errors.Is(msg.err, context.Canceled), errors.Is(msg.err, os.ErrClosed):
 	case msg.err != nil:
 		v.hits = msg.err.Error()
 	case msg.at < 0:

@@ -9,10 +9,11 @@ import (
 // patchScreen is the patch under the cursor of a matrix, and takes the cursor along to other patches.
 type patchScreen struct {
 	*patchView
-	m      *model
-	home   *matrixScreen
-	src    PatchSource
-	serial int // of the newest command; answers to older ones are dropped
+	m       *model
+	home    *matrixScreen
+	src     PatchSource
+	serial  int // of the newest command; answers to older ones are dropped
+	reading bool
 }
 
 // patchMsg is a patch that was read.
@@ -32,6 +33,7 @@ func newPatchScreen(home *matrixScreen, src PatchSource) *patchScreen {
 func (s *patchScreen) load() tea.Cmd {
 	s.stopSearch()
 	s.serial++
+	s.reading = true
 	serial, x, row := s.serial, s.home.whole(), s.home.grid.row
 	return ask(s, func() tea.Msg {
 		all, err := s.src.Series()
@@ -46,6 +48,7 @@ func (s *patchScreen) update(msg tea.Msg) tea.Cmd {
 	case patchMsg:
 		if msg.serial == s.serial {
 			s.stopSearch()
+			s.reading = false
 			msg.view.choose(s.chosen())
 			s.patchView = msg.view
 		}
@@ -54,6 +57,8 @@ func (s *patchScreen) update(msg tea.Msg) tea.Cmd {
 	}
 	return nil
 }
+
+func (s *patchScreen) waits() bool { return s.reading || s.pager.waits() }
 
 func (s *patchScreen) close() {
 	s.serial++

@@ -52,6 +52,8 @@ type (
 	}
 	// waiting is a screen that may not have yet what its keys are about.
 	waiting interface{ waits() bool }
+	// searching is a screen with a search that may take a while.
+	searching interface{ giveUp() bool }
 	// silent is a screen whose sentence is always empty.
 	silent interface{ silent() }
 	// text is a screen that shows one.

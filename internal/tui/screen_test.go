@@ -183,7 +183,7 @@ func TestSearchInAReplacedText(t *testing.T) {
 	s.keys("j", "j", "j", "j", "p", "tab", "/", "l", "i", "n", "e")
 	_, late := s.m.Update(tea.KeyPressMsg(special["enter"]))
 	s.has("searching")
-	s.keys("z")
+	s.keys("]")
 	s.send(late())
 	if got := s.text(); strings.Contains(got, "/line") || strings.Contains(got, "searching") {
 		t.Errorf("the search goes on:\n%s", got)

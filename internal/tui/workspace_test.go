@@ -259,16 +259,25 @@ func TestGoldenWorkspace(t *testing.T) {
 
 // types types keys by their names; a word that is no name is typed letter by letter.
 func (s *term) types(words string) (quit bool) {
-	for _, w := range strings.Fields(words) {
-		if _, ok := special[w]; ok {
-			quit = s.keys(w)
-			continue
-		}
-		for _, r := range w {
-			quit = s.keys(string(r))
+	for word := range strings.FieldsSeq(words) {
+		for _, key := range keysOf(word) {
+			quit = s.send(tea.KeyPressMsg(key))
+			s.m.View() // as the program draws after each
 		}
 	}
 	return quit
+}
+
+// keysOf is the key of a name, or those of a word's letters.
+func keysOf(word string) []tea.Key {
+	if key, ok := special[word]; ok {
+		return []tea.Key{key}
+	}
+	var keys []tea.Key
+	for _, r := range word {
+		keys = append(keys, tea.Key{Code: r, Text: string(r)})
+	}
+	return keys
 }
 
 func TestOneSeriesOpensItsMatrix(t *testing.T) {
