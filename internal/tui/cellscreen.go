@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"cmp"
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
@@ -49,7 +48,7 @@ func newCellScreen(home *matrixScreen, src CellSource) *cellScreen {
 
 // open shows the cell under the matrix's cursor, in the tab that was open before, where it has that.
 func (s *cellScreen) open() tea.Cmd {
-	tab := cmp.Or(s.chosen(), s.wanted)
+	tab := s.choice()
 	s.leave()
 	s.cellView = newCellView(s.m.look, s.home.matrix)
 	s.wanted = tab

@@ -49,7 +49,9 @@ func newFrame(src feed, o Options) *model {
 // newModel shows one series.
 func newModel(src Source, o Options) *model {
 	m := newFrame(src, o)
-	m.push(newMatrixScreen(m, src))
+	s := newMatrixScreen(m, src)
+	m.push(s)
+	m.first = s.measure()
 	return m
 }
 

@@ -105,6 +105,9 @@ func newScreen(t *testing.T, w *world, width, height int, o Options) *term {
 	}
 	s.m.still = true
 	s.size(width, height)
+	if s.m.first != nil {
+		s.send(s.m.first())
+	}
 	return s
 }
 
@@ -225,6 +228,17 @@ func subsets() *world {
 	return w
 }
 
+// unrun is a series that was loaded and not run.
+func unrun() *world {
+	w := rfc()
+	r := &lab.Result{Series: w.result.Series, Subject: w.result.Subject}
+	for _, p := range w.result.Prefixes {
+		r.Prefixes = append(r.Prefixes, lab.Prefix{Index: p.Index, Patch: p.Patch, Subject: p.Subject, Status: lab.PrefixPending})
+	}
+	w.result = r
+	return w
+}
+
 func live() *world {
 	return &world{result: reporttest.Live(), changes: make(chan struct{}, 1), status: Status{Running: true, Line: "building prefix 4: compiling fs/gfs2/file.c", Done: 58, Total: 180}}
 }
@@ -279,6 +293,9 @@ func TestGolden(t *testing.T) {
 		{"hostile", func() *world { return &world{result: reporttest.Hostile()} }, Options{}, []string{"j"}},
 		{"empty", func() *world { return &world{result: &lab.Result{}} }, Options{}, nil},
 		{"loaded", func() *world { return &world{result: &lab.Result{Series: "x-v1", Subject: "x"}} }, Options{}, nil},
+		{"unrun", unrun, Options{}, []string{"j", "j", "j", "j"}},
+		{"unrun-color", unrun, Options{Color: true}, nil},
+		{"unrun-patch", unrun, Options{}, []string{"j", "j", "j", "j", "enter"}},
 		{"cell-output", rfc, Options{}, []string{"enter"}},
 		{"cell-report", rfc, Options{}, []string{"enter", "K"}},
 		{"cell-stacks", rfc, Options{}, []string{"enter", "K", "K", "tab"}},

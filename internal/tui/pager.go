@@ -18,6 +18,8 @@ type pager struct {
 	tab           int
 	width, height int
 	hits          string // what the last search found, for the line of tabs
+	wanted        string // the tab that the user is in, also where there is none of that name
+	fell          string // the tab that is shown for it then
 
 	cancel   context.CancelFunc // of the search that goes on, nil while none does
 	searches int                // answers to older searches are dropped
@@ -55,6 +57,23 @@ func (v *pager) chosen() string {
 		return v.tabs[v.tab].name
 	}
 	return ""
+}
+
+// choice is the tab that the user is in, also where another is shown for want of it.
+func (v *pager) choice() string {
+	if c := v.chosen(); c != "" && c != v.fell {
+		return c
+	}
+	return v.wanted
+}
+
+// stay shows the tab of that name, or remembers it for texts that have one.
+func (v *pager) stay(name string) {
+	v.choose(name)
+	v.wanted, v.fell = name, ""
+	if c := v.chosen(); c != name {
+		v.fell = c
+	}
 }
 
 // window is the shown tab's, nil when there is none.

@@ -193,6 +193,9 @@ func subsetPatches(m *matrix, sub *lab.SubsetRow, s *series.Series) string {
 // buildText is what building the row's prefix took and warned of.
 func buildText(m *matrix, row int) string {
 	p := m.Prefix(row)
+	if p.Status == lab.PrefixPending && m.all.Cols() == 0 {
+		return "" // nobody has asked for one
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", m.Where(row), p.Status)
 	if p.Detail != "" {

@@ -49,7 +49,7 @@ func (s *patchScreen) update(msg tea.Msg) tea.Cmd {
 		if msg.serial == s.serial {
 			s.stopSearch()
 			s.reading = false
-			msg.view.choose(s.chosen())
+			msg.view.stay(s.choice())
 			s.patchView = msg.view
 		}
 	case foundMsg:

@@ -96,7 +96,9 @@ func (s *workspaceScreen) update(msg tea.Msg) tea.Cmd {
 			s.m.said = msg.err.Error()
 			return nil
 		}
-		s.m.push(newMatrixScreen(s.m, msg.src))
+		x := newMatrixScreen(s.m, msg.src)
+		s.m.push(x)
+		return x.measure()
 	}
 	return nil
 }
