@@ -319,8 +319,10 @@ func (s *jobsScreen) table() Table {
 		{[]string{"enter"}, "Enter", "Enter open", "the whole output of a command that was started here", s.enter},
 		{[]string{"j", "down"}, "j, down", "", "next", move(1)},
 		{[]string{"k", "up"}, "k, up", "", "one before", move(-1)},
-		{[]string{"ctrl+d", "pgdown", "space"}, "^d, Space", "", "output down; at its end it is followed", scroll(1)},
-		{[]string{"ctrl+u", "pgup"}, "^u", "", "output up", scroll(-1)},
+		{[]string{"ctrl+d"}, "^d", "", "half of the output's screen down; at its end it is followed", scroll(1)},
+		{[]string{"ctrl+u"}, "^u", "", "half of it up", scroll(-1)},
+		{[]string{"space", "pgdown", "ctrl+f"}, "Space, PgDn, ^f", "", "a screen of the output down", scroll(2)},
+		{[]string{"pgup", "b", "ctrl+b"}, "PgUp, b, ^b", "", "a screen of it up", scroll(-2)},
 		{[]string{"g", "home"}, "g, Home", "", "output from its start", does(func() {
 			if s.win != nil {
 				s.win.start()

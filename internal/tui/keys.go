@@ -59,7 +59,7 @@ func (m *model) everywhere() []Binding {
 			m.help = newHelp(m.look, m.tableOf(m.top()), m.width, m.height)
 			return nil
 		}},
-		{[]string{"Q", "ctrl+c"}, "Q", "Q quit", "quit (asks if jobs run)", m.quit},
+		{[]string{"Q", "ctrl+c"}, "Q, ^c", "Q quit", "quit (asks if jobs run)", m.quit},
 		{[]string{"ctrl+z"}, "^z", "", "suspend", func() tea.Cmd { return tea.Suspend }},
 		{[]string{"ctrl+l"}, "^l", "", "draw anew", func() tea.Cmd { return tea.ClearScreen }},
 	}

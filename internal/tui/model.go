@@ -99,7 +99,9 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 		if m.help != nil {
+			top := m.help.top
 			m.help = newHelp(m.look, m.tableOf(m.top()), m.width, m.height)
+			m.help.top = min(top, m.help.last())
 		}
 		m.fit()
 	case tea.BackgroundColorMsg:

@@ -660,6 +660,18 @@ func TestASCIIDrawsASCII(t *testing.T) {
 	}
 }
 
+// nameOf is how a person reads the name of a key.
+func nameOf(key string) string {
+	if letter, ok := strings.CutPrefix(key, "ctrl+"); ok {
+		return "^" + letter
+	}
+	names := map[string]string{"space": "Space", "pgdown": "PgDn", "pgup": "PgUp", "home": "Home", "end": "End", "enter": "Enter", "esc": "Esc", "tab": "Tab", "shift+tab": "Shift-Tab"}
+	if name := names[key]; name != "" {
+		return name
+	}
+	return key
+}
+
 func TestEveryKeyIsBoundOnce(t *testing.T) {
 	for _, table := range Keys() {
 		seen := map[string]bool{}
@@ -668,6 +680,9 @@ func TestEveryKeyIsBoundOnce(t *testing.T) {
 				t.Errorf("%s: %v is not explained", table.Title, b.keys)
 			}
 			for _, k := range b.keys {
+				if !slices.Contains(strings.Split(b.Label, ", "), nameOf(k)) {
+					t.Errorf("%s: %s is not named by %q", table.Title, k, b.Label)
+				}
 				if seen[k] {
 					t.Errorf("%s: %s is bound twice", table.Title, k)
 				}

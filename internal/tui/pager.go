@@ -107,14 +107,14 @@ func (v *pager) keys(s screen, m *model, tabs string) []Binding {
 	return append([]Binding{
 		{[]string{"tab"}, "Tab", "Tab next tab", tabs, does(func() { v.nextTab(1) })},
 		{[]string{"shift+tab"}, "Shift-Tab", "", "tab before", does(func() { v.nextTab(-1) })},
-		{[]string{"j", "down"}, "j, down", "", "a line down", by(1)},
+		{[]string{"j", "down", "enter"}, "j, down, Enter", "", "a line down", by(1)},
 		{[]string{"k", "up"}, "k, up", "", "a line up", by(-1)},
 		{[]string{"h", "left"}, "h, left", "", "scroll to the left", does(func() { v.sideways(-8) })},
 		{[]string{"l", "right"}, "l, right", "", "scroll to the right", does(func() { v.sideways(8) })},
 		{[]string{"ctrl+d"}, "^d", "", "half a screen down", half(1)},
 		{[]string{"ctrl+u"}, "^u", "", "half a screen up", half(-1)},
-		{[]string{"space", "pgdown"}, "Space, PgDn", "", "a screen down", half(2)},
-		{[]string{"pgup", "b"}, "PgUp", "", "a screen up", half(-2)},
+		{[]string{"space", "pgdown", "ctrl+f"}, "Space, PgDn, ^f", "", "a screen down", half(2)},
+		{[]string{"pgup", "b", "ctrl+b"}, "PgUp, b, ^b", "", "a screen up", half(-2)},
 		{[]string{"g", "home"}, "g, Home", "", "to the start", does(func() { v.edge(false) })},
 		{[]string{"G", "end"}, "G, End", "", "to the end, and follow it", does(func() { v.edge(true) })},
 	}, m.finding("find text in this tab", func(text string, step int) tea.Cmd { return v.find(s, text, step) })...)

@@ -85,7 +85,7 @@ func TestStack(t *testing.T) {
 		{"an answer comes to who asked", rfc(), []string{"o", "w"}, "A+ done", false, ""},
 		{"the top searches", rfc(), []string{"o", "/", "x", "y", "enter", "N", "q", "n"}, "A+ finds xy on, A+ finds xy back, A+ closed, A shown, A finds xy on", false, ""},
 		{"no search before the first", rfc(), []string{"n", "N"}, "", false, ""},
-		{"help is of the top", rfc(), []string{"o", "?"}, "", false, " A+\n\n   o            open another"},
+		{"help is of the top", rfc(), []string{"o", "?"}, "", false, " A+\n\n   o               open another"},
 		{"short help is of the top", rfc(), []string{"o"}, "", false, " o open  / find  : command  ? help  Q quit"},
 		{"a key that is not bound", rfc(), []string{"Z"}, "", false, " A in words"},
 	}

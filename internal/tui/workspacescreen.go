@@ -216,7 +216,7 @@ func achieved(r *lab.Result) string {
 	slices.SortStableFunc(deeds, func(a, b deed) int { return a.patch - b.patch })
 	var parts []string
 	for i, d := range deeds {
-		verb := map[testplan.Effect]string{testplan.Fixes: "fixes", testplan.Regresses: "breaks", testplan.ChangesSymptom: "changes the symptom of",
+		verb := map[testplan.Effect]string{testplan.Fixes: "fixes", testplan.Regresses: "regresses", testplan.ChangesSymptom: "changes the symptom of",
 			testplan.Rarer: "makes rarer the failure of", testplan.MoreOften: "makes more frequent the failure of"}[d.effect]
 		if verb == "" {
 			verb = "may change"
