@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 )
@@ -52,10 +53,29 @@ func (s *patchScreen) update(msg tea.Msg) tea.Cmd {
 			msg.view.stay(s.choice())
 			s.patchView = msg.view
 		}
+	case changedMsg:
+		s.refresh()
 	case foundMsg:
 		s.found(msg)
 	}
 	return nil
+}
+
+// refresh puts what a run has shown meanwhile into the tabs that are about it.
+func (s *patchScreen) refresh() {
+	x := s.home.whole()
+	row := slices.IndexFunc(x.shown.rows, func(r span) bool { return x.all.Prefix(r.first).Patch == s.number && x.all.Subset(r.first) == nil })
+	if s.reading || s.subset != nil || row < 0 || s.m.top() != screen(s) {
+		return
+	}
+	for _, t := range s.tabs {
+		switch t.name {
+		case tabBuild:
+			t.win.replace(buildText(x, row))
+		case tabCases:
+			t.win.replace(casesText(x, row))
+		}
+	}
 }
 
 func (s *patchScreen) waits() bool { return s.reading || s.pager.waits() }
