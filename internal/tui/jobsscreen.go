@@ -484,7 +484,7 @@ func (s *jobsScreen) title() (left, right string) {
 
 func (s *jobsScreen) sentence() (head, text string) { return "", "" }
 
-func (s *jobsScreen) silent() {}
+func (s *jobsScreen) silent() bool { return true }
 
 func (s *jobsScreen) close() { s.drop() }
 

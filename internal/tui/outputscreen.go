@@ -124,7 +124,7 @@ func (s *outputScreen) title() (left, right string) {
 
 func (s *outputScreen) sentence() (head, text string) { return "", "" }
 
-func (s *outputScreen) silent() {}
+func (s *outputScreen) silent() bool { return true }
 
 func (s *outputScreen) close() {
 	s.stopSearch()

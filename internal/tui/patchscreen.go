@@ -119,6 +119,8 @@ func (s *patchScreen) title() (left, right string) {
 
 func (s *patchScreen) sentence() (head, text string) { return "", s.home.words() }
 
+func (s *patchScreen) silent() bool { return s.home.unrun() }
+
 // resize leaves a line for what is said of the patch.
 func (s *patchScreen) resize(width, height int) { s.patchView.resize(width, height-1) }
 

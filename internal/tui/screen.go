@@ -54,8 +54,10 @@ type (
 	waiting interface{ waits() bool }
 	// searching is a screen with a search that may take a while.
 	searching interface{ giveUp() bool }
-	// silent is a screen whose sentence is always empty.
-	silent interface{ silent() }
+	// silent is a screen that may have no sentence at all.
+	silent interface{ silent() bool }
+	// steady is a screen whose sentence is not about its cursor: it gets the lines that it needs.
+	steady interface{ steady() }
 	// text is a screen that shows one.
 	text interface {
 		window() *window
