@@ -269,6 +269,9 @@ func (s *cellScreen) sentence() (head, text string) { return "", s.home.words() 
 // resize leaves a line for what is said of the run.
 func (s *cellScreen) resize(width, height int) { s.cellView.resize(width, height-1) }
 
+// click goes to the tab that is named there.
+func (s *cellScreen) click(x, y int) bool { return y == 1 && s.clickTab(x) }
+
 func (s *cellScreen) view() []string {
 	return append([]string{s.paint(bold, s.cut(s.runLine(), s.width))}, s.cellView.view()...)
 }

@@ -499,6 +499,15 @@ func (s *jobsScreen) resize(width, height int) {
 	}
 }
 
+// scrollAt scrolls the output below the jobs.
+func (s *jobsScreen) scrollAt(_, y, lines int) bool {
+	if s.win == nil || y <= s.lines() {
+		return false
+	}
+	s.win.scroll(lines)
+	return true
+}
+
 func (s *jobsScreen) click(_, y int) bool {
 	if y += s.top; y < 0 || y >= len(s.jobs) {
 		return false

@@ -18,11 +18,26 @@ type pager struct {
 	tab           int
 	width, height int
 	hits          string // what the last search found, for the line of tabs
+	named         []tabEnd
 	wanted        string // the tab that the user is in, also where there is none of that name
 	fell          string // the tab that is shown for it then
 
 	cancel   context.CancelFunc // of the search that goes on, nil while none does
 	searches int                // answers to older searches are dropped
+}
+
+// tabEnd is where the name of a tab ends in the line of tabs.
+type tabEnd struct{ tab, column int }
+
+// clickTab goes to the tab that is named at a column, and says whether one is.
+func (v *pager) clickTab(column int) bool {
+	for _, n := range v.named {
+		if column < n.column {
+			v.nextTab(n.tab - v.tab)
+			return true
+		}
+	}
+	return false
 }
 
 // tab is one text of a pager.
@@ -256,9 +271,11 @@ func (v *pager) tabLine() string {
 	}
 	var names strings.Builder
 	used := 0
-	put := func(st style, s string) {
+	v.named = v.named[:0]
+	put := func(st style, i int, s string) {
 		used += textWidth(s)
 		names.WriteString(v.paint(st, s))
+		v.named = append(v.named, tabEnd{i, used})
 	}
 	for i := from; i <= last; i++ {
 		before, after := " ", ""
@@ -275,7 +292,7 @@ func (v *pager) tabLine() string {
 		if i == v.tab {
 			st = bold
 		}
-		put(st, before+v.tabs[i].name+after)
+		put(st, i, before+v.tabs[i].name+after)
 	}
 	line := names.String()
 	if w := v.window(); w != nil {

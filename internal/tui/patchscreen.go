@@ -124,6 +124,26 @@ func (s *patchScreen) silent() bool { return s.home.unrun() }
 // resize leaves a line for what is said of the patch.
 func (s *patchScreen) resize(width, height int) { s.patchView.resize(width, height-1) }
 
+// click goes to the tab that is named there.
+func (s *patchScreen) click(x, y int) bool { return y == 1 && s.clickTab(x) }
+
+// scrollAt scrolls the replies where they stand beside the patch.
+func (s *patchScreen) scrollAt(x, _, lines int) bool {
+	if !s.split() {
+		return false
+	}
+	name := s.left().name
+	if x > s.left().win.width {
+		name = thread
+	}
+	for _, t := range s.tabs {
+		if t.name == name {
+			t.win.scroll(lines)
+		}
+	}
+	return true
+}
+
 func (s *patchScreen) view() []string {
 	return append([]string{s.paint(bold, s.cut(s.headLine(), s.width))}, s.patchView.view()...)
 }

@@ -46,6 +46,8 @@ func can[T any](m *model, src any, what string) (ability T, ok bool) {
 type (
 	// clicked puts the cursor where the mouse is, in coordinates of the body, and says whether something is there.
 	clicked interface{ click(x, y int) bool }
+	// scrolled scrolls what is where the mouse is, and says whether that is not simply what is under the cursor.
+	scrolled interface{ scrollAt(x, y, lines int) bool }
 	// at is the cell that the cursor is on; "" is no case.
 	at interface {
 		cell() (prefix int, caseName string, ok bool)

@@ -691,3 +691,51 @@ func TestOpenedUnderAnotherScreen(t *testing.T) {
 		t.Errorf("at %d after %d, %d keys wait", ws.at, at, len(s.m.ahead))
 	}
 }
+
+// The mouse goes to a tab by its name, and the wheel scrolls what it is over.
+func TestMouseOnTexts(t *testing.T) {
+	for _, width := range []int{60, 80, 200} {
+		s := newScreen(t, rfc(), width, 24, Options{})
+		press := func(x, y int) { s.send(tea.MouseClickMsg{X: x, Y: y, Button: tea.MouseLeft}) }
+		s.keys("enter", "K", "K")
+		for _, tab := range []string{"console", "output", "stacks"} {
+			line := strings.Split(s.text(), "\n")[2]
+			press(strings.Index(line, tab)+1, 2)
+			s.has("[" + tab + "]")
+		}
+		press(40, 6)
+		press(width-2, 2)
+		s.has("[stacks]")
+		s.keys("q", "j", "j", "j", "j", "p")
+		press(strings.Index(strings.Split(s.text(), "\n")[2], "thread")+1, 2)
+		s.has("[thread]")
+	}
+
+	w := rfc()
+	w.series.Patches[3].Replies[0].Body = strings.Repeat("a line\n", 100)
+	s := newScreen(t, w, 200, 24, Options{})
+	s.keys("j", "j", "j", "j", "p")
+	s.send(tea.MouseWheelMsg{X: 150, Y: 8, Button: tea.MouseWheelDown})
+	for _, tab := range s.m.top().(*patchScreen).tabs {
+		if moved := tab.win.top > 0; moved != (tab.name == thread) {
+			t.Errorf("%s: moved: %v", tab.name, moved)
+		}
+	}
+	s.send(tea.MouseWheelMsg{X: 150, Y: 8, Button: tea.MouseWheelUp})
+	s.has("1 trailer")
+
+	h := busy()
+	h.world.console = console(100)
+	s = lobby(t, h, 80, 24, Options{})
+	s.keys("w")
+	j := s.m.top().(*jobsScreen)
+	at := j.at
+	s.send(tea.MouseWheelMsg{X: 5, Y: 20, Button: tea.MouseWheelUp})
+	if j.at != at || j.win.atEnd() {
+		t.Errorf("at %d, the output is not scrolled", j.at)
+	}
+	s.send(tea.MouseWheelMsg{X: 5, Y: 1, Button: tea.MouseWheelDown})
+	if j.at == at {
+		t.Error("the jobs are not scrolled")
+	}
+}
