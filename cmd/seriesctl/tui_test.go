@@ -165,6 +165,36 @@ func TestSplitWords(t *testing.T) {
 	}
 }
 
+func TestCompletions(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"thread.mbox", "a name", ".hidden", "tree/x"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := newView(t)
+	for line, want := range map[string]string{
+		"load " + dir + "/":           "[" + dir + "/thread.mbox " + dir + "/tree/]",
+		"load " + dir + "/.":          "[" + dir + "/.hidden]",
+		"run --source " + dir + "/tr": "[" + dir + "/tree/]",
+		"load " + dir + "/none/":      "[]",
+		"nonsense --":                 "[]",
+		"load 'a":                     "[]",
+	} {
+		if got := fmt.Sprint(w.Complete(line)); got != want {
+			t.Errorf("%s: got %s, want %s", line, got, want)
+		}
+	}
+	for _, flag := range []string{"--cases", "--source", "--workspace", "--help"} {
+		if flags := w.Complete("run --"); slices.Contains(flags, flag) != (flag != "--help") {
+			t.Errorf("run has %v", flags)
+		}
+	}
+}
+
 // newView is the view of a new workspace.
 func newView(t *testing.T) *workspaceView {
 	t.Helper()

@@ -76,9 +76,9 @@ func (m *model) finding(help string, find func(text string, step int) tea.Cmd) [
 		}
 	}
 	asks := func() tea.Cmd {
-		m.prompt = &prompt{label: "/", enter: func(text string) tea.Cmd {
+		m.prompt = &prompt{label: "/", history: m.finds, enter: func(text string) tea.Cmd {
 			if text != "" {
-				m.wanted = text
+				m.wanted, m.finds = text, append(slices.DeleteFunc(m.finds, func(f string) bool { return f == text }), text)
 			}
 			return again(1)()
 		}}

@@ -34,6 +34,7 @@ type model struct {
 
 	history []string      // commands that were asked for, oldest first
 	pipes   []string      // the same of pipes
+	finds   []string      // the same of what was searched for
 	quiet   *quiet        // the command that works behind the screen, nil while none does
 	outputs []*startedMsg // commands that go on when the interface is left, and those that did
 	clicked click         // the last one

@@ -51,6 +51,13 @@ func (h *house) note(what string) { h.asked = append(h.asked, what) }
 
 func (h *house) Commands() []string { return []string{"apply", "report", "resolve", "run"} }
 
+func (h *house) Complete(line string) []string {
+	if strings.HasPrefix(line, "run ") && strings.Contains(line, "--") {
+		return []string{"--cases", "--source"}
+	}
+	return []string{"mail/", "mail.mbox", "thread.mbox"}
+}
+
 func (h *house) Command(series, line string) (Command, error) {
 	h.note(series + ": " + line)
 	switch {

@@ -130,7 +130,11 @@ func (s *workspaceScreen) open() tea.Cmd {
 
 // load asks what to load.
 func (s *workspaceScreen) load() tea.Cmd {
-	s.m.prompt = &prompt{label: "load: ", enter: func(input string) tea.Cmd {
+	var files func(string) []string
+	if c, ok := s.m.src.(Commander); ok {
+		files = func(text string) []string { return c.Complete("load " + text) }
+	}
+	s.m.prompt = &prompt{label: "load: ", complete: files, enter: func(input string) tea.Cmd {
 		if input = strings.TrimSpace(input); input == "" {
 			return nil
 		}
