@@ -18,6 +18,7 @@ type matrixScreen struct {
 	result *lab.Result
 	await  []int // patches of the subset to go to as soon as it is there
 	sizes  map[int]extent
+	deps   depends
 }
 
 func newMatrixScreen(m *model, src Source) *matrixScreen {

@@ -38,7 +38,7 @@ func (s *patchScreen) load() tea.Cmd {
 	serial, x, row := s.serial, s.home.whole(), s.home.grid.row
 	return ask(s, func() tea.Msg {
 		all, err := s.src.Series()
-		v := newPatchView(x, x.grid.row, all, err)
+		v := newPatchView(x, x.grid.row, all, &s.home.deps, err)
 		v.row = row // of what is shown
 		return patchMsg{serial, v}
 	})
