@@ -309,6 +309,35 @@ func TestInterruptAndSkipWhatAnotherRuns(t *testing.T) {
 }
 
 // What a run left is there after its end, until it is dismissed; while one goes on, that one is asked.
+// A run that was killed leaves its status; who looks is told, until another runs.
+func TestKilledRunIsSaid(t *testing.T) {
+	w := newView(t)
+	write := func(s lab.Status) {
+		t.Helper()
+		if err := errors.Join(lab.WriteStatus(w.st.Status(), s), w.refresh()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(lab.Status{PID: 1234, Series: "s-v1", CellsDone: 3, CellsTotal: 9})
+	if s := w.Status(); s.Running || s.Err == nil || !strings.Contains(s.Err.Error(), "killed (process 1234)") {
+		t.Errorf("after it: %+v", s)
+	}
+	unlock, err := w.st.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(lab.Status{PID: 1235, Series: "s-v1"})
+	if s := w.Status(); !s.Running || s.Err != nil {
+		t.Errorf("in the next one: %+v", s)
+	}
+	write(lab.Status{})
+	unlock()
+	write(lab.Status{})
+	if s := w.Status(); s.Running || s.Err != nil {
+		t.Errorf("after one that ended: %+v", s)
+	}
+}
+
 func TestWhatIsLeft(t *testing.T) {
 	w := newView(t)
 	one := lab.Left{Activity: lab.Activity{Prefix: 1, Case: "gfs2/a"}, Series: "s-v1", Why: "given up, as asked"}

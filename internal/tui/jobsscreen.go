@@ -530,7 +530,7 @@ func (s *jobsScreen) view() []string {
 	switch {
 	case s.err != nil:
 		lines = append(lines, s.m.paint(ours, s.m.cut(" cannot be read: "+s.m.text(s.err.Error()), s.width)))
-	case s.win != nil:
+	case s.win != nil && s.win.size > 0:
 		lines = append(lines, s.win.view()...)
 	default:
 		lines = append(lines, s.m.paint(faint, s.m.cut(" no output yet", s.width)))
