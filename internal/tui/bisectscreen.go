@@ -211,7 +211,7 @@ func (s *bisectScreen) sentence() (head, text string) {
 	return "by the runs", report.OutlookText(s.now)
 }
 
-func (s *bisectScreen) steady() {}
+func (s *bisectScreen) steady() bool { return true }
 
 // resize leaves the strip and a blank line above the prefixes.
 func (s *bisectScreen) resize(width, height int) { s.width, s.height = width, max(height-2, 1) }

@@ -58,8 +58,8 @@ type (
 	searching interface{ giveUp() bool }
 	// silent is a screen that may have no sentence at all.
 	silent interface{ silent() bool }
-	// steady is a screen whose sentence is not about its cursor: it gets the lines that it needs.
-	steady interface{ steady() }
+	// steady is a screen whose sentence is not about its cursor, and may get the lines that it needs.
+	steady interface{ steady() bool }
 	// text is a screen that shows one.
 	text interface {
 		window() *window

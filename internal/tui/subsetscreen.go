@@ -293,7 +293,7 @@ func (s *subsetScreen) waits() bool { return s.subsets == nil && s.err == nil }
 
 func (s *subsetScreen) title() (left, right string) {
 	r := s.home.result
-	left = s.text(r.Series) + "  subset"
+	left = "subset  " + s.text(r.Series)
 	if s.series != nil {
 		right = fmt.Sprintf("%d of %d patches", len(s.known.Patches), len(s.series.Patches))
 	}
@@ -314,6 +314,9 @@ func (s *subsetScreen) sentence() (head, text string) {
 	}
 	return who, s.applies() + "; " + report.SubsetText(s.known)
 }
+
+// steady: on a low screen the words about the cursor's patch are wanted more.
+func (s *subsetScreen) steady() bool { return s.m.height >= highScreen }
 
 // applies says in words how what is ticked goes on.
 func (s *subsetScreen) applies() string {

@@ -91,7 +91,7 @@ func (m *model) sentenceLines() int {
 	if m.height >= highScreen {
 		n, head = 3, 1
 	}
-	if _, ok := m.top().(steady); ok {
+	if s, ok := m.top().(steady); ok && s.steady() {
 		_, text := m.top().sentence()
 		n = max(n, min(head+len(plain.Wrap(text, m.width-1)), m.height/3))
 	}
