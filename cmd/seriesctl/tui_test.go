@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/ptytest"
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/internal/xec"
@@ -330,9 +331,16 @@ func TestKilledRunIsSaid(t *testing.T) {
 	if s := w.Status(); !s.Running || s.Err != nil {
 		t.Errorf("in the next one: %+v", s)
 	}
-	write(lab.Status{})
+	run := newWatcher(w.st, report.NewProgress(io.Discard, report.ProgressOptions{Quiet: true}), &lab.Spec{})
+	run.status(lab.Status{PID: 1235, Series: "s-v1", Left: []lab.Left{{Series: "s-v1"}}})
+	run.close()
 	unlock()
-	write(lab.Status{})
+	if err := w.refresh(); err != nil {
+		t.Fatal(err)
+	}
+	if left := w.status.Left; len(left) != 1 {
+		t.Errorf("left %+v", left)
+	}
 	if s := w.Status(); s.Running || s.Err != nil {
 		t.Errorf("after one that ended: %+v", s)
 	}
