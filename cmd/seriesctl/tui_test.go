@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
-	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/ptytest"
+	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
