@@ -222,6 +222,8 @@ func (o *output) Err() error {
 		return errors.New("found something wrong with the series")
 	case failed.Status == exitLab:
 		return errors.New("the lab failed")
+	case failed.Status == exitUsage:
+		return errors.New("not done")
 	default:
 		return failed.Err
 	}

@@ -227,7 +227,7 @@ func (s *bisectScreen) size() int {
 func (s *bisectScreen) view() []string {
 	switch {
 	case s.err != nil:
-		return []string{"", s.paint(bad, s.cut(" "+s.text(s.err.Error()), s.width))}
+		return s.trouble(s.err, s.width)
 	case s.now == nil:
 		return []string{"", " reading the runs" + s.pick("…", "...")}
 	}

@@ -106,7 +106,7 @@ func (v *pager) resize(width, height int) {
 	}
 }
 
-// keys are those of all texts with tabs, for the screen that shows them; tabs says what Tab goes through.
+// keys are those of all texts, for the screen that shows them; tabs says what Tab goes through, "" where there is one text.
 func (v *pager) keys(s screen, m *model, tabs string) []Binding {
 	scroll := func(lines func(w *window) int) func() tea.Cmd {
 		return does(func() {
@@ -119,9 +119,14 @@ func (v *pager) keys(s screen, m *model, tabs string) []Binding {
 	half := func(n int) func() tea.Cmd {
 		return scroll(func(w *window) int { return n * max(w.height/2, 1) })
 	}
-	return append([]Binding{
-		{[]string{"tab"}, "Tab", "Tab next tab", tabs, does(func() { v.nextTab(1) })},
-		{[]string{"shift+tab"}, "Shift-Tab", "", "tab before", does(func() { v.nextTab(-1) })},
+	var all []Binding
+	if tabs != "" {
+		all = []Binding{
+			{[]string{"tab"}, "Tab", "Tab next tab", tabs, does(func() { v.nextTab(1) })},
+			{[]string{"shift+tab"}, "Shift-Tab", "", "tab before", does(func() { v.nextTab(-1) })},
+		}
+	}
+	all = append(all, []Binding{
 		{[]string{"j", "down", "enter"}, "j, down, Enter", "", "a line down", by(1)},
 		{[]string{"k", "up"}, "k, up", "", "a line up", by(-1)},
 		{[]string{"h", "left"}, "h, left", "", "scroll to the left", does(func() { v.sideways(-8) })},
@@ -132,7 +137,8 @@ func (v *pager) keys(s screen, m *model, tabs string) []Binding {
 		{[]string{"pgup", "b", "ctrl+b"}, "PgUp, b, ^b", "", "a screen up", half(-2)},
 		{[]string{"g", "home"}, "g, Home", "", "to the start", does(func() { v.edge(false) })},
 		{[]string{"G", "end"}, "G, End", "", "to the end, and follow it", does(func() { v.edge(true) })},
-	}, m.finding("find text in this tab", func(text string, step int) tea.Cmd { return v.find(s, text, step) })...)
+	}...)
+	return append(all, m.finding("find text in this tab", func(text string, step int) tea.Cmd { return v.find(s, text, step) })...)
 }
 
 func (v *pager) nextTab(step int) {

@@ -1,6 +1,10 @@
 package tui
 
-import tea "charm.land/bubbletea/v2"
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/seriesctl/seriesctl/internal/plain"
+)
 
 // screen is one view on the frame's stack. All its methods but the commands it returns run in one goroutine.
 type screen interface {
@@ -40,6 +44,15 @@ func can[T any](m *model, src any, what string) (ability T, ok bool) {
 		m.said = what + " not available here"
 	}
 	return ability, ok
+}
+
+// trouble is the body of a screen that has nothing to show for an error.
+func (l look) trouble(err error, width int) []string {
+	lines := []string{""}
+	for _, line := range plain.Wrap(l.text(err.Error()), width-2) {
+		lines = append(lines, l.paint(bad, " "+line))
+	}
+	return lines
 }
 
 // What some screens can do beside.

@@ -357,7 +357,7 @@ func (s *subsetScreen) rows() int {
 func (s *subsetScreen) view() []string {
 	switch {
 	case s.err != nil:
-		return []string{"", s.paint(bad, s.cut(" "+s.text(s.err.Error()), s.width))}
+		return s.trouble(s.err, s.width)
 	case s.subsets == nil:
 		return []string{"", " opening the source" + s.pick("…", "...")}
 	case len(s.series.Patches) == 0:

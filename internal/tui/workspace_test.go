@@ -746,3 +746,18 @@ func TestMouseOnTexts(t *testing.T) {
 		t.Error("the jobs are not scrolled")
 	}
 }
+
+// Why a command failed is said whole, also where its output is wider than the screen.
+func TestFailedCommandSaysWhy(t *testing.T) {
+	h := many()
+	h.said = "seriesctl: apply gfs2-handle-page-faults-v3: no source given, so there is nothing to apply it to\nhint: --source DIR: a git repository or an unpacked kernel source\n"
+	h.ends = errors.New("not done")
+	for _, width := range []int{60, 80} {
+		s := lobby(t, h, width, 15, Options{})
+		s.types(": apply enter")
+		got := strings.Join(strings.Fields(s.text()), " ")
+		if !strings.Contains(got, "no source given, so there is nothing to apply it to (--source DIR: a git repository or an unpacked kernel source)") {
+			t.Errorf("at %d columns:\n%s", width, s.text())
+		}
+	}
+}
