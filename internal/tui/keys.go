@@ -51,6 +51,7 @@ func (m *model) tableOf(s screen) Table {
 func (m *model) everywhere() []Binding {
 	return []Binding{
 		{[]string{":"}, ":", ": command", "any command of seriesctl, for the shown series: run, apply, report, bisect and so on", m.askCommand},
+		{[]string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}, digits, "", "a count for the next key: 3j moves three times, 12G goes to patch or line 12", func() tea.Cmd { return nil }},
 		{[]string{"w"}, "w", "w jobs", "what runs: builds, virtual machines, commands, with their output", m.openJobs},
 		{[]string{"W"}, "W", "", "the series of the workspace", m.home},
 		{[]string{"x"}, "x", "", "interrupt the run; the same command resumes", m.cancel},

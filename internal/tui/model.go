@@ -30,6 +30,7 @@ type model struct {
 
 	ahead    []tea.KeyPressMsg // keys for the shown screen, which waits for what they are about
 	since    time.Time         // the first of them was typed then
+	count    int               // that was typed for the next key, 0 for none
 	starting int               // commands that are being started: what they will show takes the next keys
 
 	history []string      // commands that were asked for, oldest first
@@ -171,6 +172,10 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 		m.said = "the search was given up"
 		return m.replay()
 	}
+	if key == "esc" && m.count > 0 {
+		m.count = 0
+		return nil
+	}
 	b := m.tableOf(m.top()).binding(key)
 	if m.waits() && !m.atOnce(b) {
 		if len(m.ahead) == 0 {
@@ -181,11 +186,15 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 		}
 		return nil
 	}
+	if m.digit(b, key) {
+		return nil
+	}
 	if b == nil {
+		m.count = 0
 		return nil
 	}
 	m.ahead = nil
-	return b.do()
+	return m.repeated(b)
 }
 
 const (

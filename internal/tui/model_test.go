@@ -680,7 +680,7 @@ func TestEveryKeyIsBoundOnce(t *testing.T) {
 				t.Errorf("%s: %v is not explained", table.Title, b.keys)
 			}
 			for _, k := range b.keys {
-				if !slices.Contains(strings.Split(b.Label, ", "), nameOf(k)) {
+				if b.Label != digits && !slices.Contains(strings.Split(b.Label, ", "), nameOf(k)) {
 					t.Errorf("%s: %s is not named by %q", table.Title, k, b.Label)
 				}
 				if seen[k] {
