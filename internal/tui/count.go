@@ -21,7 +21,8 @@ const digits = "1-9"
 
 // digit adds to the count that the next key takes, and says whether the key is a digit of one, and nothing else here.
 func (m *model) digit(b *Binding, key string) bool {
-	if !(b != nil && b.Label == digits) && !(key == "0" && m.count > 0) {
+	counts := b != nil && b.Label == digits || key == "0" && m.count > 0
+	if !counts {
 		return false
 	}
 	n, _ := strconv.Atoi(key)

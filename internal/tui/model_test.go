@@ -647,7 +647,7 @@ func TestNoEscapeReachesTheTerminal(t *testing.T) {
 }
 
 func TestASCIIDrawsASCII(t *testing.T) {
-	for _, w := range []*world{rfc(), live(), {result: reporttest.Hostile()}, {result: &lab.Result{}}} {
+	for _, w := range []*world{rfc(), live(), unrun(), {result: reporttest.Hostile()}, {result: &lab.Result{}}} {
 		s := newScreen(t, w, 80, 24, Options{ASCII: true})
 		for _, k := range []string{"j", "?", "q", "enter", "tab", "q", "/", "x", "enter"} {
 			s.keys(k)
