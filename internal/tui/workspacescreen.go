@@ -149,14 +149,16 @@ func (s *workspaceScreen) diff() tea.Cmd {
 	if e == nil {
 		return nil
 	}
-	with := ""
-	if i := s.at + 1; i < len(s.entries) {
-		with = s.entries[i].ID
-	} else if s.at > 0 {
-		with = s.entries[s.at-1].ID
+	with, ids := "", []string{}
+	for i, other := range s.entries {
+		ids = append(ids, other.ID)
+		// The revision before stands below, the one after above.
+		if other.Work == e.Work && (i == s.at-1 || i == s.at+1) {
+			with = other.ID
+		}
 	}
 	to := e.ID
-	s.m.prompt = &prompt{label: "range-diff from: ", text: with, enter: func(from string) tea.Cmd {
+	s.m.prompt = &prompt{label: "range-diff from: ", text: with, complete: func(string) []string { return ids }, enter: func(from string) tea.Cmd {
 		if from = strings.TrimSpace(from); from == "" {
 			return nil
 		}
