@@ -26,6 +26,7 @@ type model struct {
 	wanted string  // what was searched for last
 	said   string  // one line about the last key, until the next
 	whole  bool    // the screen has the terminal to itself
+	below  int     // lines below the body that the screens were fitted for
 	light  bool    // the terminal's background is
 
 	ahead    []tea.KeyPressMsg // keys for the shown screen, which waits for what they are about
@@ -96,7 +97,15 @@ func (m *model) listen() tea.Cmd {
 
 // Update takes one message.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	var cmd tea.Cmd
+	cmd := m.take(msg)
+	if n := m.footer(); n != m.below {
+		m.below = n
+		m.fit()
+	}
+	return m, cmd
+}
+
+func (m *model) take(msg tea.Msg) (cmd tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
@@ -141,7 +150,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd = m.watchQuiet()
 		m.fit()
 	}
-	return m, cmd
+	return cmd
 }
 
 // changed tells all screens, from the lowest, that the Source has something new.

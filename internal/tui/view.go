@@ -91,9 +91,15 @@ func (m *model) sentenceLines() int {
 	if m.height >= highScreen {
 		n, head = 3, 1
 	}
+	long := func(head int, text string) int {
+		return max(n, min(head+len(plain.Wrap(text, m.width-1)), m.height/3))
+	}
+	if m.saidLong() {
+		return long(0, m.said)
+	}
 	if s, ok := m.top().(steady); ok && s.steady() {
 		_, text := m.top().sentence()
-		n = max(n, min(head+len(plain.Wrap(text, m.width-1)), m.height/3))
+		return long(head, text)
 	}
 	return n
 }

@@ -763,3 +763,18 @@ func TestFailedCommandSaysWhy(t *testing.T) {
 		}
 	}
 }
+
+// An error is said whole, and what it pushed up comes back with the next key.
+func TestLongErrorIsWhole(t *testing.T) {
+	h := many()
+	h.said = "seriesctl: " + strings.Repeat("a word of the reason, ", 12) + "and its end\n"
+	h.ends = errors.New("failed")
+	s := lobby(t, h, 80, 24, Options{})
+	height := s.m.top().(*workspaceScreen).height
+	s.types("l x enter")
+	s.has("and its end")
+	s.types("j")
+	if got := s.m.top().(*workspaceScreen).height; got != height {
+		t.Errorf("%d lines, before %d", got, height)
+	}
+}
