@@ -89,7 +89,7 @@ func (s *cellScreen) table() Table {
 			}
 		})},
 		{[]string{"q", "esc"}, "q, Esc", "q back", "back to the matrix", s.m.pop},
-		{[]string{"p"}, "p", "p diff", "open the patch: message, diff, replies, what it needs", s.openPatch},
+		{[]string{"p"}, "p", "p patch", "open the patch: message, diff, replies, what it needs", s.openPatch},
 	}...)}
 }
 

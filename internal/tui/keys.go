@@ -71,6 +71,7 @@ func (m *model) finding(help string, find func(text string, step int) tea.Cmd) [
 	again := func(step int) func() tea.Cmd {
 		return func() tea.Cmd {
 			if m.wanted == "" {
+				m.said = "nothing was searched for yet; / searches"
 				return nil
 			}
 			return find(m.wanted, step)

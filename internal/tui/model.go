@@ -223,7 +223,7 @@ func (m *model) atOnce(b *Binding) bool {
 	if b == nil {
 		return false
 	}
-	leaves, neighbour := slices.Contains(b.keys, "esc"), b.keys[0] == "[" || b.keys[0] == "]"
+	leaves, neighbour := slices.Contains(b.keys, "esc") || slices.Contains(b.keys, "q"), b.keys[0] == "[" || b.keys[0] == "]"
 	everywhere := slices.ContainsFunc(m.everywhere(), func(e Binding) bool { return e.keys[0] == b.keys[0] })
 	switch {
 	case slices.Contains(b.keys, "ctrl+c"):

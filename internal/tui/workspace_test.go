@@ -315,6 +315,8 @@ func TestWorkspaceKeys(t *testing.T) {
 		{"back", "enter j enter W", "", "7 series"},
 		{"load", "l thread.mbox enter", "gfs2-handle-page-faults-v3: load -- thread.mbox", "loaded said"},
 		{"load nothing", "l enter", "", "7 series"},
+		{"Esc stays", "enter esc esc", "", "this is the first screen; q quits"},
+		{"next find of nothing", "n", "", "nothing was searched for"},
 		{"range-diff of the first", "j j d enter", "gfs2-handle-page-faults-v1: range-diff gfs2-handle-page-faults-v2 gfs2-handle-page-faults-v1", "said"},
 		{"range-diff with a revision of another name", "j j j d un tab enter", "fall-through-v1: range-diff unread-v1 fall-through-v1", "said"},
 		{"range-diff", "d enter", "gfs2-handle-page-faults-v3: range-diff gfs2-handle-page-faults-v2 gfs2-handle-page-faults-v3", "said"},

@@ -111,7 +111,10 @@ func (s *workspaceScreen) table() Table {
 		{[]string{"d"}, "d", "d range-diff", "what changed since another revision", s.diff},
 	}, s.keys(n)...)}
 	t.Bindings = append(t.Bindings, s.m.finding("find a series by a part of its subject, id or author", s.find)...)
-	t.Bindings = append(t.Bindings, Binding{[]string{"q", "esc"}, "q, Esc", "", "quit", s.m.pop})
+	t.Bindings = append(t.Bindings,
+		Binding{[]string{"q"}, "q", "", "quit", s.m.pop},
+		// Who leaves screens with Esc does not fall out of the program.
+		Binding{[]string{"esc"}, "Esc", "", "nothing: there is no screen below", does(func() { s.m.said = "this is the first screen; q quits" })})
 	return t
 }
 
