@@ -131,7 +131,7 @@ func (s *cellScreen) update(msg tea.Msg) tea.Cmd {
 			return tea.Batch(s.stat(), s.lookAgain())
 		}
 	case foundMsg:
-		s.found(msg)
+		s.found(msg, s.m)
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func (s *outputScreen) follow() tea.Cmd {
 func (s *outputScreen) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case foundMsg:
-		s.found(msg)
+		s.found(msg, s.m)
 	case followMsg:
 		return s.follow()
 	case outputMsg:

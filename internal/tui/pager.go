@@ -169,6 +169,7 @@ type foundMsg struct {
 	in     *pager
 	serial int
 	text   string
+	back   bool
 	at     int64
 	err    error
 }
@@ -193,7 +194,7 @@ func (v *pager) find(s screen, text string, step int) tea.Cmd {
 	serial, r, size := v.searches, w.r, w.size
 	return ask(s, func() tea.Msg {
 		at, err := search(ctx, r, size, from, text, step < 0)
-		return foundMsg{v, serial, text, at, err}
+		return foundMsg{v, serial, text, step < 0, at, err}
 	})
 }
 
@@ -218,8 +219,8 @@ func (v *pager) giveUp() bool {
 	return true
 }
 
-// found shows what a search found, unless it was given up meanwhile.
-func (v *pager) found(msg foundMsg) {
+// found shows what a search found, unless it was given up meanwhile, or tells m why nothing.
+func (v *pager) found(msg foundMsg, m *model) {
 	if msg.in != v || msg.serial != v.searches {
 		return
 	}
@@ -227,9 +228,11 @@ func (v *pager) found(msg foundMsg) {
 	switch {
 	case errors.Is(msg.err, context.Canceled), errors.Is(msg.err, os.ErrClosed):
 	case msg.err != nil:
-		v.hits = msg.err.Error()
+		m.said = msg.err.Error()
+	case msg.at < 0 && msg.back:
+		m.said = fmt.Sprintf("no %q before", msg.text)
 	case msg.at < 0:
-		v.hits = fmt.Sprintf("no more %q", msg.text)
+		m.said = fmt.Sprintf("no more %q", msg.text)
 	default:
 		v.hits = "/" + msg.text
 		v.window().show(msg.at)

@@ -56,7 +56,7 @@ func (s *patchScreen) update(msg tea.Msg) tea.Cmd {
 	case changedMsg:
 		s.refresh()
 	case foundMsg:
-		s.found(msg)
+		s.found(msg, s.m)
 	}
 	return nil
 }
