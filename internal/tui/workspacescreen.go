@@ -190,7 +190,11 @@ func (s *workspaceScreen) resize(width, height int) {
 func (s *workspaceScreen) waits() bool { return s.opening != "" }
 
 func (s *workspaceScreen) title() (left, right string) {
-	return "seriesctl", fmt.Sprintf("%d series", len(s.entries))
+	left, right = "seriesctl", fmt.Sprintf("%d series", len(s.entries))
+	if lines, _ := s.lines(); len(lines) > s.height {
+		right = fmt.Sprintf("%d/%s", s.at+1, right)
+	}
+	return left, right
 }
 
 func (s *workspaceScreen) sentence() (head, text string) {
