@@ -69,3 +69,28 @@ func TestKeysAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// Esc and what is typed right after it come as one key with Alt.
+func TestEscAndAKeyAtOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		after tea.Key
+		want  string
+	}{
+		"Esc":       {tea.Key{Code: tea.KeyEscape, Mod: tea.ModAlt}, "7 series"},
+		"a letter":  {tea.Key{Code: 'w', Mod: tea.ModAlt}, "jobs"},
+		"a big one": {tea.Key{Code: 'g', ShiftedCode: 'G', Mod: tea.ModAlt | tea.ModShift}, "9 gfs2:"},
+		"Enter":     {tea.Key{Code: tea.KeyEnter, Mod: tea.ModAlt}, "prefix 0: base"},
+	} {
+		h := many()
+		s := lobby(t, h, 80, 24, Options{})
+		s.types("enter enter")
+		s.send(tea.KeyPressMsg(tt.after))
+		if !strings.Contains(s.text(), tt.want) {
+			t.Errorf("%s:\n%s", name, s.text())
+		}
+	}
+	s := lobby(t, many(), 80, 24, Options{})
+	s.types("/ x")
+	s.send(tea.KeyPressMsg(tea.Key{Code: 'b', Mod: tea.ModAlt}))
+	s.has("/x")
+}

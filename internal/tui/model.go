@@ -1,8 +1,10 @@
 package tui
 
 import (
+	"cmp"
 	"slices"
 	"time"
+	"unicode"
 
 	tea "charm.land/bubbletea/v2"
 )
@@ -118,7 +120,9 @@ func (m *model) take(msg tea.Msg) (cmd tea.Cmd) {
 	case tea.BackgroundColorMsg:
 		m.light = !msg.IsDark()
 	case tea.KeyPressMsg:
-		cmd = m.key(msg)
+		for _, key := range m.apart(msg) {
+			cmd = tea.Batch(cmd, m.key(key))
+		}
 	case tea.PasteMsg:
 		if m.prompt != nil {
 			m.prompt.insert(msg.Content)
@@ -165,6 +169,18 @@ func (m *model) changed(msg changedMsg) tea.Cmd {
 	}
 	m.fit()
 	return tea.Batch(cmds...)
+}
+
+// apart is a key with Alt as the two keys that came as it: Esc and one typed right after it are the same bytes, and no key here has Alt.
+func (m *model) apart(msg tea.KeyPressMsg) []tea.KeyPressMsg {
+	if !msg.Mod.Contains(tea.ModAlt) || m.prompt != nil {
+		return []tea.KeyPressMsg{msg}
+	}
+	after := tea.Key{Code: msg.Code, Mod: msg.Mod &^ tea.ModAlt}
+	if letter := cmp.Or(msg.ShiftedCode, msg.Code); after.Mod&^tea.ModShift == 0 && unicode.IsPrint(letter) {
+		after.Text = string(letter)
+	}
+	return []tea.KeyPressMsg{{Code: tea.KeyEscape}, tea.KeyPressMsg(after)}
 }
 
 // key gives a key to the first that takes keys now.

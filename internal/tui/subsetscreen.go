@@ -306,7 +306,7 @@ func (s *subsetScreen) sentence() (head, text string) {
 	case s.subsets == nil || s.err != nil:
 		return "", ""
 	case len(s.known.Patches) == 0:
-		return "no patch is ticked", ""
+		return "", "no patch is ticked; Space ticks"
 	}
 	who := "patches " + report.Ranges(s.known.Patches)
 	if len(s.known.Patches) == 1 {
