@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/plain"
@@ -337,6 +338,18 @@ func mailStyle(line string) style {
 	return normal
 }
 
+// some is the beginning of s, of whole characters and at most n bytes: measuring all that is left of a long line for each piece of
+// it would take the square of its length.
+func some(s string, n int) string {
+	if n >= len(s) {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
 // breakMail breaks the lines of a mail that are wider than width between words, and begins the rest as they begin: indented, quoted.
 // A diff stays as it is.
 func breakMail(text string, width int) string {
@@ -357,7 +370,7 @@ func breakMail(text string, width int) string {
 		}
 		rest := line[len(prefix):]
 		for room := width - len(prefix); rest != ""; {
-			head := plain.Cut(rest, room, "")
+			head := plain.Cut(some(rest, 16*room), room, "")
 			if at := strings.LastIndexByte(head, ' '); at > 0 && len(head) < len(rest) && rest[len(head)] != ' ' {
 				head = head[:at]
 			}

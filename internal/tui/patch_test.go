@@ -29,6 +29,16 @@ func TestBreakMail(t *testing.T) {
 	}
 }
 
+// A line may be as long as a mail.
+func TestBreakALongLine(t *testing.T) {
+	line := strings.Repeat("日本語e\u0301 ", 30_000)
+	got := breakMail("> "+line, 60)
+	joined := strings.ReplaceAll(strings.ReplaceAll(got, "> ", ""), "\n", "")
+	if strings.ReplaceAll(joined, " ", "") != strings.ReplaceAll(line, " ", "") {
+		t.Error("something is lost")
+	}
+}
+
 // A mail is read whole at 60 columns, stays where it is when the terminal becomes wider, and goes to $EDITOR as it was sent.
 func TestMailIsBrokenAtTheWidth(t *testing.T) {
 	w := rfc()
