@@ -43,7 +43,7 @@ func (d desk) loadAndRun(mbox, run string) {
 	d.Keys("Enter")
 	d.Wait("nothing has been run yet")
 	d.Type(":" + run + "\r")
-	d.Wait("Tab next tab") // its output
+	d.Wait("x stop") // its output
 	d.Keys("q")
 	d.Until("say what is done", working.MatchString)
 }

@@ -83,6 +83,7 @@ type workspaceView struct {
 	shown   *seriesView              // the series that was opened last
 	status  lab.Status
 	busy    bool
+	killed  int // the process of a run that left no word of its end, 0 for none
 	err     error
 	own     int // the process of the run that was started here, 0 for none
 }
@@ -243,11 +244,12 @@ func (w *workspaceView) refresh() error {
 	w.mu.Unlock()
 	busy := st.Busy()
 	status, err := lab.ReadStatus(st.Status())
+	killed := 0
 	if err != nil || !busy {
-		status = lab.Status{Left: status.Left}
+		killed, status = status.PID, lab.Status{Left: status.Left}
 	}
 	w.mu.Lock()
-	w.status, w.busy = status, busy
+	w.status, w.busy, w.killed = status, busy, killed
 	w.mu.Unlock()
 	if shown != nil {
 		return shown.refresh(status)
@@ -385,7 +387,11 @@ func (w *workspaceView) Status() tui.Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.busy {
-		return tui.Status{Err: w.err}
+		err := w.err
+		if err == nil && w.killed != 0 {
+			err = fmt.Errorf("killed (process %d); :run resumes", w.killed)
+		}
+		return tui.Status{Err: err}
 	}
 	s := w.status
 	line := statusLine(s)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/ptytest"
+	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
@@ -165,6 +166,36 @@ func TestSplitWords(t *testing.T) {
 	}
 }
 
+func TestCompletions(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"thread.mbox", "a name", ".hidden", "tree/x"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := newView(t)
+	for line, want := range map[string]string{
+		"load " + dir + "/":           "[" + dir + "/thread.mbox " + dir + "/tree/]",
+		"load " + dir + "/.":          "[" + dir + "/.hidden]",
+		"run --source " + dir + "/tr": "[" + dir + "/tree/]",
+		"load " + dir + "/none/":      "[]",
+		"nonsense --":                 "[]",
+		"load 'a":                     "[]",
+	} {
+		if got := fmt.Sprint(w.Complete(line)); got != want {
+			t.Errorf("%s: got %s, want %s", line, got, want)
+		}
+	}
+	for _, flag := range []string{"--cases", "--source", "--workspace", "--help"} {
+		if flags := w.Complete("run --"); slices.Contains(flags, flag) != (flag != "--help") {
+			t.Errorf("run has %v", flags)
+		}
+	}
+}
+
 // newView is the view of a new workspace.
 func newView(t *testing.T) *workspaceView {
 	t.Helper()
@@ -279,6 +310,42 @@ func TestInterruptAndSkipWhatAnotherRuns(t *testing.T) {
 }
 
 // What a run left is there after its end, until it is dismissed; while one goes on, that one is asked.
+// A run that was killed leaves its status; who looks is told, until another runs.
+func TestKilledRunIsSaid(t *testing.T) {
+	w := newView(t)
+	write := func(s lab.Status) {
+		t.Helper()
+		if err := errors.Join(lab.WriteStatus(w.st.Status(), s), w.refresh()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(lab.Status{PID: 1234, Series: "s-v1", CellsDone: 3, CellsTotal: 9})
+	if s := w.Status(); s.Running || s.Err == nil || !strings.Contains(s.Err.Error(), "killed (process 1234)") {
+		t.Errorf("after it: %+v", s)
+	}
+	unlock, err := w.st.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(lab.Status{PID: 1235, Series: "s-v1"})
+	if s := w.Status(); !s.Running || s.Err != nil {
+		t.Errorf("in the next one: %+v", s)
+	}
+	run := newWatcher(w.st, report.NewProgress(io.Discard, report.ProgressOptions{Quiet: true}), &lab.Spec{})
+	run.status(lab.Status{PID: 1235, Series: "s-v1", Left: []lab.Left{{Series: "s-v1"}}})
+	run.close()
+	unlock()
+	if err := w.refresh(); err != nil {
+		t.Fatal(err)
+	}
+	if left := w.status.Left; len(left) != 1 {
+		t.Errorf("left %+v", left)
+	}
+	if s := w.Status(); s.Running || s.Err != nil {
+		t.Errorf("after one that ended: %+v", s)
+	}
+}
+
 func TestWhatIsLeft(t *testing.T) {
 	w := newView(t)
 	one := lab.Left{Activity: lab.Activity{Prefix: 1, Case: "gfs2/a"}, Series: "s-v1", Why: "given up, as asked"}

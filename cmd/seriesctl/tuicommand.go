@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +13,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/tui"
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
@@ -80,6 +83,52 @@ func (w *workspaceView) Command(id, line string) (tui.Command, error) {
 	c := xec.Cmd{Name: self, Args: append(args, words...)}
 	return tui.Command{Start: func() (tui.Output, error) { return w.start(c, cmd) }}, nil
 }
+
+// Complete implements tui.Commander. Files whose names would have to be quoted are left out.
+func (w *workspaceView) Complete(line string) []string {
+	begin := strings.LastIndexByte(line, ' ') + 1
+	words, err := splitWords(line[:begin])
+	if err != nil {
+		return nil
+	}
+	if last := line[begin:]; !strings.HasPrefix(last, "-") {
+		return files(last)
+	}
+	root := (&app{}).rootCommand()
+	cmd, _, err := root.Find(words)
+	if err != nil || cmd == root {
+		return nil
+	}
+	var names []string
+	add := func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, "--"+f.Name)
+		}
+	}
+	cmd.LocalFlags().VisitAll(add)
+	cmd.InheritedFlags().VisitAll(add)
+	return names
+}
+
+// files are those whose names begin with text, directories with a slash behind.
+func files(text string) []string {
+	dir, begin := filepath.Split(text)
+	entries, _ := os.ReadDir(cmp.Or(dir, ".")) // what can't be read is not offered
+	var names []string
+	for _, e := range entries {
+		name := e.Name()
+		if !strings.HasPrefix(name, begin) || name[0] == '.' && begin == "" || !safeName.MatchString(name) {
+			continue
+		}
+		if fi, err := os.Stat(filepath.Join(dir, name)); err == nil && fi.IsDir() {
+			name += "/"
+		}
+		names = append(names, dir+name)
+	}
+	return names
+}
+
+var safeName = pattern.New(`^[A-Za-z0-9_.=:,+@-]+$`)
 
 // onTerminal says whether a command with these arguments wants the terminal.
 func onTerminal(cmd *cobra.Command, args []string) bool {
@@ -173,6 +222,8 @@ func (o *output) Err() error {
 		return errors.New("found something wrong with the series")
 	case failed.Status == exitLab:
 		return errors.New("the lab failed")
+	case failed.Status == exitUsage:
+		return errors.New("not done")
 	default:
 		return failed.Err
 	}

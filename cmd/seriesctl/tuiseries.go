@@ -44,9 +44,9 @@ func (s *seriesView) refresh(status lab.Status) error {
 	defer s.refreshing.Unlock()
 	spec, result, err := s.reader.read(status)
 	if errors.Is(err, store.ErrNotFound) {
-		spec, result, err = &lab.Spec{}, &lab.Result{Series: s.id}, nil
-		if whole, serr := s.Series(); serr == nil {
-			result.Subject = whole.Subject
+		spec, err = &lab.Spec{}, nil
+		if result = s.Result(); result == nil || len(result.Cases) > 0 {
+			result = s.loaded()
 		}
 	}
 	if err != nil {
@@ -56,6 +56,20 @@ func (s *seriesView) refresh(status lab.Status) error {
 	defer s.mu.Unlock()
 	s.spec, s.result = spec, result
 	return nil
+}
+
+// loaded is the Result of a series that was not run yet: its patches, and no case.
+func (s *seriesView) loaded() *lab.Result {
+	r := &lab.Result{Series: s.id}
+	whole, err := s.Series()
+	if err != nil {
+		return r // who opens a patch is told
+	}
+	r.Subject, r.Prefixes = whole.Subject, []lab.Prefix{{Status: lab.PrefixPending}}
+	for i, p := range whole.Patches {
+		r.Prefixes = append(r.Prefixes, lab.Prefix{Index: i + 1, Patch: p.Index, Subject: p.Subject, Status: lab.PrefixPending})
+	}
+	return r
 }
 
 // matrixReader reads the matrix of a series again and again.

@@ -108,6 +108,10 @@ func (w *watcher) close() {
 	w.once.Do(func() {
 		close(w.stop)
 		w.done.Wait()
+		w.mu.Lock()
+		// That no process is named says that this one came to its end.
+		w.latest, w.dirty = lab.Status{Left: w.latest.Left}, true
+		w.mu.Unlock()
 		w.flush()
 	})
 }

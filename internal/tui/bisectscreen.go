@@ -211,6 +211,8 @@ func (s *bisectScreen) sentence() (head, text string) {
 	return "by the runs", report.OutlookText(s.now)
 }
 
+func (s *bisectScreen) steady() bool { return true }
+
 // resize leaves the strip and a blank line above the prefixes.
 func (s *bisectScreen) resize(width, height int) { s.width, s.height = width, max(height-2, 1) }
 
@@ -225,7 +227,7 @@ func (s *bisectScreen) size() int {
 func (s *bisectScreen) view() []string {
 	switch {
 	case s.err != nil:
-		return []string{"", s.paint(bad, s.cut(" "+s.text(s.err.Error()), s.width))}
+		return s.trouble(s.err, s.width)
 	case s.now == nil:
 		return []string{"", " reading the runs" + s.pick("…", "...")}
 	}
@@ -269,7 +271,7 @@ func (s *bisectScreen) line(i int) string {
 	said := s.said(p.Index)
 	percent := ""
 	if i > 0 && p.Image != "" || s.now.Change[i] > 0 {
-		percent = fmt.Sprintf("%3.0f%%", 100*s.now.Change[i])
+		percent = fmt.Sprintf(" %3.0f%%", 100*s.now.Change[i])
 	}
 	next := "    "
 	if s.next() == i {

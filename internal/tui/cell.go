@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -34,8 +33,6 @@ type cellView struct {
 	run  int
 	file File    // the open console
 	con  *window // on it
-
-	wanted string // the tab to open first, where there is one of that name
 }
 
 // Names of a cell's tabs.
@@ -119,7 +116,7 @@ func (v *cellView) build(f File, size int64, err error) {
 
 // layOut makes the tabs for the width there is; with stay each page remains where it is, about.
 func (v *cellView) layOut(stay bool) {
-	keep, old := cmp.Or(v.chosen(), v.wanted), v.tabs
+	keep, old := v.choice(), v.tabs
 	v.tabs, v.tab = nil, 0
 	if run := v.shown(); run != nil {
 		o := run.Observation
@@ -141,7 +138,7 @@ func (v *cellView) layOut(stay bool) {
 		}
 		v.tabs = append(v.tabs, tab{name, v.con})
 	}
-	v.choose(keep)
+	v.stay(keep)
 	for _, was := range old {
 		for _, is := range v.tabs {
 			if stay && is.name == was.name && is.win != v.con && is.win.size > 0 {

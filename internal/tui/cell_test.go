@@ -198,6 +198,26 @@ func TestPagesStay(t *testing.T) {
 	s.text()
 }
 
+// The tab is kept over cells and patches that have none of that name.
+func TestTabStaysOverThoseWithoutIt(t *testing.T) {
+	w := rfc()
+	w.result.Prefixes[3].Status, w.result.Prefixes[3].Log = lab.PrefixBuildFailed, "log"
+	w.before = []lab.Run{}
+	s := newScreen(t, w, 80, 24, Options{})
+	s.keys("j", "j", "j", "j", "enter", "K", "K", "tab")
+	s.has("[stacks]")
+	s.keys("[")
+	s.has("[log]")
+	s.keys("]", "K", "K")
+	s.has("[stacks]")
+	s.keys("q", "p", "tab")
+	s.has("[thread]")
+	s.keys("]")
+	s.has("[patch]")
+	s.keys("[")
+	s.has("[thread]")
+}
+
 // Who compares the output of a case along the patches stays in that tab, however fast the keys come.
 func TestTabStaysFromPatchToPatch(t *testing.T) {
 	s := newScreen(t, rfc(), 80, 24, Options{})

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"cmp"
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
@@ -15,8 +14,10 @@ type cellScreen struct {
 	m       *model
 	home    *matrixScreen
 	src     CellSource
-	serial  int  // of the newest command; answers to older ones are dropped
-	looking bool // at a console that grows: there will be a lookMsg
+	serial  int    // of the newest command; answers to older ones are dropped
+	looking bool   // at a console that grows: there will be a lookMsg
+	reading bool   // the run that is to be shown
+	opened  string // path of the console that is open
 }
 
 // Answers to the commands of a cellScreen.
@@ -29,6 +30,7 @@ type (
 	}
 	fileMsg struct {
 		serial int
+		path   string
 		file   File
 		size   int64
 		err    error
@@ -46,13 +48,21 @@ func newCellScreen(home *matrixScreen, src CellSource) *cellScreen {
 
 // open shows the cell under the matrix's cursor, in the tab that was open before, where it has that.
 func (s *cellScreen) open() tea.Cmd {
-	tab := cmp.Or(s.chosen(), s.wanted)
+	tab := s.choice()
 	s.leave()
 	s.cellView = newCellView(s.m.look, s.home.matrix)
 	s.wanted = tab
 	s.m.fit()
+	return s.begin()
+}
+
+// begin reads the cell; keys wait for it.
+func (s *cellScreen) begin() tea.Cmd {
+	s.reading = true
 	return s.loadRuns()
 }
+
+func (s *cellScreen) waits() bool { return s.reading || s.pager.waits() }
 
 // leave gives up the cell that is shown.
 func (s *cellScreen) leave() {
@@ -79,7 +89,7 @@ func (s *cellScreen) table() Table {
 			}
 		})},
 		{[]string{"q", "esc"}, "q, Esc", "q back", "back to the matrix", s.m.pop},
-		{[]string{"p"}, "p", "p diff", "open the patch: message, diff, replies, what it needs", s.openPatch},
+		{[]string{"p"}, "p", "p patch", "open the patch: message, diff, replies, what it needs", s.openPatch},
 	}...)}
 }
 
@@ -102,6 +112,7 @@ func (s *cellScreen) update(msg tea.Msg) tea.Cmd {
 	case fileMsg:
 		if msg.serial == s.serial {
 			s.stopSearch()
+			s.reading, s.opened = false, msg.path
 			s.build(msg.file, msg.size, msg.err)
 			if s.live && len(s.runs) == 0 {
 				s.con.end()
@@ -120,7 +131,7 @@ func (s *cellScreen) update(msg tea.Msg) tea.Cmd {
 			return tea.Batch(s.stat(), s.lookAgain())
 		}
 	case foundMsg:
-		s.found(msg)
+		s.found(msg, s.m)
 	}
 	return nil
 }
@@ -140,10 +151,10 @@ func (s *cellScreen) loadRuns() tea.Cmd {
 }
 
 func (s *cellScreen) takeRuns(msg runsMsg) tea.Cmd {
-	before := s.logPath()
 	s.before = msg.before
 	s.setRuns(msg.runs, msg.err)
-	if s.file != nil && s.logPath() == before {
+	if s.file != nil && s.logPath() == s.opened {
+		s.reading = false
 		s.layOut(true)
 		return s.stat()
 	}
@@ -160,14 +171,14 @@ func (s *cellScreen) openLog() tea.Cmd {
 		}
 		f, err := s.src.Open(path)
 		if err != nil {
-			return fileMsg{serial: serial, err: err}
+			return fileMsg{serial: serial, path: path, err: err}
 		}
 		fi, err := f.Stat()
 		if err != nil {
 			_ = f.Close()
-			return fileMsg{serial: serial, err: err}
+			return fileMsg{serial: serial, path: path, err: err}
 		}
-		return fileMsg{serial, f, fi.Size(), nil}
+		return fileMsg{serial, path, f, fi.Size(), nil}
 	})
 }
 
@@ -178,12 +189,11 @@ func (s *cellScreen) recheck() tea.Cmd {
 	if s.loading || s.row < 0 || s.col < 0 {
 		return nil
 	}
-	was := s.logPath()
 	s.whileNone(x)
 	if c := x.Cell(s.row, s.col); c != nil && c.Runs != len(s.runs) {
 		return s.loadRuns()
 	}
-	if s.logPath() != was {
+	if s.logPath() != s.opened {
 		return s.openLog()
 	}
 	return s.stat()
@@ -243,7 +253,7 @@ func (s *cellScreen) nextRun(step int) tea.Cmd {
 		return nil
 	}
 	s.stopSearch()
-	s.run, s.hits = to, ""
+	s.run, s.hits, s.reading = to, "", true
 	return s.openLog()
 }
 
@@ -258,6 +268,9 @@ func (s *cellScreen) sentence() (head, text string) { return "", s.home.words() 
 
 // resize leaves a line for what is said of the run.
 func (s *cellScreen) resize(width, height int) { s.cellView.resize(width, height-1) }
+
+// click goes to the tab that is named there.
+func (s *cellScreen) click(x, y int) bool { return y == 1 && s.clickTab(x) }
 
 func (s *cellScreen) view() []string {
 	return append([]string{s.paint(bold, s.cut(s.runLine(), s.width))}, s.cellView.view()...)

@@ -18,6 +18,8 @@ type Commander interface {
 	Commands() []string
 	// Command is what a line means for a series; "" is the current one.
 	Command(series, line string) (Command, error)
+	// Complete is what the last word of a line can be, behind that of a command: its flags, or files.
+	Complete(line string) []string
 }
 
 // Command is one that can be done, in one of two ways.
@@ -69,7 +71,7 @@ func (m *model) askCommand() tea.Cmd {
 	if !ok {
 		return nil
 	}
-	m.prompt = &prompt{label: ":", history: m.history, complete: func(text string) string { return complete(text, c.Commands()) },
+	m.prompt = &prompt{label: ":", history: m.history, complete: m.completions(c),
 		enter: func(line string) tea.Cmd {
 			if line = strings.TrimSpace(line); line == "" {
 				return nil
@@ -84,27 +86,33 @@ func (m *model) askCommand() tea.Cmd {
 	return nil
 }
 
-// complete is the first word of text made as long as all names agree that begin with it.
-func complete(text string, names []string) string {
-	var fit []string
-	for _, n := range names {
-		if strings.HasPrefix(n, text) {
-			fit = append(fit, n)
+// completions says what the last word of a line can be: a command; behind --case a case of the shown series; else what the
+// command knows.
+func (m *model) completions(c Commander) func(line string) []string {
+	return func(line string) []string {
+		words := strings.Split(line, " ")
+		if len(words) == 1 {
+			return c.Commands()
+		}
+		if flag := words[len(words)-2]; flag == "--case" || flag == "--cases" {
+			return m.cases()
+		}
+		return c.Complete(line)
+	}
+}
+
+// cases are those of the shown series.
+func (m *model) cases() []string {
+	var names []string
+	for _, s := range slices.Backward(m.stack) {
+		if x, ok := s.(*matrixScreen); ok {
+			for _, c := range x.result.Cases {
+				names = append(names, c.Name)
+			}
+			break
 		}
 	}
-	if len(fit) == 0 {
-		return text
-	}
-	common := fit[0]
-	for _, n := range fit[1:] {
-		for !strings.HasPrefix(n, common) {
-			common = common[:len(common)-1]
-		}
-	}
-	if len(fit) == 1 {
-		common += " "
-	}
-	return common
+	return names
 }
 
 // series is the one that is shown, "" when none is.
@@ -156,6 +164,7 @@ func (m *model) begin(line string, then func(startedMsg) tea.Cmd) tea.Cmd {
 	case cmd.Terminal != nil:
 		return m.lend(cmd.Terminal)
 	}
+	m.starting++
 	return func() tea.Msg {
 		out, err := cmd.Start()
 		return thenMsg{startedMsg{line, out, err}, then}
@@ -169,6 +178,7 @@ type thenMsg struct {
 }
 
 func (m *model) started(msg thenMsg) tea.Cmd {
+	m.starting--
 	if msg.err != nil {
 		m.said = msg.err.Error()
 		return nil

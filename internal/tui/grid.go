@@ -161,7 +161,7 @@ func (g *grid) groupLine(at []int, src gridSource) string {
 // cursor's row; ok is false where there is nothing.
 func (g *grid) cellAt(x, y int, src gridSource) (row, col int, ok bool) {
 	row, col = g.row, g.col
-	if x < 0 || y < 0 || x >= g.width || y >= g.height || g.rows == 0 || g.cols == 0 {
+	if x < 0 || y < 0 || x >= g.width || y >= g.height || g.rows == 0 {
 		return 0, 0, false
 	}
 	if y > g.headers {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
+
+	"github.com/seriesctl/seriesctl/internal/plain"
 )
 
 // help is the overlay that lists the keys of the screen under it.
@@ -16,27 +18,43 @@ type help struct {
 
 func newHelp(l look, t Table, width, height int) *help {
 	h := &help{look: l, width: width, height: height, lines: []string{l.paint(bold, " "+t.Title), ""}}
+	const indent = 19 // of what a key does
 	for _, b := range t.Bindings {
-		h.lines = append(h.lines, l.cut(fmt.Sprintf("   %-12s %s", b.Label, b.Help), width))
+		for i, line := range plain.Wrap(b.Help, width-indent-1) {
+			label := ""
+			if i == 0 {
+				label = b.Label
+			}
+			h.lines = append(h.lines, l.cut(fmt.Sprintf("   %-*s %s", indent-4, label, line), width))
+		}
 	}
 	if len(t.Legend) > 0 {
-		h.lines = append(h.lines, "", l.paint(bold, " Cells"), "")
+		h.lines = append(h.lines, "", l.paint(bold, " What the words mean"), "")
 		for _, w := range t.Legend {
-			h.lines = append(h.lines, l.cut("   "+w, width))
+			for i, line := range plain.Wrap(w, width-6) {
+				if i > 0 {
+					line = "  " + line
+				}
+				h.lines = append(h.lines, l.cut("   "+line, width))
+			}
 		}
 	}
 	return h
 }
 
+// last is how far the overlay scrolls.
+func (h *help) last() int { return max(len(h.lines)-h.height+1, 0) }
+
 // helped takes a key of the overlay.
 func (m *model) helped(key string) tea.Cmd {
 	h := m.help
-	switch key {
-	case "j", "down", "space", "pgdown":
-		h.top = min(h.top+1, max(len(h.lines)-h.height+1, 0))
-	case "k", "up", "pgup":
-		h.top = max(h.top-1, 0)
-	case "ctrl+c", "Q":
+	screen := max(h.height-1, 1)
+	by := map[string]int{"j": 1, "down": 1, "k": -1, "up": -1, "ctrl+d": screen / 2, "ctrl+u": -screen / 2, "space": screen, "pgdown": screen,
+		"pgup": -screen, "b": -screen, "g": -len(h.lines), "home": -len(h.lines), "G": len(h.lines), "end": len(h.lines)}
+	switch lines, ok := by[key]; {
+	case ok:
+		h.top = min(max(h.top+lines, 0), h.last())
+	case key == "ctrl+c" || key == "Q":
 		m.help = nil
 		return m.quit()
 	default:
@@ -52,9 +70,17 @@ func (h *help) view() []string {
 	for len(lines) < body {
 		lines = append(lines, "")
 	}
-	last := " any other key closes"
-	if len(h.lines) > body {
-		last = " j k scroll, any other key closes"
+	last, where := " any other key closes", ""
+	if h.last() > 0 {
+		last = " j k Space PgUp g G scroll, any other key closes"
+		switch h.top {
+		case 0:
+			where = "top "
+		case h.last():
+			where = "end "
+		default:
+			where = fmt.Sprintf("%d%% ", 100*h.top/h.last())
+		}
 	}
-	return append(lines, h.paint(faint, h.cut(last, h.width)))
+	return append(lines, h.paint(faint, h.ends(last, where, h.width)))
 }

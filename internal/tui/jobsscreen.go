@@ -319,8 +319,10 @@ func (s *jobsScreen) table() Table {
 		{[]string{"enter"}, "Enter", "Enter open", "the whole output of a command that was started here", s.enter},
 		{[]string{"j", "down"}, "j, down", "", "next", move(1)},
 		{[]string{"k", "up"}, "k, up", "", "one before", move(-1)},
-		{[]string{"ctrl+d", "pgdown", "space"}, "^d, Space", "", "output down; at its end it is followed", scroll(1)},
-		{[]string{"ctrl+u", "pgup"}, "^u", "", "output up", scroll(-1)},
+		{[]string{"ctrl+d"}, "^d", "", "half of the output's screen down; at its end it is followed", scroll(1)},
+		{[]string{"ctrl+u"}, "^u", "", "half of it up", scroll(-1)},
+		{[]string{"space", "pgdown", "ctrl+f"}, "Space, PgDn, ^f", "", "a screen of the output down", scroll(2)},
+		{[]string{"pgup", "b", "ctrl+b"}, "PgUp, b, ^b", "", "a screen of it up", scroll(-2)},
 		{[]string{"g", "home"}, "g, Home", "", "output from its start", does(func() {
 			if s.win != nil {
 				s.win.start()
@@ -443,7 +445,7 @@ func (s *jobsScreen) retry() tea.Cmd {
 	}
 	return func() tea.Msg {
 		if err := r.Dismiss(l); err != nil {
-			return quietMsg{err.Error()}
+			return thenMsg{startedMsg{err: err}, nil}
 		}
 		return start()
 	}
@@ -482,7 +484,7 @@ func (s *jobsScreen) title() (left, right string) {
 
 func (s *jobsScreen) sentence() (head, text string) { return "", "" }
 
-func (s *jobsScreen) silent() {}
+func (s *jobsScreen) silent() bool { return true }
 
 func (s *jobsScreen) close() { s.drop() }
 
@@ -495,6 +497,15 @@ func (s *jobsScreen) resize(width, height int) {
 	if s.win != nil {
 		s.win.resize(width, max(height-s.lines()-1, 1))
 	}
+}
+
+// scrollAt scrolls the output below the jobs.
+func (s *jobsScreen) scrollAt(_, y, lines int) bool {
+	if s.win == nil || y <= s.lines() {
+		return false
+	}
+	s.win.scroll(lines)
+	return true
 }
 
 func (s *jobsScreen) click(_, y int) bool {
@@ -519,7 +530,7 @@ func (s *jobsScreen) view() []string {
 	switch {
 	case s.err != nil:
 		lines = append(lines, s.m.paint(ours, s.m.cut(" cannot be read: "+s.m.text(s.err.Error()), s.width)))
-	case s.win != nil:
+	case s.win != nil && s.win.size > 0:
 		lines = append(lines, s.win.view()...)
 	default:
 		lines = append(lines, s.m.paint(faint, s.m.cut(" no output yet", s.width)))

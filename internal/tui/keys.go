@@ -51,6 +51,7 @@ func (m *model) tableOf(s screen) Table {
 func (m *model) everywhere() []Binding {
 	return []Binding{
 		{[]string{":"}, ":", ": command", "any command of seriesctl, for the shown series: run, apply, report, bisect and so on", m.askCommand},
+		{[]string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}, digits, "", "a count for the next key: 3j moves three times, 12G goes to patch or line 12", func() tea.Cmd { return nil }},
 		{[]string{"w"}, "w", "w jobs", "what runs: builds, virtual machines, commands, with their output", m.openJobs},
 		{[]string{"W"}, "W", "", "the series of the workspace", m.home},
 		{[]string{"x"}, "x", "", "interrupt the run; the same command resumes", m.cancel},
@@ -59,7 +60,7 @@ func (m *model) everywhere() []Binding {
 			m.help = newHelp(m.look, m.tableOf(m.top()), m.width, m.height)
 			return nil
 		}},
-		{[]string{"Q", "ctrl+c"}, "Q", "Q quit", "quit (asks if jobs run)", m.quit},
+		{[]string{"Q", "ctrl+c"}, "Q, ^c", "Q quit", "quit (asks if jobs run)", m.quit},
 		{[]string{"ctrl+z"}, "^z", "", "suspend", func() tea.Cmd { return tea.Suspend }},
 		{[]string{"ctrl+l"}, "^l", "", "draw anew", func() tea.Cmd { return tea.ClearScreen }},
 	}
@@ -70,15 +71,16 @@ func (m *model) finding(help string, find func(text string, step int) tea.Cmd) [
 	again := func(step int) func() tea.Cmd {
 		return func() tea.Cmd {
 			if m.wanted == "" {
+				m.said = "nothing was searched for yet; / searches"
 				return nil
 			}
 			return find(m.wanted, step)
 		}
 	}
 	asks := func() tea.Cmd {
-		m.prompt = &prompt{label: "/", enter: func(text string) tea.Cmd {
+		m.prompt = &prompt{label: "/", history: m.finds, enter: func(text string) tea.Cmd {
 			if text != "" {
-				m.wanted = text
+				m.wanted, m.finds = text, append(slices.DeleteFunc(m.finds, func(f string) bool { return f == text }), text)
 			}
 			return again(1)()
 		}}

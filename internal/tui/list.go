@@ -34,8 +34,8 @@ func (l *list) keys(n func() int, taken ...string) []Binding {
 		{[]string{"k", "up"}, "k, up", "", "one before", by(lines(-1))},
 		{[]string{"ctrl+d"}, "^d", "", "half a screen down", by(half(1))},
 		{[]string{"ctrl+u"}, "^u", "", "half a screen up", by(half(-1))},
-		{[]string{"space", "pgdown"}, "Space, PgDn", "", "a screen down", by(half(2))},
-		{[]string{"pgup"}, "PgUp", "", "a screen up", by(half(-2))},
+		{[]string{"space", "pgdown", "ctrl+f"}, "Space, PgDn, ^f", "", "a screen down", by(half(2))},
+		{[]string{"pgup", "ctrl+b"}, "PgUp, ^b", "", "a screen up", by(half(-2))},
 		{[]string{"g", "home"}, "g, Home", "", "first", does(func() { l.move(0, n()) })},
 		{[]string{"G", "end"}, "G, End", "", "last", does(func() { l.move(n()-1, n()) })},
 	}

@@ -123,6 +123,9 @@ func (x *matrix) resize(width, height int) {
 			x.grid.headers = max(x.grid.headers, len(x.heads[list[0]]))
 		}
 	}
+	if x.Cols() == 0 {
+		x.grid.label, x.grid.headers = width, 0
+	}
 	// A low screen keeps at least half of itself for the patches.
 	x.grid.headers = min(x.grid.headers, 4, max((height-2)/3, 1))
 	x.grid.moveTo(x.grid.row, x.grid.col, x)

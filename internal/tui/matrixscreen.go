@@ -17,6 +17,8 @@ type matrixScreen struct {
 	src    Source
 	result *lab.Result
 	await  []int // patches of the subset to go to as soon as it is there
+	sizes  map[int]extent
+	deps   depends
 }
 
 func newMatrixScreen(m *model, src Source) *matrixScreen {
@@ -39,8 +41,11 @@ func (s *matrixScreen) refresh() {
 }
 
 func (s *matrixScreen) update(msg tea.Msg) tea.Cmd {
-	if _, ok := msg.(changedMsg); ok {
+	switch msg := msg.(type) {
+	case changedMsg:
 		s.refresh()
+	case extentsMsg:
+		s.sizes = msg
 	}
 	return nil
 }
@@ -86,12 +91,12 @@ func (s *matrixScreen) table() Table {
 		{[]string{"["}, "[", "", "patch before that does something", does(func() { s.nextEffect(-1) })},
 		{[]string{"g", "home"}, "g, Home", "", "first patch", to(func() (int, int) { return 0, g.col })},
 		{[]string{"G", "end"}, "G, End", "", "last patch", to(func() (int, int) { return g.rows, g.col })},
-		{[]string{"0", "^"}, "0", "", "first case", to(func() (int, int) { return g.row, 0 })},
+		{[]string{"0", "^"}, "0, ^", "", "first case", to(func() (int, int) { return g.row, 0 })},
 		{[]string{"$"}, "$", "", "last case", to(func() (int, int) { return g.row, g.cols })},
 		{[]string{"ctrl+d"}, "^d", "", "half a screen down", page(1)},
 		{[]string{"ctrl+u"}, "^u", "", "half a screen up", page(-1)},
-		{[]string{"space", "pgdown"}, "Space, PgDn", "", "a screen down", page(2)},
-		{[]string{"pgup"}, "PgUp", "", "a screen up", page(-2)},
+		{[]string{"space", "pgdown", "ctrl+f"}, "Space, PgDn, ^f", "", "a screen down", page(2)},
+		{[]string{"pgup", "ctrl+b"}, "PgUp, ^b", "", "a screen up", page(-2)},
 		{[]string{"f"}, "f", "f filter", "show only some cases: a pattern as in --cases or a part of the name; changes, bad, still (bad at the end)", s.askFilter},
 		{[]string{"o"}, "o", "", "sort the cases: in the plan's order, by effect, by name", does(func() { s.m.said = "cases " + s.sort().String() })},
 		{[]string{"z"}, "z", "", "fold the cases of the file system into one column, or unfold them", does(s.fold)},
@@ -115,7 +120,10 @@ func (s *matrixScreen) table() Table {
 
 // openCell shows the cell under the cursor.
 func (s *matrixScreen) openCell() tea.Cmd {
-	if s.blank() || s.unfold() {
+	if s.blank() {
+		return s.openPatch() // it is all there is
+	}
+	if s.unfold() {
 		return nil
 	}
 	src, ok := can[CellSource](s.m, s.src, "cells are")
@@ -124,12 +132,12 @@ func (s *matrixScreen) openCell() tea.Cmd {
 	}
 	c := newCellScreen(s, src)
 	s.m.push(c)
-	return c.loadRuns()
+	return c.begin()
 }
 
 // openPatch shows the patch of the cursor's row.
 func (s *matrixScreen) openPatch() tea.Cmd {
-	if s.blank() {
+	if s.blank() && !s.unrun() {
 		return nil
 	}
 	src, ok := can[PatchSource](s.m, s.src, "patches are")
@@ -143,7 +151,11 @@ func (s *matrixScreen) openPatch() tea.Cmd {
 
 // openBisect shows the bisection of the cursor's case.
 func (s *matrixScreen) openBisect() tea.Cmd {
-	if s.blank() || len(s.shown.cols[s.grid.col]) > 1 && s.unfold() {
+	if s.blank() {
+		s.m.said = "there is no case here yet"
+		return nil
+	}
+	if len(s.shown.cols[s.grid.col]) > 1 && s.unfold() {
 		return nil
 	}
 	src, ok := can[BisectSource](s.m, s.src, "bisections are")
@@ -253,6 +265,9 @@ func (s *matrixScreen) words() string {
 }
 
 func (s *matrixScreen) sentence() (head, text string) {
+	if s.unrun() {
+		return s.Name(s.grid.row) + " " + s.subject(s.grid.row), s.next()
+	}
 	if s.blank() {
 		return "", ""
 	}
@@ -270,8 +285,15 @@ func (s *matrixScreen) view() []string {
 	case s.all.Rows() > 0 && s.all.Cols() > 0:
 		// The filter left some when it was set.
 		return []string{"", s.paint(bold, s.cut(" No case is left to show: "+s.hidden()+". a shows all.", s.m.width))}
+	case s.unrun():
+		return s.patchList()
 	}
 	return s.empty()
+}
+
+// running says whether a run of this series goes on.
+func (s *matrixScreen) running() bool {
+	return s.m.status.Running && (s.m.status.Series == "" || s.m.status.Series == s.result.Series)
 }
 
 // empty says what to do next where there is no matrix yet.
@@ -287,7 +309,7 @@ func (s *matrixScreen) empty() []string {
 			lines = append(lines, s.cut(fmt.Sprintf("   %-*s  %s", longest, c[0], c[1]), s.m.width))
 		}
 	}
-	running := s.m.status.Running && (s.m.status.Series == "" || s.m.status.Series == s.result.Series)
+	running := s.running()
 	switch {
 	case running:
 		lines = append(lines, s.paint(bold, " The run begins; the matrix comes with the first prefix."))

@@ -1,8 +1,10 @@
 package tui
 
 import (
+	"cmp"
 	"slices"
 	"time"
+	"unicode"
 
 	tea "charm.land/bubbletea/v2"
 )
@@ -26,12 +28,17 @@ type model struct {
 	wanted string  // what was searched for last
 	said   string  // one line about the last key, until the next
 	whole  bool    // the screen has the terminal to itself
+	below  int     // lines below the body that the screens were fitted for
 	light  bool    // the terminal's background is
 
-	ahead []tea.KeyPressMsg // keys for the shown screen, which waits for what they are about
+	ahead    []tea.KeyPressMsg // keys for the shown screen, which waits for what they are about
+	since    time.Time         // the first of them was typed then
+	count    int               // that was typed for the next key, 0 for none
+	starting int               // commands that are being started: what they will show takes the next keys
 
 	history []string      // commands that were asked for, oldest first
 	pipes   []string      // the same of pipes
+	finds   []string      // the same of what was searched for
 	quiet   *quiet        // the command that works behind the screen, nil while none does
 	outputs []*startedMsg // commands that go on when the interface is left, and those that did
 	clicked click         // the last one
@@ -47,7 +54,9 @@ func newFrame(src feed, o Options) *model {
 // newModel shows one series.
 func newModel(src Source, o Options) *model {
 	m := newFrame(src, o)
-	m.push(newMatrixScreen(m, src))
+	s := newMatrixScreen(m, src)
+	m.push(s)
+	m.first = s.measure()
 	return m
 }
 
@@ -90,18 +99,30 @@ func (m *model) listen() tea.Cmd {
 
 // Update takes one message.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	var cmd tea.Cmd
+	cmd := m.take(msg)
+	if n := m.footer(); n != m.below {
+		m.below = n
+		m.fit()
+	}
+	return m, cmd
+}
+
+func (m *model) take(msg tea.Msg) (cmd tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 		if m.help != nil {
+			top := m.help.top
 			m.help = newHelp(m.look, m.tableOf(m.top()), m.width, m.height)
+			m.help.top = min(top, m.help.last())
 		}
 		m.fit()
 	case tea.BackgroundColorMsg:
 		m.light = !msg.IsDark()
 	case tea.KeyPressMsg:
-		cmd = m.key(msg)
+		for _, key := range m.apart(msg) {
+			cmd = tea.Batch(cmd, m.key(key))
+		}
 	case tea.PasteMsg:
 		if m.prompt != nil {
 			m.prompt.insert(msg.Content)
@@ -121,6 +142,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case thenMsg:
 		cmd = m.started(msg)
 		m.fit()
+		cmd = tea.Batch(cmd, m.replay())
 	case endedMsg:
 		if msg.err != nil {
 			m.said = msg.err.Error()
@@ -132,7 +154,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd = m.watchQuiet()
 		m.fit()
 	}
-	return m, cmd
+	return cmd
 }
 
 // changed tells all screens, from the lowest, that the Source has something new.
@@ -149,6 +171,18 @@ func (m *model) changed(msg changedMsg) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
+// apart is a key with Alt as the two keys that came as it: Esc and one typed right after it are the same bytes, and no key here has Alt.
+func (m *model) apart(msg tea.KeyPressMsg) []tea.KeyPressMsg {
+	if !msg.Mod.Contains(tea.ModAlt) || m.prompt != nil {
+		return []tea.KeyPressMsg{msg}
+	}
+	after := tea.Key{Code: msg.Code, Mod: msg.Mod &^ tea.ModAlt}
+	if letter := cmp.Or(msg.ShiftedCode, msg.Code); after.Mod&^tea.ModShift == 0 && unicode.IsPrint(letter) {
+		after.Text = string(letter)
+	}
+	return []tea.KeyPressMsg{{Code: tea.KeyEscape}, tea.KeyPressMsg(after)}
+}
+
 // key gives a key to the first that takes keys now.
 func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	key := msg.String()
@@ -159,36 +193,61 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	case m.help != nil:
 		return m.helped(key)
 	}
+	if s, ok := m.top().(searching); ok && key == "esc" && s.giveUp() {
+		m.said = "the search was given up"
+		return m.replay()
+	}
+	if key == "esc" && m.count > 0 {
+		m.count = 0
+		return nil
+	}
 	b := m.tableOf(m.top()).binding(key)
 	if m.waits() && !m.atOnce(b) {
+		if len(m.ahead) == 0 {
+			m.since = m.now()
+		}
 		if len(m.ahead) < aheadMax {
 			m.ahead = append(m.ahead, msg)
 		}
 		return nil
 	}
+	if m.digit(b, key) {
+		return nil
+	}
 	if b == nil {
+		m.count = 0
 		return nil
 	}
 	m.ahead = nil
-	return b.do()
+	return m.repeated(b)
 }
 
-// aheadMax bounds the keys that wait for a screen.
-const aheadMax = 100
+const (
+	aheadMax = 100                    // bounds the keys that wait for a screen
+	patience = 500 * time.Millisecond // who leaves later has seen that the screen waits, and does not want the keys before
+)
 
-// waits says whether the shown screen has not got yet what its keys are about.
+// waits says whether the shown screen has not got yet what its keys are about, or another is about to be shown.
 func (m *model) waits() bool {
 	w, ok := m.top().(waiting)
-	return ok && w.waits()
+	return m.starting > 0 || ok && w.waits()
 }
 
-// atOnce says whether a key does not wait for the shown screen: it leaves it, or it works on all screens and is not behind one that waits.
+// atOnce says whether a key does not wait: it is not behind one that does, and leaves the screen, works on all, or goes on to another
+// patch, whatever is not read yet of this one; or it leaves, and who types it has waited.
 func (m *model) atOnce(b *Binding) bool {
 	if b == nil {
 		return false
 	}
+	leaves, neighbour := slices.Contains(b.keys, "esc") || slices.Contains(b.keys, "q"), b.keys[0] == "[" || b.keys[0] == "]"
 	everywhere := slices.ContainsFunc(m.everywhere(), func(e Binding) bool { return e.keys[0] == b.keys[0] })
-	return slices.Contains(b.keys, "esc") || slices.Contains(b.keys, "ctrl+c") || everywhere && len(m.ahead) == 0
+	switch {
+	case slices.Contains(b.keys, "ctrl+c"):
+		return true
+	case len(m.ahead) == 0:
+		return m.starting == 0 && (leaves || everywhere || neighbour)
+	}
+	return leaves && m.now().Sub(m.since) >= patience
 }
 
 // replay takes the keys that waited: who types ahead loses nothing.

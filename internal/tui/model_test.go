@@ -105,6 +105,9 @@ func newScreen(t *testing.T, w *world, width, height int, o Options) *term {
 	}
 	s.m.still = true
 	s.size(width, height)
+	if s.m.first != nil {
+		s.send(s.m.first())
+	}
 	return s
 }
 
@@ -173,7 +176,7 @@ func (s *term) send(msg tea.Msg) bool {
 
 var special = map[string]tea.Key{
 	"enter": {Code: tea.KeyEnter}, "esc": {Code: tea.KeyEscape}, "tab": {Code: tea.KeyTab}, "backspace": {Code: tea.KeyBackspace},
-	"shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift}, "home": {Code: tea.KeyHome}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "right": {Code: tea.KeyRight},
+	"shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift}, "home": {Code: tea.KeyHome}, "end": {Code: tea.KeyEnd}, "left": {Code: tea.KeyLeft}, "delete": {Code: tea.KeyDelete}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "right": {Code: tea.KeyRight},
 	"space":  {Code: tea.KeySpace, Text: " "},
 	"ctrl+d": {Code: 'd', Mod: tea.ModCtrl}, "ctrl+u": {Code: 'u', Mod: tea.ModCtrl}, "ctrl+c": {Code: 'c', Mod: tea.ModCtrl},
 }
@@ -222,6 +225,17 @@ func rfc() *world {
 func subsets() *world {
 	w := rfc()
 	w.result = reporttest.Subsets()
+	return w
+}
+
+// unrun is a series that was loaded and not run.
+func unrun() *world {
+	w := rfc()
+	r := &lab.Result{Series: w.result.Series, Subject: w.result.Subject}
+	for _, p := range w.result.Prefixes {
+		r.Prefixes = append(r.Prefixes, lab.Prefix{Index: p.Index, Patch: p.Patch, Subject: p.Subject, Status: lab.PrefixPending})
+	}
+	w.result = r
 	return w
 }
 
@@ -279,6 +293,9 @@ func TestGolden(t *testing.T) {
 		{"hostile", func() *world { return &world{result: reporttest.Hostile()} }, Options{}, []string{"j"}},
 		{"empty", func() *world { return &world{result: &lab.Result{}} }, Options{}, nil},
 		{"loaded", func() *world { return &world{result: &lab.Result{Series: "x-v1", Subject: "x"}} }, Options{}, nil},
+		{"unrun", unrun, Options{}, []string{"j", "j", "j", "j"}},
+		{"unrun-color", unrun, Options{Color: true}, nil},
+		{"unrun-patch", unrun, Options{}, []string{"j", "j", "j", "j", "enter"}},
 		{"cell-output", rfc, Options{}, []string{"enter"}},
 		{"cell-report", rfc, Options{}, []string{"enter", "K"}},
 		{"cell-stacks", rfc, Options{}, []string{"enter", "K", "K", "tab"}},
@@ -630,7 +647,7 @@ func TestNoEscapeReachesTheTerminal(t *testing.T) {
 }
 
 func TestASCIIDrawsASCII(t *testing.T) {
-	for _, w := range []*world{rfc(), live(), {result: reporttest.Hostile()}, {result: &lab.Result{}}} {
+	for _, w := range []*world{rfc(), live(), unrun(), {result: reporttest.Hostile()}, {result: &lab.Result{}}} {
 		s := newScreen(t, w, 80, 24, Options{ASCII: true})
 		for _, k := range []string{"j", "?", "q", "enter", "tab", "q", "/", "x", "enter"} {
 			s.keys(k)
@@ -643,6 +660,18 @@ func TestASCIIDrawsASCII(t *testing.T) {
 	}
 }
 
+// nameOf is how a person reads the name of a key.
+func nameOf(key string) string {
+	if letter, ok := strings.CutPrefix(key, "ctrl+"); ok {
+		return "^" + letter
+	}
+	names := map[string]string{"space": "Space", "pgdown": "PgDn", "pgup": "PgUp", "home": "Home", "end": "End", "enter": "Enter", "esc": "Esc", "tab": "Tab", "shift+tab": "Shift-Tab"}
+	if name := names[key]; name != "" {
+		return name
+	}
+	return key
+}
+
 func TestEveryKeyIsBoundOnce(t *testing.T) {
 	for _, table := range Keys() {
 		seen := map[string]bool{}
@@ -651,6 +680,9 @@ func TestEveryKeyIsBoundOnce(t *testing.T) {
 				t.Errorf("%s: %v is not explained", table.Title, b.keys)
 			}
 			for _, k := range b.keys {
+				if b.Label != digits && !slices.Contains(strings.Split(b.Label, ", "), nameOf(k)) {
+					t.Errorf("%s: %s is not named by %q", table.Title, k, b.Label)
+				}
 				if seen[k] {
 					t.Errorf("%s: %s is bound twice", table.Title, k)
 				}

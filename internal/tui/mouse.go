@@ -24,6 +24,14 @@ func (m *model) wheel(mouse tea.Mouse) tea.Cmd {
 	times := 3
 	if mouse.Button == tea.MouseWheelLeft || mouse.Button == tea.MouseWheelRight {
 		times = 1
+	} else if s, ok := m.top().(scrolled); ok && m.help == nil {
+		lines := times
+		if mouse.Button == tea.MouseWheelUp {
+			lines = -times
+		}
+		if s.scrollAt(mouse.X, m.bodyLine(mouse.Y), lines) {
+			return nil
+		}
 	}
 	var cmds []tea.Cmd
 	for range times {
@@ -36,6 +44,14 @@ func (m *model) wheel(mouse tea.Mouse) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
+// bodyLine is the line of the screen's own that a line of the terminal is.
+func (m *model) bodyLine(y int) int {
+	if !m.whole {
+		y-- // the title
+	}
+	return y
+}
+
 // click puts the cursor where the mouse is; twice at the same place opens what is there.
 func (m *model) click(mouse tea.Mouse) tea.Cmd {
 	if mouse.Button != tea.MouseLeft || m.prompt != nil || m.help != nil {
@@ -44,16 +60,13 @@ func (m *model) click(mouse tea.Mouse) tea.Cmd {
 	now := click{mouse.X, mouse.Y, m.now()}
 	double := now.x == m.clicked.x && now.y == m.clicked.y && now.at.Sub(m.clicked.at) <= twice
 	m.clicked = now
-	y := mouse.Y
-	if !m.whole {
-		y-- // the title
-	}
+	y := m.bodyLine(mouse.Y)
 	s, ok := m.top().(clicked)
 	if !ok || y < 0 || !s.click(mouse.X, y) {
 		return nil
 	}
 	m.said = ""
-	if double {
+	if _, reads := m.top().(text); double && !reads {
 		m.clicked = click{}
 		if b := m.tableOf(m.top()).binding("enter"); b != nil {
 			return b.do()

@@ -17,7 +17,8 @@ type outputScreen struct {
 	out  Output
 	done bool
 	err  error
-	left int64 // where the window was left by following; elsewhere the user has moved it
+	why  string // the error in the command's own words, and its hint; "" where it has none
+	left int64  // where the window was left by following; elsewhere the user has moved it
 }
 
 // Answers to the commands of an outputScreen.
@@ -26,6 +27,7 @@ type (
 		size int64
 		done bool
 		err  error
+		why  string
 	}
 	followMsg struct{}
 )
@@ -47,7 +49,9 @@ func (s *outputScreen) follow() tea.Cmd {
 		msg := outputMsg{}
 		select {
 		case <-out.Done():
-			msg.done, msg.err = true, out.Err()
+			if msg.done, msg.err = true, out.Err(); msg.err != nil {
+				msg.why = errorLine(out)
+			}
 		default:
 		}
 		fi, err := out.Stat()
@@ -65,7 +69,7 @@ func (s *outputScreen) follow() tea.Cmd {
 func (s *outputScreen) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case foundMsg:
-		s.found(msg)
+		s.found(msg, s.m)
 	case followMsg:
 		return s.follow()
 	case outputMsg:
@@ -81,7 +85,7 @@ func (s *outputScreen) update(msg tea.Msg) tea.Cmd {
 		if !moved {
 			s.left = w.top
 		}
-		if s.done, s.err = msg.done, msg.err; !s.done {
+		if s.done, s.err, s.why = msg.done, msg.err, msg.why; !s.done {
 			return s.m.later(s, followEvery, followMsg{})
 		}
 	}
@@ -97,7 +101,7 @@ func (m *model) later(s screen, d time.Duration, msg tea.Msg) tea.Cmd {
 }
 
 func (s *outputScreen) table() Table {
-	return Table{Title: "Output", Bindings: append(s.keys(s, s.m, "next tab"),
+	return Table{Title: "Output", Bindings: append(s.keys(s, s.m, ""),
 		Binding{[]string{"x"}, "x", "x stop", "interrupt the command", s.stop},
 		Binding{[]string{"q", "esc"}, "q, Esc", "q back", "back; a run goes on, another command that is not done is ended", s.m.pop})}
 }
@@ -122,9 +126,12 @@ func (s *outputScreen) title() (left, right string) {
 	return left, "done"
 }
 
-func (s *outputScreen) sentence() (head, text string) { return "", "" }
+// sentence is why the command failed, whole: in its output it may be wider than the screen.
+func (s *outputScreen) sentence() (head, text string) { return "", s.why }
 
-func (s *outputScreen) silent() {}
+func (s *outputScreen) silent() bool { return s.why == "" }
+
+func (s *outputScreen) steady() bool { return true }
 
 func (s *outputScreen) close() {
 	s.stopSearch()

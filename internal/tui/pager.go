@@ -18,9 +18,26 @@ type pager struct {
 	tab           int
 	width, height int
 	hits          string // what the last search found, for the line of tabs
+	named         []tabEnd
+	wanted        string // the tab that the user is in, also where there is none of that name
+	fell          string // the tab that is shown for it then
 
 	cancel   context.CancelFunc // of the search that goes on, nil while none does
 	searches int                // answers to older searches are dropped
+}
+
+// tabEnd is where the name of a tab ends in the line of tabs.
+type tabEnd struct{ tab, column int }
+
+// clickTab goes to the tab that is named at a column, and says whether one is.
+func (v *pager) clickTab(column int) bool {
+	for _, n := range v.named {
+		if column < n.column {
+			v.nextTab(n.tab - v.tab)
+			return true
+		}
+	}
+	return false
 }
 
 // tab is one text of a pager.
@@ -57,6 +74,23 @@ func (v *pager) chosen() string {
 	return ""
 }
 
+// choice is the tab that the user is in, also where another is shown for want of it.
+func (v *pager) choice() string {
+	if c := v.chosen(); c != "" && c != v.fell {
+		return c
+	}
+	return v.wanted
+}
+
+// stay shows the tab of that name, or remembers it for texts that have one.
+func (v *pager) stay(name string) {
+	v.choose(name)
+	v.wanted, v.fell = name, ""
+	if c := v.chosen(); c != name {
+		v.fell = c
+	}
+}
+
 // window is the shown tab's, nil when there is none.
 func (v *pager) window() *window {
 	if v.tab < len(v.tabs) {
@@ -72,7 +106,7 @@ func (v *pager) resize(width, height int) {
 	}
 }
 
-// keys are those of all texts with tabs, for the screen that shows them; tabs says what Tab goes through.
+// keys are those of all texts, for the screen that shows them; tabs says what Tab goes through, "" where there is one text.
 func (v *pager) keys(s screen, m *model, tabs string) []Binding {
 	scroll := func(lines func(w *window) int) func() tea.Cmd {
 		return does(func() {
@@ -85,20 +119,26 @@ func (v *pager) keys(s screen, m *model, tabs string) []Binding {
 	half := func(n int) func() tea.Cmd {
 		return scroll(func(w *window) int { return n * max(w.height/2, 1) })
 	}
-	return append([]Binding{
-		{[]string{"tab"}, "Tab", "Tab next tab", tabs, does(func() { v.nextTab(1) })},
-		{[]string{"shift+tab"}, "Shift-Tab", "", "tab before", does(func() { v.nextTab(-1) })},
-		{[]string{"j", "down"}, "j, down", "", "a line down", by(1)},
+	var all []Binding
+	if tabs != "" {
+		all = []Binding{
+			{[]string{"tab"}, "Tab", "Tab next tab", tabs, does(func() { v.nextTab(1) })},
+			{[]string{"shift+tab"}, "Shift-Tab", "", "tab before", does(func() { v.nextTab(-1) })},
+		}
+	}
+	all = append(all, []Binding{
+		{[]string{"j", "down", "enter"}, "j, down, Enter", "", "a line down", by(1)},
 		{[]string{"k", "up"}, "k, up", "", "a line up", by(-1)},
 		{[]string{"h", "left"}, "h, left", "", "scroll to the left", does(func() { v.sideways(-8) })},
 		{[]string{"l", "right"}, "l, right", "", "scroll to the right", does(func() { v.sideways(8) })},
 		{[]string{"ctrl+d"}, "^d", "", "half a screen down", half(1)},
 		{[]string{"ctrl+u"}, "^u", "", "half a screen up", half(-1)},
-		{[]string{"space", "pgdown"}, "Space, PgDn", "", "a screen down", half(2)},
-		{[]string{"pgup", "b"}, "PgUp", "", "a screen up", half(-2)},
+		{[]string{"space", "pgdown", "ctrl+f"}, "Space, PgDn, ^f", "", "a screen down", half(2)},
+		{[]string{"pgup", "b", "ctrl+b"}, "PgUp, b, ^b", "", "a screen up", half(-2)},
 		{[]string{"g", "home"}, "g, Home", "", "to the start", does(func() { v.edge(false) })},
 		{[]string{"G", "end"}, "G, End", "", "to the end, and follow it", does(func() { v.edge(true) })},
-	}, m.finding("find text in this tab", func(text string, step int) tea.Cmd { return v.find(s, text, step) })...)
+	}...)
+	return append(all, m.finding("find text in this tab", func(text string, step int) tea.Cmd { return v.find(s, text, step) })...)
 }
 
 func (v *pager) nextTab(step int) {
@@ -129,6 +169,7 @@ type foundMsg struct {
 	in     *pager
 	serial int
 	text   string
+	back   bool
 	at     int64
 	err    error
 }
@@ -153,7 +194,7 @@ func (v *pager) find(s screen, text string, step int) tea.Cmd {
 	serial, r, size := v.searches, w.r, w.size
 	return ask(s, func() tea.Msg {
 		at, err := search(ctx, r, size, from, text, step < 0)
-		return foundMsg{v, serial, text, at, err}
+		return foundMsg{v, serial, text, step < 0, at, err}
 	})
 }
 
@@ -166,17 +207,32 @@ func (v *pager) stopSearch() {
 	}
 }
 
-// found shows what a search found, unless it was given up meanwhile.
-func (v *pager) found(msg foundMsg) {
-	if msg.in != v || msg.serial != v.searches || errors.Is(msg.err, context.Canceled) || errors.Is(msg.err, os.ErrClosed) {
+// waits says whether a search goes on: keys are about what it finds.
+func (v *pager) waits() bool { return v.cancel != nil }
+
+// giveUp gives up the search that goes on, and says whether one did.
+func (v *pager) giveUp() bool {
+	if v.cancel == nil {
+		return false
+	}
+	v.stopSearch()
+	return true
+}
+
+// found shows what a search found, unless it was given up meanwhile, or tells m why nothing.
+func (v *pager) found(msg foundMsg, m *model) {
+	if msg.in != v || msg.serial != v.searches {
 		return
 	}
 	v.stopSearch()
 	switch {
+	case errors.Is(msg.err, context.Canceled), errors.Is(msg.err, os.ErrClosed):
 	case msg.err != nil:
-		v.hits = msg.err.Error()
+		m.said = msg.err.Error()
+	case msg.at < 0 && msg.back:
+		m.said = fmt.Sprintf("no %q before", msg.text)
 	case msg.at < 0:
-		v.hits = fmt.Sprintf("no more %q", msg.text)
+		m.said = fmt.Sprintf("no more %q", msg.text)
 	default:
 		v.hits = "/" + msg.text
 		v.window().show(msg.at)
@@ -224,9 +280,11 @@ func (v *pager) tabLine() string {
 	}
 	var names strings.Builder
 	used := 0
-	put := func(st style, s string) {
+	v.named = v.named[:0]
+	put := func(st style, i int, s string) {
 		used += textWidth(s)
 		names.WriteString(v.paint(st, s))
+		v.named = append(v.named, tabEnd{i, used})
 	}
 	for i := from; i <= last; i++ {
 		before, after := " ", ""
@@ -243,7 +301,7 @@ func (v *pager) tabLine() string {
 		if i == v.tab {
 			st = bold
 		}
-		put(st, before+v.tabs[i].name+after)
+		put(st, i, before+v.tabs[i].name+after)
 	}
 	line := names.String()
 	if w := v.window(); w != nil {

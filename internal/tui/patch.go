@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/series"
 )
@@ -17,6 +20,7 @@ type patchView struct {
 	pager
 	row, number int // in the matrix; in the series, 0 for the cover letter
 	patch       *series.Patch
+	mail        string // the patch as it was sent, or the cover letter
 	replies     []series.Reply
 	unfolded    bool  // quoted parts of the replies are shown whole
 	subset      []int // the patches of a subset: it is shown instead of one patch
@@ -30,10 +34,28 @@ const (
 	beside    = 160
 	leftLeast = 84
 	thread    = "thread"
+	tabBuild  = "build"
+	tabCases  = "cases"
 )
 
+// depends is what the patches of a series need of each other, found once: of 58 patches it takes longer than all else.
+type depends struct {
+	mu     sync.Mutex
+	series *series.Series
+	graph  *series.Graph
+}
+
+func (d *depends) of(s *series.Series) *series.Graph {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.series != s {
+		d.series, d.graph = s, series.Depend(s.Patches)
+	}
+	return d.graph
+}
+
 // newPatchView makes the view of a row of the matrix. s is nil when the series cannot be read, err says why.
-func newPatchView(m *matrix, row int, s *series.Series, err error) *patchView {
+func newPatchView(m *matrix, row int, s *series.Series, deps *depends, err error) *patchView {
 	v := &patchView{pager: pager{look: m.look}, row: row, number: m.Prefix(row).Patch, err: err}
 	if s == nil {
 		return v
@@ -42,14 +64,16 @@ func newPatchView(m *matrix, row int, s *series.Series, err error) *patchView {
 	if sub := m.Subset(row); sub != nil {
 		v.subset = sub.Patches
 		v.add("patches", subsetPatches(m, sub, s))
-		v.add("build", buildText(m, row))
-		v.add("cases", casesText(m, row))
+		v.add(tabBuild, buildText(m, row))
+		v.add(tabCases, casesText(m, row))
 		return v
 	}
 	if v.number == 0 {
 		_ = report.Cover(&text, s) // to memory
-		v.add("cover", text.String())
 		v.replies = s.CoverReplies
+		if v.mail = text.String(); v.mail != "" {
+			v.tabs = append(v.tabs, tab{name: "cover"})
+		}
 	}
 	for _, p := range s.Patches {
 		if p.Index != v.number {
@@ -57,49 +81,70 @@ func newPatchView(m *matrix, row int, s *series.Series, err error) *patchView {
 		}
 		v.patch, v.replies = p, p.Replies
 		_ = report.PatchAlone(&text, s, p) // to memory
-		if w := v.add("patch", text.String()); w != nil {
-			w.style = diffStyle
-		}
+		v.mail = text.String()
+		v.tabs = append(v.tabs, tab{name: "patch"})
 	}
 	if v.patch == nil && v.number != 0 {
 		v.err = fmt.Errorf("the series has no patch %d", v.number)
 	}
-	v.addThread()
-	if v.patch != nil {
-		v.add("needs", report.PatchDeps(series.Depend(s.Patches), v.number, report.Options{Width: 100, ASCII: v.ascii}))
+	if len(v.replies) > 0 {
+		v.tabs = append(v.tabs, tab{name: thread})
 	}
-	v.add("build", buildText(m, row))
-	v.add("cases", casesText(m, row))
+	v.breakLines()
+	if v.patch != nil {
+		v.add("needs", report.PatchDeps(deps.of(s), v.number, report.Options{Width: 100, ASCII: v.ascii}))
+	}
+	v.add(tabBuild, buildText(m, row))
+	v.add(tabCases, casesText(m, row))
 	return v
 }
 
-// addThread adds the replies, or puts them in anew.
-func (v *patchView) addThread() {
-	if len(v.replies) == 0 {
-		return
-	}
-	var b strings.Builder
-	_ = report.Replies(&b, v.replies) // to memory
-	text := b.String()
-	if !v.unfolded {
-		text = foldQuotes(text, v.pick("…", "..."))
-	}
+// breakLines puts what is mail into its tabs, for the width there is; each remains where it is, about.
+func (v *patchView) breakLines() {
 	for i := range v.tabs {
-		if t := &v.tabs[i]; t.name == thread {
-			t.win = newWindow(v.look, strings.NewReader(text), int64(len(text)))
-			t.win.style = mailStyle
-			return
+		t := &v.tabs[i]
+		text, st := v.mail, diffStyle
+		switch t.name {
+		case "cover":
+			st = nil
+		case "patch":
+		case thread:
+			var b strings.Builder
+			_ = report.Replies(&b, v.replies) // to memory
+			if text, st = b.String(), mailStyle; !v.unfolded {
+				text = foldQuotes(text, v.pick("…", "..."))
+			}
+		default:
+			continue
 		}
+		text = strings.TrimRight(text, "\n")
+		broken, top := breakMail(text, v.widthOf(t.name)-2), int64(0)
+		if t.win != nil && t.win.size > 0 {
+			top = t.win.top * int64(len(broken)) / t.win.size
+		}
+		t.win = newWindow(v.look, strings.NewReader(broken), int64(len(broken)))
+		t.win.style, t.win.unbroken, t.win.top = st, text, lineAt(t.win, top)
 	}
-	v.add(thread, text).style = mailStyle
+}
+
+// widthOf is the width of a tab.
+func (v *patchView) widthOf(tab string) int {
+	left := max(v.width/2, leftLeast)
+	switch {
+	case !v.split():
+		return v.width
+	case tab == thread:
+		return v.width - left - 1
+	}
+	return left
 }
 
 // fold shows the quoted parts of the replies whole, or folded again.
 func (v *patchView) fold() {
 	v.stopSearch()
 	v.unfolded = !v.unfolded
-	v.addThread()
-	v.resize(v.width, v.height)
+	v.breakLines()
+	v.fitTabs()
 }
 
 // split says whether the replies stand beside the rest.
@@ -116,17 +161,19 @@ func (v *patchView) left() tab {
 }
 
 func (v *patchView) resize(width, height int) {
-	v.pager.resize(width, height)
-	if !v.split() {
-		return
+	other := width != v.width
+	v.width, v.height = width, height
+	if other {
+		v.stopSearch()
+		v.breakLines()
 	}
-	left := max(width/2, leftLeast)
+	v.fitTabs()
+}
+
+// fitTabs gives each tab its part of the screen.
+func (v *patchView) fitTabs() {
 	for _, t := range v.tabs {
-		if t.name == thread {
-			t.win.resize(width-left-1, height-1)
-		} else {
-			t.win.resize(left, height-1)
-		}
+		t.win.resize(v.widthOf(t.name), v.height-1)
 	}
 }
 
@@ -193,6 +240,9 @@ func subsetPatches(m *matrix, sub *lab.SubsetRow, s *series.Series) string {
 // buildText is what building the row's prefix took and warned of.
 func buildText(m *matrix, row int) string {
 	p := m.Prefix(row)
+	if p.Status == lab.PrefixPending && m.all.Cols() == 0 {
+		return "" // nobody has asked for one
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", m.Where(row), p.Status)
 	if p.Detail != "" {
@@ -220,7 +270,12 @@ func casesText(m *matrix, row int) string {
 	}
 	for col := range m.Cols() {
 		word, mark := m.parts(row, col)
-		fmt.Fprintf(&b, "%-*s  %-4s  %-3s  %s\n", longest, m.Case(col).Name, word, mark, m.Sentence(row, col))
+		name := m.Case(col).Name
+		said := m.Sentence(row, col)
+		if _, what, ok := strings.Cut(said, name+": "); ok {
+			said = what // the patch and the case are said
+		}
+		fmt.Fprintf(&b, "%-*s  %-4s  %-3s  %s\n", longest, name, word, mark, said)
 	}
 	return b.String()
 }
@@ -281,4 +336,53 @@ func mailStyle(line string) style {
 		return bold
 	}
 	return normal
+}
+
+// some is the beginning of s, of whole characters and at most n bytes: measuring all that is left of a long line for each piece of
+// it would take the square of its length.
+func some(s string, n int) string {
+	if n >= len(s) {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// breakMail breaks the lines of a mail that are wider than width between words, and begins the rest as they begin: indented, quoted.
+// A diff stays as it is.
+func breakMail(text string, width int) string {
+	if width < 20 {
+		return text
+	}
+	var out []string
+	diff := false
+	for line := range strings.SplitSeq(text, "\n") {
+		if diff = diff || line == "---"; diff || len(line) <= width || textWidth(plain.Line(line)) <= width {
+			out = append(out, line)
+			continue
+		}
+		line = plain.Line(line)
+		prefix := line[:len(line)-len(strings.TrimLeft(line, " >"))]
+		if len(prefix) > width/2 {
+			prefix = ""
+		}
+		rest := line[len(prefix):]
+		for room := width - len(prefix); rest != ""; {
+			head := plain.Cut(some(rest, 16*room), room, "")
+			if at := strings.LastIndexByte(head, ' '); at > 0 && len(head) < len(rest) && rest[len(head)] != ' ' {
+				head = head[:at]
+			}
+			if head == "" {
+				head = rest // a character that is wider than the room
+			}
+			out = append(out, prefix+strings.TrimRight(head, " "))
+			if strings.HasPrefix(head, "* ") {
+				prefix, room = prefix+"  ", room-2 // below who writes
+			}
+			rest = strings.TrimLeft(rest[len(head):], " ")
+		}
+	}
+	return strings.Join(out, "\n")
 }

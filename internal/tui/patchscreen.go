@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 )
@@ -9,10 +10,11 @@ import (
 // patchScreen is the patch under the cursor of a matrix, and takes the cursor along to other patches.
 type patchScreen struct {
 	*patchView
-	m      *model
-	home   *matrixScreen
-	src    PatchSource
-	serial int // of the newest command; answers to older ones are dropped
+	m       *model
+	home    *matrixScreen
+	src     PatchSource
+	serial  int // of the newest command; answers to older ones are dropped
+	reading bool
 }
 
 // patchMsg is a patch that was read.
@@ -32,10 +34,11 @@ func newPatchScreen(home *matrixScreen, src PatchSource) *patchScreen {
 func (s *patchScreen) load() tea.Cmd {
 	s.stopSearch()
 	s.serial++
+	s.reading = true
 	serial, x, row := s.serial, s.home.whole(), s.home.grid.row
 	return ask(s, func() tea.Msg {
 		all, err := s.src.Series()
-		v := newPatchView(x, x.grid.row, all, err)
+		v := newPatchView(x, x.grid.row, all, &s.home.deps, err)
 		v.row = row // of what is shown
 		return patchMsg{serial, v}
 	})
@@ -46,14 +49,36 @@ func (s *patchScreen) update(msg tea.Msg) tea.Cmd {
 	case patchMsg:
 		if msg.serial == s.serial {
 			s.stopSearch()
-			msg.view.choose(s.chosen())
+			s.reading = false
+			msg.view.stay(s.choice())
 			s.patchView = msg.view
 		}
+	case changedMsg:
+		s.refresh()
 	case foundMsg:
-		s.found(msg)
+		s.found(msg, s.m)
 	}
 	return nil
 }
+
+// refresh puts what a run has shown meanwhile into the tabs that are about it.
+func (s *patchScreen) refresh() {
+	x := s.home.whole()
+	row := slices.IndexFunc(x.shown.rows, func(r span) bool { return x.all.Prefix(r.first).Patch == s.number && x.all.Subset(r.first) == nil })
+	if s.reading || s.subset != nil || row < 0 || s.m.top() != screen(s) {
+		return
+	}
+	for _, t := range s.tabs {
+		switch t.name {
+		case tabBuild:
+			t.win.replace(buildText(x, row))
+		case tabCases:
+			t.win.replace(casesText(x, row))
+		}
+	}
+}
+
+func (s *patchScreen) waits() bool { return s.reading || s.pager.waits() }
 
 func (s *patchScreen) close() {
 	s.serial++
@@ -94,8 +119,30 @@ func (s *patchScreen) title() (left, right string) {
 
 func (s *patchScreen) sentence() (head, text string) { return "", s.home.words() }
 
+func (s *patchScreen) silent() bool { return s.home.unrun() }
+
 // resize leaves a line for what is said of the patch.
 func (s *patchScreen) resize(width, height int) { s.patchView.resize(width, height-1) }
+
+// click goes to the tab that is named there.
+func (s *patchScreen) click(x, y int) bool { return y == 1 && s.clickTab(x) }
+
+// scrollAt scrolls the replies where they stand beside the patch.
+func (s *patchScreen) scrollAt(x, _, lines int) bool {
+	if !s.split() {
+		return false
+	}
+	name := s.left().name
+	if x > s.left().win.width {
+		name = thread
+	}
+	for _, t := range s.tabs {
+		if t.name == name {
+			t.win.scroll(lines)
+		}
+	}
+	return true
+}
 
 func (s *patchScreen) view() []string {
 	return append([]string{s.paint(bold, s.cut(s.headLine(), s.width))}, s.patchView.view()...)

@@ -1,6 +1,10 @@
 package tui
 
-import tea "charm.land/bubbletea/v2"
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/seriesctl/seriesctl/internal/plain"
+)
 
 // screen is one view on the frame's stack. All its methods but the commands it returns run in one goroutine.
 type screen interface {
@@ -42,18 +46,33 @@ func can[T any](m *model, src any, what string) (ability T, ok bool) {
 	return ability, ok
 }
 
+// trouble is the body of a screen that has nothing to show for an error.
+func (l look) trouble(err error, width int) []string {
+	lines := []string{""}
+	for _, line := range plain.Wrap(l.text(err.Error()), width-2) {
+		lines = append(lines, l.paint(bad, " "+line))
+	}
+	return lines
+}
+
 // What some screens can do beside.
 type (
 	// clicked puts the cursor where the mouse is, in coordinates of the body, and says whether something is there.
 	clicked interface{ click(x, y int) bool }
+	// scrolled scrolls what is where the mouse is, and says whether that is not simply what is under the cursor.
+	scrolled interface{ scrollAt(x, y, lines int) bool }
 	// at is the cell that the cursor is on; "" is no case.
 	at interface {
 		cell() (prefix int, caseName string, ok bool)
 	}
 	// waiting is a screen that may not have yet what its keys are about.
 	waiting interface{ waits() bool }
-	// silent is a screen whose sentence is always empty.
-	silent interface{ silent() }
+	// searching is a screen with a search that may take a while.
+	searching interface{ giveUp() bool }
+	// silent is a screen that may have no sentence at all.
+	silent interface{ silent() bool }
+	// steady is a screen whose sentence is not about its cursor, and may get the lines that it needs.
+	steady interface{ steady() bool }
 	// text is a screen that shows one.
 	text interface {
 		window() *window

@@ -85,7 +85,7 @@ func TestStack(t *testing.T) {
 		{"an answer comes to who asked", rfc(), []string{"o", "w"}, "A+ done", false, ""},
 		{"the top searches", rfc(), []string{"o", "/", "x", "y", "enter", "N", "q", "n"}, "A+ finds xy on, A+ finds xy back, A+ closed, A shown, A finds xy on", false, ""},
 		{"no search before the first", rfc(), []string{"n", "N"}, "", false, ""},
-		{"help is of the top", rfc(), []string{"o", "?"}, "", false, " A+\n\n   o            open another"},
+		{"help is of the top", rfc(), []string{"o", "?"}, "", false, " A+\n\n   o               open another"},
 		{"short help is of the top", rfc(), []string{"o"}, "", false, " o open  / find  : command  ? help  Q quit"},
 		{"a key that is not bound", rfc(), []string{"Z"}, "", false, " A in words"},
 	}
@@ -183,7 +183,7 @@ func TestSearchInAReplacedText(t *testing.T) {
 	s.keys("j", "j", "j", "j", "p", "tab", "/", "l", "i", "n", "e")
 	_, late := s.m.Update(tea.KeyPressMsg(special["enter"]))
 	s.has("searching")
-	s.keys("z")
+	s.keys("]")
 	s.send(late())
 	if got := s.text(); strings.Contains(got, "/line") || strings.Contains(got, "searching") {
 		t.Errorf("the search goes on:\n%s", got)

@@ -293,7 +293,7 @@ func (s *subsetScreen) waits() bool { return s.subsets == nil && s.err == nil }
 
 func (s *subsetScreen) title() (left, right string) {
 	r := s.home.result
-	left = s.text(r.Series) + "  subset"
+	left = "subset  " + s.text(r.Series)
 	if s.series != nil {
 		right = fmt.Sprintf("%d of %d patches", len(s.known.Patches), len(s.series.Patches))
 	}
@@ -306,7 +306,7 @@ func (s *subsetScreen) sentence() (head, text string) {
 	case s.subsets == nil || s.err != nil:
 		return "", ""
 	case len(s.known.Patches) == 0:
-		return "no patch is ticked", ""
+		return "", "no patch is ticked; Space ticks"
 	}
 	who := "patches " + report.Ranges(s.known.Patches)
 	if len(s.known.Patches) == 1 {
@@ -314,6 +314,9 @@ func (s *subsetScreen) sentence() (head, text string) {
 	}
 	return who, s.applies() + "; " + report.SubsetText(s.known)
 }
+
+// steady: on a low screen the words about the cursor's patch are wanted more.
+func (s *subsetScreen) steady() bool { return s.m.height >= highScreen }
 
 // applies says in words how what is ticked goes on.
 func (s *subsetScreen) applies() string {
@@ -354,7 +357,7 @@ func (s *subsetScreen) rows() int {
 func (s *subsetScreen) view() []string {
 	switch {
 	case s.err != nil:
-		return []string{"", s.paint(bad, s.cut(" "+s.text(s.err.Error()), s.width))}
+		return s.trouble(s.err, s.width)
 	case s.subsets == nil:
 		return []string{"", " opening the source" + s.pick("…", "...")}
 	case len(s.series.Patches) == 0:

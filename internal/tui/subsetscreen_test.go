@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -263,10 +264,15 @@ func TestTypesAhead(t *testing.T) {
 		t.Errorf("prompt %v, %d keys wait", s.m.prompt, len(s.m.ahead))
 	}
 
-	// Leaving does not wait.
+	// Who sees that it waits and leaves does not wait.
 	s, _ = subsetOf(t, 80, 24, Options{})
+	now := time.Now()
+	s.m.now = func() time.Time { return now }
 	_, opened = s.m.Update(tea.KeyPressMsg(tea.Key{Code: 't', Text: "t"}))
 	_, _ = s.m.Update(tea.KeyPressMsg(tea.Key{Code: 'j', Text: "j"}))
+	s.keys("q")
+	s.has("opening the source")
+	now = now.Add(patience)
 	s.keys("q")
 	s.send(opened())
 	if _, ok := s.m.top().(*matrixScreen); !ok || len(s.m.ahead) > 0 {

@@ -34,7 +34,11 @@ func (m *model) shown() (name string, r io.Reader) {
 	if t.chosen() == "patch" {
 		name = "seriesctl.patch"
 	}
-	return name, &safeReader{r: bufio.NewReader(io.NewSectionReader(w.r, 0, w.size))}
+	var all io.Reader = strings.NewReader(w.unbroken)
+	if w.unbroken == "" {
+		all = io.NewSectionReader(w.r, 0, w.size)
+	}
+	return name, &safeReader{r: bufio.NewReader(all)}
 }
 
 // edit opens the shown text in the user's editor.

@@ -78,16 +78,30 @@ func (m *model) footer() int {
 	return n
 }
 
+// highScreen is the height from which there is room for a line above the words about what is under the cursor.
+const highScreen = 20
+
 // sentenceLines is how many lines the words about what is under the cursor get: on a high screen one more, for the
 // line above them; a screen that says nothing there has none.
 func (m *model) sentenceLines() int {
-	if _, ok := m.top().(silent); ok && !m.saidLong() {
+	if s, ok := m.top().(silent); ok && s.silent() && !m.saidLong() {
 		return 0
 	}
-	if m.height < 20 {
-		return 2
+	n, head := 2, 0
+	if m.height >= highScreen {
+		n, head = 3, 1
 	}
-	return 3
+	long := func(head int, text string) int {
+		return max(n, min(head+len(plain.Wrap(text, m.width-1)), m.height/3))
+	}
+	if m.saidLong() {
+		return long(0, m.said)
+	}
+	if s, ok := m.top().(steady); ok && s.steady() {
+		_, text := m.top().sentence()
+		return long(head, text)
+	}
+	return n
 }
 
 // sentenceBlock is the words about what is under the cursor in their lines; what does not fit is cut.
@@ -102,7 +116,7 @@ func (m *model) sentenceBlock() []string {
 	if long {
 		head, sentence = "", m.said
 	}
-	if n > 2 && head != "" {
+	if m.height >= highScreen && head != "" {
 		out = append(out, m.paint(bold, m.cut(" "+head, m.width)))
 	}
 	if m.ascii {

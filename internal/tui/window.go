@@ -27,6 +27,7 @@ type window struct {
 	hit           int64   // offset of the line that a search found, -1 for none
 	err           error
 	style         func(line string) style // nil for a console's
+	unbroken      string                  // the text, where its lines are broken to be read; "" where they are not
 }
 
 func newWindow(l look, r io.ReaderAt, size int64) *window {
@@ -134,6 +135,15 @@ func (w *window) grow(size int64) {
 	} else {
 		w.fill()
 	}
+}
+
+// replace takes another text, about as long as the one before.
+func (w *window) replace(text string) {
+	text = strings.TrimRight(text, "\n")
+	w.r, w.size = strings.NewReader(text), int64(len(text))
+	w.top = lineAt(w, min(w.top, max(w.size-1, 0)))
+	w.hit = -1
+	w.fill()
 }
 
 // show puts the line at an offset a third down the window.

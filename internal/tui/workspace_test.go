@@ -51,6 +51,13 @@ func (h *house) note(what string) { h.asked = append(h.asked, what) }
 
 func (h *house) Commands() []string { return []string{"apply", "report", "resolve", "run"} }
 
+func (h *house) Complete(line string) []string {
+	if strings.HasPrefix(line, "run ") && strings.Contains(line, "--") {
+		return []string{"--cases", "--source"}
+	}
+	return []string{"mail/", "mail.mbox", "thread.mbox"}
+}
+
 func (h *house) Command(series, line string) (Command, error) {
 	h.note(series + ": " + line)
 	switch {
@@ -259,16 +266,25 @@ func TestGoldenWorkspace(t *testing.T) {
 
 // types types keys by their names; a word that is no name is typed letter by letter.
 func (s *term) types(words string) (quit bool) {
-	for _, w := range strings.Fields(words) {
-		if _, ok := special[w]; ok {
-			quit = s.keys(w)
-			continue
-		}
-		for _, r := range w {
-			quit = s.keys(string(r))
+	for word := range strings.FieldsSeq(words) {
+		for _, key := range keysOf(word) {
+			quit = s.send(tea.KeyPressMsg(key))
+			s.m.View() // as the program draws after each
 		}
 	}
 	return quit
+}
+
+// keysOf is the key of a name, or those of a word's letters.
+func keysOf(word string) []tea.Key {
+	if key, ok := special[word]; ok {
+		return []tea.Key{key}
+	}
+	var keys []tea.Key
+	for _, r := range word {
+		keys = append(keys, tea.Key{Code: r, Text: string(r)})
+	}
+	return keys
 }
 
 func TestOneSeriesOpensItsMatrix(t *testing.T) {
@@ -299,6 +315,10 @@ func TestWorkspaceKeys(t *testing.T) {
 		{"back", "enter j enter W", "", "7 series"},
 		{"load", "l thread.mbox enter", "gfs2-handle-page-faults-v3: load -- thread.mbox", "loaded said"},
 		{"load nothing", "l enter", "", "7 series"},
+		{"Esc stays", "enter esc esc", "", "this is the first screen; q quits"},
+		{"next find of nothing", "n", "", "nothing was searched for"},
+		{"range-diff of the first", "j j d enter", "gfs2-handle-page-faults-v1: range-diff gfs2-handle-page-faults-v2 gfs2-handle-page-faults-v1", "said"},
+		{"range-diff with a revision of another name", "j j j d un tab enter", "fall-through-v1: range-diff unread-v1 fall-through-v1", "said"},
 		{"range-diff", "d enter", "gfs2-handle-page-faults-v3: range-diff gfs2-handle-page-faults-v2 gfs2-handle-page-faults-v3", "said"},
 		{"command of the series under the cursor", "j : report enter", "gfs2-handle-page-faults-v2: report", "said"},
 		{"completion", ": ru tab enter", "gfs2-handle-page-faults-v3: run", ""},
@@ -680,5 +700,83 @@ func TestOpenedUnderAnotherScreen(t *testing.T) {
 	s.keys("j")
 	if ws.at != at+1 || len(s.m.ahead) > 0 {
 		t.Errorf("at %d after %d, %d keys wait", ws.at, at, len(s.m.ahead))
+	}
+}
+
+// The mouse goes to a tab by its name, and the wheel scrolls what it is over.
+func TestMouseOnTexts(t *testing.T) {
+	for _, width := range []int{60, 80, 200} {
+		s := newScreen(t, rfc(), width, 24, Options{})
+		press := func(x, y int) { s.send(tea.MouseClickMsg{X: x, Y: y, Button: tea.MouseLeft}) }
+		s.keys("enter", "K", "K")
+		for _, tab := range []string{"console", "output", "stacks"} {
+			line := strings.Split(s.text(), "\n")[2]
+			press(strings.Index(line, tab)+1, 2)
+			s.has("[" + tab + "]")
+		}
+		press(40, 6)
+		press(width-2, 2)
+		s.has("[stacks]")
+		s.keys("q", "j", "j", "j", "j", "p")
+		press(strings.Index(strings.Split(s.text(), "\n")[2], "thread")+1, 2)
+		s.has("[thread]")
+	}
+
+	w := rfc()
+	w.series.Patches[3].Replies[0].Body = strings.Repeat("a line\n", 100)
+	s := newScreen(t, w, 200, 24, Options{})
+	s.keys("j", "j", "j", "j", "p")
+	s.send(tea.MouseWheelMsg{X: 150, Y: 8, Button: tea.MouseWheelDown})
+	for _, tab := range s.m.top().(*patchScreen).tabs {
+		if moved := tab.win.top > 0; moved != (tab.name == thread) {
+			t.Errorf("%s: moved: %v", tab.name, moved)
+		}
+	}
+	s.send(tea.MouseWheelMsg{X: 150, Y: 8, Button: tea.MouseWheelUp})
+	s.has("1 trailer")
+
+	h := busy()
+	h.world.console = console(100)
+	s = lobby(t, h, 80, 24, Options{})
+	s.keys("w")
+	j := s.m.top().(*jobsScreen)
+	at := j.at
+	s.send(tea.MouseWheelMsg{X: 5, Y: 20, Button: tea.MouseWheelUp})
+	if j.at != at || j.win.atEnd() {
+		t.Errorf("at %d, the output is not scrolled", j.at)
+	}
+	s.send(tea.MouseWheelMsg{X: 5, Y: 1, Button: tea.MouseWheelDown})
+	if j.at == at {
+		t.Error("the jobs are not scrolled")
+	}
+}
+
+// Why a command failed is said whole, also where its output is wider than the screen.
+func TestFailedCommandSaysWhy(t *testing.T) {
+	h := many()
+	h.said = "seriesctl: apply gfs2-handle-page-faults-v3: no source given, so there is nothing to apply it to\nhint: --source DIR: a git repository or an unpacked kernel source\n"
+	h.ends = errors.New("not done")
+	for _, width := range []int{60, 80} {
+		s := lobby(t, h, width, 15, Options{})
+		s.types(": apply enter")
+		got := strings.Join(strings.Fields(s.text()), " ")
+		if !strings.Contains(got, "no source given, so there is nothing to apply it to (--source DIR: a git repository or an unpacked kernel source)") {
+			t.Errorf("at %d columns:\n%s", width, s.text())
+		}
+	}
+}
+
+// An error is said whole, and what it pushed up comes back with the next key.
+func TestLongErrorIsWhole(t *testing.T) {
+	h := many()
+	h.said = "seriesctl: " + strings.Repeat("a word of the reason, ", 12) + "and its end\n"
+	h.ends = errors.New("failed")
+	s := lobby(t, h, 80, 24, Options{})
+	height := s.m.top().(*workspaceScreen).height
+	s.types("l x enter")
+	s.has("and its end")
+	s.types("j")
+	if got := s.m.top().(*workspaceScreen).height; got != height {
+		t.Errorf("%d lines, before %d", got, height)
 	}
 }

@@ -96,7 +96,9 @@ func (s *workspaceScreen) update(msg tea.Msg) tea.Cmd {
 			s.m.said = msg.err.Error()
 			return nil
 		}
-		s.m.push(newMatrixScreen(s.m, msg.src))
+		x := newMatrixScreen(s.m, msg.src)
+		s.m.push(x)
+		return x.measure()
 	}
 	return nil
 }
@@ -109,7 +111,10 @@ func (s *workspaceScreen) table() Table {
 		{[]string{"d"}, "d", "d range-diff", "what changed since another revision", s.diff},
 	}, s.keys(n)...)}
 	t.Bindings = append(t.Bindings, s.m.finding("find a series by a part of its subject, id or author", s.find)...)
-	t.Bindings = append(t.Bindings, Binding{[]string{"q", "esc"}, "q, Esc", "", "quit", s.m.pop})
+	t.Bindings = append(t.Bindings,
+		Binding{[]string{"q"}, "q", "", "quit", s.m.pop},
+		// Who leaves screens with Esc does not fall out of the program.
+		Binding{[]string{"esc"}, "Esc", "", "nothing: there is no screen below", does(func() { s.m.said = "this is the first screen; q quits" })})
 	return t
 }
 
@@ -128,7 +133,11 @@ func (s *workspaceScreen) open() tea.Cmd {
 
 // load asks what to load.
 func (s *workspaceScreen) load() tea.Cmd {
-	s.m.prompt = &prompt{label: "load: ", enter: func(input string) tea.Cmd {
+	var files func(string) []string
+	if c, ok := s.m.src.(Commander); ok {
+		files = func(text string) []string { return c.Complete("load " + text) }
+	}
+	s.m.prompt = &prompt{label: "load: ", complete: files, enter: func(input string) tea.Cmd {
 		if input = strings.TrimSpace(input); input == "" {
 			return nil
 		}
@@ -143,14 +152,16 @@ func (s *workspaceScreen) diff() tea.Cmd {
 	if e == nil {
 		return nil
 	}
-	with := ""
-	if i := s.at + 1; i < len(s.entries) {
-		with = s.entries[i].ID
-	} else if s.at > 0 {
-		with = s.entries[s.at-1].ID
+	with, ids := "", []string{}
+	for i, other := range s.entries {
+		ids = append(ids, other.ID)
+		// The revision before stands below, the one after above.
+		if other.Work == e.Work && (i == s.at-1 || i == s.at+1) {
+			with = other.ID
+		}
 	}
 	to := e.ID
-	s.m.prompt = &prompt{label: "range-diff from: ", text: with, enter: func(from string) tea.Cmd {
+	s.m.prompt = &prompt{label: "range-diff from: ", text: with, complete: func(string) []string { return ids }, enter: func(from string) tea.Cmd {
 		if from = strings.TrimSpace(from); from == "" {
 			return nil
 		}
@@ -179,7 +190,11 @@ func (s *workspaceScreen) resize(width, height int) {
 func (s *workspaceScreen) waits() bool { return s.opening != "" }
 
 func (s *workspaceScreen) title() (left, right string) {
-	return "seriesctl", fmt.Sprintf("%d series", len(s.entries))
+	left, right = "seriesctl", fmt.Sprintf("%d series", len(s.entries))
+	if lines, _ := s.lines(); len(lines) > s.height {
+		right = fmt.Sprintf("%d/%s", s.at+1, right)
+	}
+	return left, right
 }
 
 func (s *workspaceScreen) sentence() (head, text string) {
@@ -214,7 +229,7 @@ func achieved(r *lab.Result) string {
 	slices.SortStableFunc(deeds, func(a, b deed) int { return a.patch - b.patch })
 	var parts []string
 	for i, d := range deeds {
-		verb := map[testplan.Effect]string{testplan.Fixes: "fixes", testplan.Regresses: "breaks", testplan.ChangesSymptom: "changes the symptom of",
+		verb := map[testplan.Effect]string{testplan.Fixes: "fixes", testplan.Regresses: "regresses", testplan.ChangesSymptom: "changes the symptom of",
 			testplan.Rarer: "makes rarer the failure of", testplan.MoreOften: "makes more frequent the failure of"}[d.effect]
 		if verb == "" {
 			verb = "may change"
