@@ -215,30 +215,6 @@ func (s *State) worth(open []*inquiry) (col int, rate float64) {
 	return col, rate
 }
 
-// parting is the column without an image that most pairs of patches are parted by, see together; of those that part as many
-// the one most worth building, -1 for none.
-func (s *State) parting(open []*inquiry) int {
-	best, least := -1, math.Inf(1)
-	gain := 0.0
-	for i := range s.Columns {
-		if s.Columns[i].Image != "" || !slices.ContainsFunc(open, func(in *inquiry) bool { return in.may(i) }) {
-			continue
-		}
-		then := *s
-		then.Columns = slices.Clone(s.Columns)
-		then.Columns[i].Image, then.Columns[i].Pending = "built", false
-		nats := 0.0
-		for _, in := range open {
-			n, _ := in.build(i)
-			nats += n
-		}
-		if left := then.together(); left < least || left == least && nats > gain {
-			best, least, gain = i, left, nats
-		}
-	}
-	return best
-}
-
 // together is the share of the pairs of patches between which nothing was built, but can be. A case that one of such a
 // pair changes and the other changes back looks as if nothing did.
 func (s *State) together() float64 {
