@@ -3,6 +3,7 @@ package qemu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -339,22 +340,79 @@ func TestPlantedLinks(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
 	write(t, victim, "precious")
 	mustBuild(t, b, "first")
-	for _, name := range []string{".config.asked", "vmlinux"} {
+	for _, name := range []string{".config.asked", ".config", "vmlinux"} {
 		path := filepath.Join(b.Dir, "obj", name)
 		_ = os.Remove(path)
 		if err := os.Symlink(victim, path); err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(b.Dir, "src/Kconfig"), "# "+name)
-		write(t, filepath.Join(b.Dir, "src/extra.mk"), "vmlinux: ; mkdir -p $(O)/include/config\n")
-		if _, err := b.Build(t.Context(), "k", askA, filepath.Join(b.Dir, "log")); err == nil {
-			t.Errorf("%s: an image from a link", name)
+		if name == "vmlinux" {
+			write(t, filepath.Join(b.Dir, "src/extra.mk"), "vmlinux: ; mkdir -p $(O)/include/config\n")
+		}
+		if _, err := b.Build(t.Context(), "k", askA, filepath.Join(b.Dir, "log")); (err == nil) != (name != "vmlinux") {
+			t.Errorf("%s is a link: %v", name, err)
 		}
 		_ = os.Remove(path)
 	}
 	if got := readFile(t, victim); got != "precious" {
 		t.Errorf("written through a link: %q", got)
 	}
+}
+
+// What a build leaves where seriesctl reads and writes must neither hold it up nor fill its memory, and does no harm to the next build.
+func TestPlantedFiles(t *testing.T) {
+	for name, tt := range map[string]struct {
+		recipe string
+		fails  bool // the build that does it
+	}{
+		"config is a pipe":            {"rm -f $(O)/.config; mkfifo $(O)/.config", true},
+		"config is endless":           {"truncate -s 100G $(O)/.config", true},
+		"config is a directory":       {"rm -f $(O)/.config; mkdir -p $(O)/.config/x", true},
+		"what is asked for is a pipe": {"rm -f $(O)/.config.asked; mkfifo $(O)/.config.asked", false},
+		"notes are endless":           {"printf 'x\\n' > $(O)/.a.o.cmd; truncate -s 100G $(O)/.a.o.cmd", false},
+		"list of Kconfig is endless":  {"truncate -s 100G $(O)/include/config/auto.conf.cmd", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBuilder(t, nil)
+			mustBuild(t, b, "first")
+			write(t, filepath.Join(b.Dir, "src/fs/a.c"), smallTree["fs/a.c"]+"int bad;\n")
+			write(t, filepath.Join(b.Dir, "src/extra.mk"), "EXTRA = "+tt.recipe+"\n")
+			_, err := b.Build(t.Context(), "bad", askA, filepath.Join(b.Dir, "log"))
+			if isTree := errors.As(err, new(*BuildError)); isTree != tt.fails || !isTree && err != nil {
+				t.Errorf("got %v", err)
+			}
+			if _, err := b.Uses([]string{"fs/a.c"}, err == nil); err != nil && !tt.fails {
+				t.Error(err)
+			}
+			write(t, filepath.Join(b.Dir, "src/fs/a.c"), smallTree["fs/a.c"]+"int good;\n")
+			write(t, filepath.Join(b.Dir, "src/extra.mk"), "")
+			write(t, filepath.Join(b.Dir, "src/Kconfig"), "# "+name)
+			mustBuild(t, b, "next")
+		})
+	}
+}
+
+// A kernel with debug information keeps it: places in the source are read from it, and gdb is given it.
+func TestDebugInfoIsKept(t *testing.T) {
+	b := newBuilder(t, nil)
+	img := mustBuild(t, b, "k")
+	s, err := readSymbols(img.Kernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range s.funcs {
+		if f.Name != "_start" {
+			continue
+		}
+		c := &Crash{Report: fmt.Sprintf("[ 1.0] RIP: 0010:_start+0x0/%#x\n", f.Size)}
+		c.symbolise(img.Kernel)
+		if !strings.HasSuffix(c.Report, "fs/a.c:2\n") {
+			t.Errorf("got %s", c.Report)
+		}
+		return
+	}
+	t.Errorf("no _start in %+v", s)
 }
 
 func TestImageIsWholeOrAbsent(t *testing.T) {

@@ -84,7 +84,11 @@ func placesIn(vmlinux string, frames []string) map[place]string {
 	return maps.Clone(had)
 }
 
-// findPlaces reads the debug information of an ELF file; nil without any.
+// maxDebugInfo bounds the debug information that is read, in bytes: it is in memory meanwhile. That of a tinyconfig kernel has some
+// 50 MiB, of a defconfig one some 400 MiB.
+const maxDebugInfo = 1 << 30
+
+// findPlaces reads the debug information of an ELF file; nil without any, or with too much.
 func findPlaces(path string, places map[place]uint64) map[place]string {
 	f, err := elf.Open(path)
 	if err != nil {
@@ -92,6 +96,18 @@ func findPlaces(path string, places map[place]uint64) map[place]string {
 	}
 	defer func() { _ = f.Close() }()
 	if f.Section(".debug_line") == nil && f.Section(".zdebug_line") == nil {
+		return nil
+	}
+	size := uint64(0)
+	for _, s := range f.Sections {
+		if s.Size > maxDebugInfo {
+			return nil
+		}
+		if s.Flags&elf.SHF_ALLOC == 0 {
+			size += s.Size
+		}
+	}
+	if size > maxDebugInfo {
 		return nil
 	}
 	names, err := symbolsOf(f)
