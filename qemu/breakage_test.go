@@ -97,6 +97,8 @@ func TestOddKernels(t *testing.T) {
 		t.Skip("boots machines")
 	}
 	panicked := "[    0.100000] Kernel panic - not syncing: odd\r\n[    0.100000] ---[ end Kernel panic - not syncing: odd ]---\r\n"
+	before := surroundings(t)
+	t.Cleanup(func() { before.check(t) }) // when all have ended
 	for name, tt := range map[string]struct {
 		text        string
 		forever     bool
@@ -114,6 +116,7 @@ func TestOddKernels(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			log, err := start(t, oddKernel(t, tt.text, tt.forever, tt.end), Machine{MemoryMB: 64})
+			skipIfStarved(t, err)
 			var boot *BootError
 			if !errors.As(err, &boot) || !strings.HasPrefix(boot.Reason, tt.reason) {
 				t.Fatalf("got %v, want %s", err, tt.reason)

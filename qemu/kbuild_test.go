@@ -176,11 +176,19 @@ func TestDroppedOption(t *testing.T) {
 	}
 }
 
+// compilerGets is a recipe in which the compiler proper, while it compiles, gets a signal.
+func compilerGets(signal string) string {
+	return "cd $(O) && rm -f in && mkfifo in && { gcc -c -x c - -o b.o < in & }; gcc=$$!; exec 3> in; " +
+		"until read cc1 < /proc/$$gcc/task/$$gcc/children || test -n \"$$cc1\"; do sleep 0.1; done; kill -" + signal + " $$cc1; exec 3>&-; wait $$gcc"
+}
+
 // A build that goes wrong for the host's sake is not the tree's failure.
 func TestHostFailure(t *testing.T) {
 	for name, tt := range map[string]struct{ recipe, want string }{
 		"disk full":       {"echo 'ld: final link failed: No space left on device'; false", "No space left"},
-		"compiler killed": {"echo 'gcc: fatal error: Killed signal terminated program cc1'; false", "Killed"},
+		"compiler killed": {compilerGets("KILL"), "Killed"},
+		"compiler ended":  {compilerGets("TERM"), "Terminated"},
+		"compiler died":   {compilerGets("SEGV"), "Segmentation fault"},
 		"no flex":         {"PATH=/nonexistent flex x.l", "the host has no flex"},
 		"no compiler":     {`echo "scripts/Kconfig.include:39: compiler 'gcc-99' not found"; false`, "the host has no gcc-99"},
 		"no python":       {"PATH=/nonexistent /usr/bin/env python3", "the host has no python3"},
