@@ -84,8 +84,7 @@ func placesIn(vmlinux string, frames []string) map[place]string {
 	return maps.Clone(had)
 }
 
-// maxDebugInfo bounds the debug information that is read, in bytes: it is in memory meanwhile. That of a tinyconfig kernel has some
-// 50 MiB, of a defconfig one some 400 MiB.
+// maxDebugInfo bounds the debug information that is read, in bytes: it is in memory meanwhile. That of a tinyconfig kernel has 50 MiB.
 const maxDebugInfo = 1 << 30
 
 // findPlaces reads the debug information of an ELF file; nil without any, or with too much.
