@@ -54,7 +54,9 @@ func FirstCrash(console []byte) *Crash {
 }
 
 // badMemory says of a type whether the kernel's memory may be damaged after it.
-func badMemory(typ string) bool { return strings.HasPrefix(typ, "KASAN") || strings.HasPrefix(typ, "KFENCE") }
+func badMemory(typ string) bool {
+	return strings.HasPrefix(typ, "KASAN") || strings.HasPrefix(typ, "KFENCE")
+}
 
 // class orders incidents by what they say of a run: 0 the kernel or the task died of it, 1 a report, 2 a remark.
 func (in *incident) class() int {

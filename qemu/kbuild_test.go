@@ -375,6 +375,7 @@ func TestPlantedFiles(t *testing.T) {
 		fails  bool // the build that does it
 	}{
 		"config is a pipe":            {"rm -f $(O)/.config; mkfifo $(O)/.config", true},
+		"config is a link":            {"ln -sf $(S)/../../secret $(O)/.config", true},
 		"config is endless":           {"truncate -s 100G $(O)/.config", true},
 		"config is a directory":       {"rm -f $(O)/.config; mkdir -p $(O)/.config/x", true},
 		"what is asked for is a pipe": {"rm -f $(O)/.config.asked; mkfifo $(O)/.config.asked", false},

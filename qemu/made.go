@@ -10,26 +10,26 @@ import (
 // maxMade bounds what is read of a file that a build made, in bytes; the largest, a thin archive or a .cmd file, have some hundred KiB.
 const maxMade = 16 << 20
 
-// madeError is a file that a build must have made with intent: a pipe, a device, or one too large for what it is.
+// madeError is a file that a build must have made with intent: a link, a pipe, or one too large for what it is.
 type madeError struct{ name, what string }
 
 func (e *madeError) Error() string { return e.name + ": " + e.what }
 
-// readMade reads a file that a build made. The build is not trusted: reading a pipe would never end, and a file with
-// holes would not fit into memory, whatever limits the build had. Then the error is a *madeError.
+// readMade reads a file that a build made. The build is not trusted: a link could lead anywhere, reading
+// a pipe would never end, and a file with holes would not fit into memory, whatever limits the build had. Then the error is a *madeError.
 func readMade(root *os.Root, name string) ([]byte, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
+	fi, err := root.Lstat(name)
 	if err != nil {
 		return nil, err
 	}
 	if !fi.Mode().IsRegular() || fi.Size() > maxMade {
-		return nil, &madeError{name, fmt.Sprintf("made with mode %s and %d bytes", fi.Mode(), fi.Size())}
+		return nil, &madeError{name, fmt.Sprintf("the build left a file of mode %s and %d bytes there", fi.Mode(), fi.Size())}
 	}
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, maxMade))
 }
 
