@@ -34,6 +34,25 @@ func (c *Crash) symbolise(vmlinux string) {
 	c.Report = out.String()
 }
 
+// symbolise gives the stacks' frames their places in the source, as far as the kernel's vmlinux has debug information.
+func (h *Hang) symbolise(vmlinux string) {
+	var frames []string
+	for _, t := range h.Tasks {
+		frames = append(frames, t.Frames...)
+	}
+	found := placesIn(vmlinux, placeRE.FindAllString(strings.Join(frames, "\n"), -1))
+	for i := range h.Tasks {
+		t := &h.Tasks[i]
+		places := make([]string, len(t.Frames))
+		for j, f := range t.Frames {
+			places[j] = found[place{placeRE.FindString(f), false}]
+		}
+		if strings.Join(places, "") != "" {
+			t.Places = places
+		}
+	}
+}
+
 // placeRE matches a frame, with the name of its module.
 var placeRE = pattern.New(`\b([A-Za-z_][\w.]*)\+0x([0-9a-f]+)/0x([0-9a-f]+)(?: \[\w+\])?`)
 
@@ -143,7 +162,7 @@ func findPlaces(path string, places map[place]uint64) map[place]string {
 		findInUnit(d, unit, dir, places, out)
 	}
 	for p, s := range out {
-		out[p] = strings.TrimPrefix(strings.TrimPrefix(s, root), "/")
+		out[p] = relativePath(s, root, sandboxObj)
 	}
 	return out
 }

@@ -105,6 +105,7 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 	}
 	if r.o.Hang != nil {
 		r.o.Hang.addConsole(r.console.text())
+		r.o.Hang.symbolise(r.kernel)
 	}
 	return r.o, nil
 }
