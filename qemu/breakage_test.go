@@ -128,6 +128,19 @@ func TestOddKernels(t *testing.T) {
 	}
 }
 
+// A guest that has too little memory to come up is the lab's trouble.
+func TestBootOutOfMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots machines")
+	}
+	why := "Kernel panic - not syncing: System is deadlocked on memory"
+	log, err := start(t, oddKernel(t, "[    0.100000] "+why+"\r\n[    0.100000] ---[ end "+why+" ]---\r\n", false, ""), Machine{MemoryMB: 64})
+	var infra *InfraError
+	if !errors.As(err, &infra) || !strings.Contains(err.Error(), "ran out of memory") || infra.Hint == "" || !strings.Contains(log, why) {
+		t.Fatalf("got %v\n%s", err, log)
+	}
+}
+
 // A guest that shows nothing since the host gives it no processor is the lab's failure, not its kernel's.
 func TestBootOnBusyHost(t *testing.T) {
 	bootKernel(t) // it starves whatever else runs: only where machines are tested by themselves

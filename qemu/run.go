@@ -98,7 +98,7 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 		return r.o, &InfraError{Op: "run case", Err: fmt.Errorf("the agent in the guest ended %s", died)}
 	}
 	if outOfMemory(r.o, r.console.text()) {
-		return r.o, &InfraError{Op: "run case", Err: errors.New("the guest ran out of memory"), Hint: "give it more in the plan, vm: {memory: 512M}"}
+		return r.o, noMemory("run case")
 	}
 	if busy && r.o.Crash == nil {
 		return r.o, tooBusy("run case", "its time was up")
@@ -149,6 +149,11 @@ func outOfMemory(o Observation, console []byte) bool {
 		return bytes.Contains(console, oomKill)
 	}
 	return false
+}
+
+// noMemory is a guest whose memory was used up.
+func noMemory(op string) error {
+	return &InfraError{Op: op, Err: errors.New("the guest ran out of memory"), Hint: "give it more in the plan, vm: {memory: 512M}"}
 }
 
 // mm/oom_kill.c: "Out of memory: Killed process 31 (oom) …", and what it panics with.
