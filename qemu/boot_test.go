@@ -416,6 +416,7 @@ func TestBootErrors(t *testing.T) {
 	m := Machine{MemoryMB: 24} // too little to unpack anything
 	dir := filepath.Join(t.TempDir(), "vm")
 	_, err := Start(t.Context(), kernel, m, dir, t.TempDir())
+	skipIfStarved(t, err)
 	var boot *BootError
 	if !errors.As(err, &boot) || boot.Log == "" {
 		t.Fatalf("got %v, want a *BootError", err)

@@ -121,7 +121,7 @@ func (b *Builder) Uses(files []string, built bool) ([]FileUse, error) {
 		return nil, fmt.Errorf("read object tree: %w", err)
 	}
 	defer obj.Close()
-	dotConfig, err := obj.ReadFile(".config")
+	dotConfig, err := readMade(obj, ".config")
 	if err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
 	}
@@ -199,9 +199,6 @@ func (a *archives) hold(object string) bool {
 	return false
 }
 
-// maxArchive bounds a thin archive, in bytes.
-const maxArchive = 16 << 20
-
 // of lists the members of a thin archive, as it names them: relative to its directory. GNU ar keeps their names in one
 // table, the member "//".
 func (a *archives) of(name string) map[string]bool {
@@ -210,11 +207,7 @@ func (a *archives) of(name string) map[string]bool {
 	}
 	members := map[string]bool{}
 	a.have[name] = members
-	fi, err := a.obj.Lstat(name)
-	if err != nil || !fi.Mode().IsRegular() || fi.Size() > maxArchive {
-		return members
-	}
-	text, err := a.obj.ReadFile(name)
+	text, err := readMade(a.obj, name)
 	if err != nil {
 		return members
 	}

@@ -18,7 +18,8 @@ const maxIncidents = 64
 // FirstCrash returns the incident of a console that decides what happened, nil when there is none.
 //
 // That is the first one, non-fatal ones included, unless it is non-fatal and a fatal one follows: then it is
-// the first fatal one. A panic or oops line that only states the consequence of an incident (panic_on_warn, "Fatal
+// the first fatal one. After a report of memory that was written or read where it must not be (KASAN, KFENCE) a fatal one only
+// says how that ended. A panic or oops line that only states the consequence of an incident (panic_on_warn, "Fatal
 // exception", the oops header after "kernel BUG at") belongs to that incident and is none of its own. The file
 // systems' own complaints ("EXT4-fs error") and warnings said in passing give way to a report, whatever the order.
 //
@@ -31,6 +32,10 @@ func FirstCrash(console []byte) *Crash {
 	var of *incident
 	for in := range incidents(bytes.NewReader(console)) {
 		if of != nil && of.fatal() && in.race != of.race {
+			break
+		}
+		if of != nil && in.fatal() && in.race != of.race && badMemory(first.Type) {
+			first.Fatal = true
 			break
 		}
 		if in.rule.remark && (passing.MatchString(in.head) || !lineStartRE.MatchString(in.head)) {
@@ -46,6 +51,11 @@ func FirstCrash(console []byte) *Crash {
 		}
 	}
 	return first
+}
+
+// badMemory says of a type whether the kernel's memory may be damaged after it.
+func badMemory(typ string) bool {
+	return strings.HasPrefix(typ, "KASAN") || strings.HasPrefix(typ, "KFENCE")
 }
 
 // class orders incidents by what they say of a run: 0 the kernel or the task died of it, 1 a report, 2 a remark.

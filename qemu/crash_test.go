@@ -144,6 +144,7 @@ func TestFirstCrash(t *testing.T) {
 		{"the first warning", warning + recursive, "WARNING in iomap_page_release", false},
 		{"the first fatal one", glockBUG + warning, "kernel BUG in gfs2_glock_nq", true},
 		{"panic_on_warn belongs to the warning", "[ 1.0] WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2\n[ 1.0] Kernel panic - not syncing: panic_on_warn set ...\n[ 1.0] RIP: 0010:f+0x1/0x2\n[ 1.0]  g+0x1/0x2\n", "WARNING in f", true},
+		{"an oops after bad memory is its end", "[ 1.0] BUG: KASAN: slab-use-after-free in f+0x1/0x2\n[ 1.0] Write of size 8 at addr ffff888 by task x/1\n[ 1.0] Call Trace:\n[ 1.0]  f+0x1/0x2\n" + glockBUG, "KASAN: slab-use-after-free Write in f", true},
 		{"complaints give way", gfs2Withdraw + recursive, "possible deadlock in ext4_file_write_iter", false},
 		{"a complaint alone", quiet + gfs2Withdraw, "gfs2: fatal: invalid metadata block in gfs2_meta_buffer", false},
 	} {

@@ -236,12 +236,6 @@ func hashKernel(r io.ReaderAt) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// hasDebugInfo reports whether a kernel carries DWARF sections.
-func hasDebugInfo(r io.ReaderAt) bool {
-	f, err := elf.NewFile(r)
-	return err == nil && f.Section(".debug_info") != nil
-}
-
 // span is some bytes of a file.
 type span struct{ off, size int64 }
 

@@ -150,15 +150,11 @@ func (b *Builder) build(ctx context.Context, key string, c Config, log string) (
 	if err = r.ended(cmp.Or(err, noteErr)); err != nil {
 		return nil, err
 	}
-	kernel, err := r.strippedKernel(ctx)
+	dotConfig, err := readMade(r.obj, ".config")
 	if err != nil {
 		return nil, err
 	}
-	dotConfig, err := r.obj.ReadFile(".config")
-	if err != nil {
-		return nil, err
-	}
-	err = b.storeImage(filepath.Join(r.shop.obj, kernel), dotConfig, imageMeta{
+	err = b.storeImage(filepath.Join(r.shop.obj, "vmlinux"), dotConfig, imageMeta{
 		Key: key, Compiled: r.out.compiled, Seconds: time.Since(start).Seconds(), Warnings: warnings,
 	})
 	var none *notKernelError
@@ -289,7 +285,7 @@ func (r *job) run(ctx context.Context) error {
 		return err
 	}
 	if r.b.Configured != nil {
-		dotConfig, err := r.obj.ReadFile(".config")
+		dotConfig, err := readMade(r.obj, ".config")
 		if err != nil {
 			return err
 		}
@@ -444,7 +440,7 @@ func (r *job) configure(ctx context.Context, src *os.Root) error {
 		if err := r.make(ctx, vars, "defconfig"); err != nil {
 			return err
 		}
-		part, err := r.obj.ReadFile(nextFile)
+		part, err := readMade(r.obj, nextFile)
 		if err != nil {
 			return err
 		}
@@ -459,24 +455,29 @@ func (r *job) configure(ctx context.Context, src *os.Root) error {
 		// merge_config.sh -n, in one step: what is not asked for is off, also where Kconfig's default is on.
 		target = "allnoconfig"
 		vars = append(vars, "KCONFIG_ALLCONFIG="+obj+"/"+askedFile)
-		if err := r.obj.WriteFile(askedFile, []byte(text), 0o644); err != nil {
+		if err := writeMade(r.obj, askedFile, text); err != nil {
 			return err
 		}
-	} else if err := r.obj.WriteFile(nextFile, []byte(text), 0o644); err != nil {
+	} else if err := writeMade(r.obj, nextFile, text); err != nil {
 		return err
 	}
 	if err := r.make(ctx, vars, target); err != nil {
 		return err
 	}
-	next, err := r.obj.ReadFile(nextFile)
+	next, err := readMade(r.obj, nextFile)
 	if err != nil {
 		return err
 	}
 	if err := checkSurvived(r.req.wants, string(next), src); err != nil {
 		return err
 	}
-	if old, err := r.obj.ReadFile(".config"); err == nil && bytes.Equal(old, next) {
+	if old, err := readMade(r.obj, ".config"); err == nil && bytes.Equal(old, next) {
 		return r.obj.Remove(nextFile)
+	}
+	if fi, err := r.obj.Lstat(".config"); err == nil && !fi.Mode().IsRegular() {
+		if err := r.obj.RemoveAll(".config"); err != nil {
+			return err
+		}
 	}
 	return r.obj.Rename(nextFile, ".config")
 }
@@ -501,7 +502,7 @@ func (r *job) configured(src *os.Root) bool {
 	if err != nil || json.Unmarshal(text, &was) != nil {
 		return false
 	}
-	if _, err := r.obj.Stat(".config"); err != nil {
+	if fi, err := r.obj.Lstat(".config"); err != nil || !fi.Mode().IsRegular() || fi.Size() > maxMade {
 		return false
 	}
 	now, err := r.stamp(src)
@@ -523,7 +524,7 @@ func (r *job) noteConfigured(src *os.Root) error {
 // kconfigHash hashes every file Kconfig read at the last build (include/config/auto.conf.cmd lists them) and those
 // the base config comes from, as they are now.
 func (r *job) kconfigHash(src *os.Root) (string, error) {
-	deps, err := r.obj.ReadFile("include/config/auto.conf.cmd")
+	deps, err := readMade(r.obj, "include/config/auto.conf.cmd")
 	if err != nil {
 		return "", err
 	}
@@ -553,29 +554,6 @@ func (r *job) kconfigHash(src *os.Root) (string, error) {
 		h.Write(text)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// strippedKernel returns the name, in obj, of the kernel without debug information.
-func (r *job) strippedKernel(ctx context.Context) (string, error) {
-	const kernel, stripped = "vmlinux", "vmlinux.stripped"
-	fi, err := r.obj.Lstat(kernel)
-	if err != nil || !fi.Mode().IsRegular() {
-		return kernel, nil // storeImage says so
-	}
-	f, err := r.obj.Open(kernel)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	if !hasDebugInfo(f) {
-		return kernel, nil
-	}
-	cmd := r.shop.cmd(r.env(), []string{"strip", "-g", "-o", stripped, kernel})
-	cmd.Stdout = r.out
-	if err := cmd.Run(ctx); err != nil {
-		return "", fmt.Errorf("strip kernel: %w", err)
-	}
-	return stripped, nil
 }
 
 // buildLog takes make's output: all of it goes to a file, each line to the parser, each step to Progress.

@@ -3,6 +3,7 @@ package qemu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -175,11 +176,19 @@ func TestDroppedOption(t *testing.T) {
 	}
 }
 
+// compilerGets is a recipe in which the compiler proper, while it compiles, gets a signal.
+func compilerGets(signal string) string {
+	return "cd $(O) && rm -f in && mkfifo in && { gcc -c -x c - -o b.o < in & }; gcc=$$!; exec 3> in; " +
+		"until read cc1 < /proc/$$gcc/task/$$gcc/children || test -n \"$$cc1\"; do sleep 0.1; done; kill -" + signal + " $$cc1; exec 3>&-; wait $$gcc"
+}
+
 // A build that goes wrong for the host's sake is not the tree's failure.
 func TestHostFailure(t *testing.T) {
 	for name, tt := range map[string]struct{ recipe, want string }{
 		"disk full":       {"echo 'ld: final link failed: No space left on device'; false", "No space left"},
-		"compiler killed": {"echo 'gcc: fatal error: Killed signal terminated program cc1'; false", "Killed"},
+		"compiler killed": {compilerGets("KILL"), "Killed"},
+		"compiler ended":  {compilerGets("TERM"), "Terminated"},
+		"compiler died":   {compilerGets("SEGV"), "Segmentation fault"},
 		"no flex":         {"PATH=/nonexistent flex x.l", "the host has no flex"},
 		"no compiler":     {`echo "scripts/Kconfig.include:39: compiler 'gcc-99' not found"; false`, "the host has no gcc-99"},
 		"no python":       {"PATH=/nonexistent /usr/bin/env python3", "the host has no python3"},
@@ -339,22 +348,80 @@ func TestPlantedLinks(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
 	write(t, victim, "precious")
 	mustBuild(t, b, "first")
-	for _, name := range []string{".config.asked", "vmlinux"} {
+	for _, name := range []string{".config.asked", ".config", "vmlinux"} {
 		path := filepath.Join(b.Dir, "obj", name)
 		_ = os.Remove(path)
 		if err := os.Symlink(victim, path); err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(b.Dir, "src/Kconfig"), "# "+name)
-		write(t, filepath.Join(b.Dir, "src/extra.mk"), "vmlinux: ; mkdir -p $(O)/include/config\n")
-		if _, err := b.Build(t.Context(), "k", askA, filepath.Join(b.Dir, "log")); err == nil {
-			t.Errorf("%s: an image from a link", name)
+		if name == "vmlinux" {
+			write(t, filepath.Join(b.Dir, "src/extra.mk"), "vmlinux: ; mkdir -p $(O)/include/config\n")
+		}
+		if _, err := b.Build(t.Context(), "k", askA, filepath.Join(b.Dir, "log")); (err == nil) != (name != "vmlinux") {
+			t.Errorf("%s is a link: %v", name, err)
 		}
 		_ = os.Remove(path)
 	}
 	if got := readFile(t, victim); got != "precious" {
 		t.Errorf("written through a link: %q", got)
 	}
+}
+
+// What a build leaves where seriesctl reads and writes must neither hold it up nor fill its memory, and does no harm to the next build.
+func TestPlantedFiles(t *testing.T) {
+	for name, tt := range map[string]struct {
+		recipe string
+		fails  bool // the build that does it
+	}{
+		"config is a pipe":            {"rm -f $(O)/.config; mkfifo $(O)/.config", true},
+		"config is a link":            {"ln -sf $(S)/../../secret $(O)/.config", true},
+		"config is endless":           {"truncate -s 100G $(O)/.config", true},
+		"config is a directory":       {"rm -f $(O)/.config; mkdir -p $(O)/.config/x", true},
+		"what is asked for is a pipe": {"rm -f $(O)/.config.asked; mkfifo $(O)/.config.asked", false},
+		"notes are endless":           {"printf 'x\\n' > $(O)/.a.o.cmd; truncate -s 100G $(O)/.a.o.cmd", false},
+		"list of Kconfig is endless":  {"truncate -s 100G $(O)/include/config/auto.conf.cmd", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBuilder(t, nil)
+			mustBuild(t, b, "first")
+			write(t, filepath.Join(b.Dir, "src/fs/a.c"), smallTree["fs/a.c"]+"int bad;\n")
+			write(t, filepath.Join(b.Dir, "src/extra.mk"), "EXTRA = "+tt.recipe+"\n")
+			_, err := b.Build(t.Context(), "bad", askA, filepath.Join(b.Dir, "log"))
+			if isTree := errors.As(err, new(*BuildError)); isTree != tt.fails || !isTree && err != nil {
+				t.Errorf("got %v", err)
+			}
+			if _, err := b.Uses([]string{"fs/a.c"}, err == nil); err != nil && !tt.fails {
+				t.Error(err)
+			}
+			write(t, filepath.Join(b.Dir, "src/fs/a.c"), smallTree["fs/a.c"]+"int good;\n")
+			write(t, filepath.Join(b.Dir, "src/extra.mk"), "")
+			write(t, filepath.Join(b.Dir, "src/Kconfig"), "# "+name)
+			mustBuild(t, b, "next")
+		})
+	}
+}
+
+// A kernel with debug information keeps it: places in the source are read from it, and gdb is given it.
+func TestDebugInfoIsKept(t *testing.T) {
+	b := newBuilder(t, nil)
+	img := mustBuild(t, b, "k")
+	s, err := readSymbols(img.Kernel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range s.funcs {
+		if f.Name != "_start" {
+			continue
+		}
+		c := &Crash{Report: fmt.Sprintf("[ 1.0] RIP: 0010:_start+0x0/%#x\n", f.Size)}
+		c.symbolise(img.Kernel)
+		if !strings.HasSuffix(c.Report, "fs/a.c:2\n") {
+			t.Errorf("got %s", c.Report)
+		}
+		return
+	}
+	t.Errorf("no _start in %+v", s)
 }
 
 func TestImageIsWholeOrAbsent(t *testing.T) {

@@ -158,7 +158,7 @@ func (b *Kselftest) collect(collection, install, output string, out *suiteLog) (
 		u.Name = name
 		why[name] = u
 	}
-	list, err := root.ReadFile("kselftest-list.txt")
+	list, err := readMade(root, "kselftest-list.txt")
 	if err != nil {
 		return nil, errors.New(out.why("it lists no tests"))
 	}

@@ -267,11 +267,15 @@ func hostIsFull(dir string) error {
 	return nil
 }
 
-// asBuildError makes a limit that a build exceeded the tree's failure.
+// asBuildError makes a limit that a build exceeded, or a file that it must not make so, the tree's failure.
 func asBuildError(err error, log string) error {
 	var limit *limitError
-	if !errors.As(err, &limit) {
-		return err
+	var made *madeError
+	switch {
+	case errors.As(err, &limit):
+		return &BuildError{Diagnostics: []Diagnostic{{Kind: "error", Text: limit.Error()}}, Log: log}
+	case errors.As(err, &made):
+		return &BuildError{Diagnostics: []Diagnostic{{File: made.name, Kind: "error", Text: made.what}}, Log: log}
 	}
-	return &BuildError{Diagnostics: []Diagnostic{{Kind: "error", Text: limit.Error()}}, Log: log}
+	return err
 }

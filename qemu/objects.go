@@ -49,7 +49,7 @@ func (n *objectNotes) each(w workshop, visit func(builtObject)) {
 			return nil
 		}
 		fi, err := d.Info()
-		if err != nil {
+		if err != nil || fi.Size() > maxMade {
 			return nil
 		}
 		note, known := n.notes[file]

@@ -34,6 +34,25 @@ func (c *Crash) symbolise(vmlinux string) {
 	c.Report = out.String()
 }
 
+// symbolise gives the stacks' frames their places in the source, as far as the kernel's vmlinux has debug information.
+func (h *Hang) symbolise(vmlinux string) {
+	var frames []string
+	for _, t := range h.Tasks {
+		frames = append(frames, t.Frames...)
+	}
+	found := placesIn(vmlinux, placeRE.FindAllString(strings.Join(frames, "\n"), -1))
+	for i := range h.Tasks {
+		t := &h.Tasks[i]
+		places := make([]string, len(t.Frames))
+		for j, f := range t.Frames {
+			places[j] = found[place{placeRE.FindString(f), false}]
+		}
+		if strings.Join(places, "") != "" {
+			t.Places = places
+		}
+	}
+}
+
 // placeRE matches a frame, with the name of its module.
 var placeRE = pattern.New(`\b([A-Za-z_][\w.]*)\+0x([0-9a-f]+)/0x([0-9a-f]+)(?: \[\w+\])?`)
 
@@ -84,7 +103,10 @@ func placesIn(vmlinux string, frames []string) map[place]string {
 	return maps.Clone(had)
 }
 
-// findPlaces reads the debug information of an ELF file; nil without any.
+// maxDebugInfo bounds the debug information that is read, in bytes: it is in memory meanwhile. That of a tinyconfig kernel has 50 MiB.
+const maxDebugInfo = 1 << 30
+
+// findPlaces reads the debug information of an ELF file; nil without any, or with too much.
 func findPlaces(path string, places map[place]uint64) map[place]string {
 	f, err := elf.Open(path)
 	if err != nil {
@@ -92,6 +114,18 @@ func findPlaces(path string, places map[place]uint64) map[place]string {
 	}
 	defer func() { _ = f.Close() }()
 	if f.Section(".debug_line") == nil && f.Section(".zdebug_line") == nil {
+		return nil
+	}
+	size := uint64(0)
+	for _, s := range f.Sections {
+		if s.Size > maxDebugInfo {
+			return nil
+		}
+		if s.Flags&elf.SHF_ALLOC == 0 {
+			size += s.Size
+		}
+	}
+	if size > maxDebugInfo {
 		return nil
 	}
 	names, err := symbolsOf(f)
@@ -128,7 +162,7 @@ func findPlaces(path string, places map[place]uint64) map[place]string {
 		findInUnit(d, unit, dir, places, out)
 	}
 	for p, s := range out {
-		out[p] = strings.TrimPrefix(strings.TrimPrefix(s, root), "/")
+		out[p] = relativePath(s, root, sandboxObj)
 	}
 	return out
 }

@@ -58,6 +58,11 @@ func TestSymbolise(t *testing.T) {
 		if want := strings.Split(plain, "\n")[2:]; strings.Join(got[2:], "\n") != strings.Join(want, "\n") {
 			t.Errorf("%s: what is not known was changed:\n%s", dwarf, c.Report)
 		}
+		h := &Hang{Tasks: []Stack{{Frames: []string{fmt.Sprintf(frob, 0xb), "nobody+0x1/0x2"}}, {Frames: []string{"nobody+0x1/0x2"}}, {}}}
+		h.symbolise(path)
+		if p := h.Tasks[0].Places; len(p) != 2 || !regexp.MustCompile(`^fs/frob\.c:[23]$`).MatchString(p[0]) || p[1] != "" || h.Tasks[1].Places != nil {
+			t.Errorf("%s: places %+v", dwarf, h.Tasks)
+		}
 		again := &Crash{Report: plain}
 		again.symbolise(path)
 		if again.Report != c.Report {

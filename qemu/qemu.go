@@ -156,6 +156,9 @@ type Stack struct {
 	State  string   `json:"state"` // as in /proc/PID/stat: "D", "S", "R"
 	Wchan  string   `json:"wchan"`
 	Frames []string `json:"frames"` // innermost first, "function+0x12/0x34"
+	// Places are where in the source the frames are, "fs/gfs2/glock.c:1329", "" where that is not known; nil of a kernel without
+	// debug information.
+	Places []string `json:"places,omitempty"`
 	IO     *IO      `json:"io,omitempty"`
 	// Locks are those it holds and the one it waits for, in the order in which it took them, "class at function"; only of a
 	// kernel with lockdep, and only the kinds of locks that lockdep knows.

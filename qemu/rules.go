@@ -68,8 +68,8 @@ var (
 	kept    = &trail{steps: []step{matched(`backtrace(?: \(crc [0-9a-f]*\))?:`), stack}, skip: pattern.New(`mmap|kmem|slab|alloc|create_object|idr_get|list_lru_init|pcpu_create`)}
 	stuck   = &trail{steps: []step{pc, callTrace, stack}, pick: representative}
 	overrun = &trail{steps: []step{callTrace, stack}, skip: pattern.New(`schedule|retint_kernel|bad_stack`), pick: representative}
-	// the stack below the interrupt that noticed
-	stalled = &trail{steps: []step{matched(`apic_timer_interrupt`), pc, stack}, other: []step{matched(`apic_timer_interrupt|Exception stack|el1h_64_irq|handle_riscv_irq|do_io_irq|timer_interrupt\+0x`), stack}, last: []step{matched(`NMI backtrace for cpu|Task dump for CPU`), callTrace, uninterrupted, stack},
+	// the stack below the interrupt that noticed; arm64 prints the registers and stack of what was interrupted alone
+	stalled = &trail{steps: []step{matched(`apic_timer_interrupt`), pc, stack}, other: []step{matched(`apic_timer_interrupt|Exception stack|el1h_64_irq|handle_riscv_irq|do_io_irq|timer_interrupt\+0x`), stack}, last: []step{matched(`NMI backtrace for cpu|Task dump for CPU|^pstate: `), callTrace, uninterrupted, stack},
 		skip: pattern.New(`apic_timer_interrupt|rcu`), pick: representative}
 	waiting = &trail{steps: []step{callTrace, stack}, pick: sleeper}
 	undying = &trail{steps: []step{callTrace, stack}, skip: pattern.New(`schedule`)}
@@ -90,7 +90,7 @@ var (
 	waited       = &trail{steps: []step{callTrace, stack}, skip: pattern.New(`(?:lock|release)_sock`)}
 	unscheduled  = &trail{steps: []step{callTrace, stack}, skip: pattern.New(`schedule`)}
 	preemptible  = &trail{steps: []step{callTrace, stack}, skip: pattern.New(`preempt|debug_|processor_id|this_cpu`)}
-	lastFunction = &trail{steps: []step{matched(`last function: ([A-Za-z_]\w*)`)}, raw: true, whole: true}
+	lastFunction = &trail{steps: []step{matched(`(?:last function: |workfn=)([A-Za-z_]\w*)`)}, raw: true, whole: true}
 	// a bad page is put down to who allocated it (CONFIG_PAGE_OWNER): whoever freed it is chance
 	allocated = &trail{steps: []step{matched(`page last allocated`), stack}, skip: pattern.New(`(?:free|put|get|update|release)_page|free_unref|^_*folio|truncate_inode_pages|page_frag_free|prep_new_page|alloc|vmap|page_owner`)}
 
@@ -183,7 +183,8 @@ var rules = []*rule{
 
 	// Memory management.
 	{needle: "BUG:", re: pattern.New(`BUG: Bad page (state|cache)`), title: "BUG: Bad page $1 in FUNC", where: allocated},
-	{needle: "BUG:", re: pattern.New(`BUG: (Bad page map|Bad rss-counter state|non-zero \S+ on freeing mm)`), title: "BUG: $1"},
+	{needle: "BUG:", re: pattern.New(`BUG: (Bad page map)`), title: "BUG: $1"},
+	{needle: "BUG:", re: pattern.New(`BUG: (Bad rss-counter state|non-zero \S+ on freeing mm)`), title: "BUG: $1", bare: true},
 	{needle: "BUG:", re: pattern.New(`BUG: Dentry .* still in use .*\[(unmount) of [^\]]+\]`), title: "BUG: Dentry still in use in $1"},
 	{needle: "BUG:", re: pattern.New(`BUG: (MAX_\w+) too low`), title: "BUG: $1 too low!"},
 
@@ -198,6 +199,8 @@ var rules = []*rule{
 	{needle: "WARNING:", re: pattern.New(`WARNING: .*\bmm/vmalloc\.c:\d+ .*__vmalloc_node`), typ: "WARNING", title: "WARNING: zero-size vmalloc in FUNC", where: warned("")},
 	{needle: "WARNING:", re: pattern.New(`WARNING: .* usb_submit_urb`), typ: "WARNING", title: "WARNING in FUNC/usb_submit_urb", where: warned("usb_(?:start_wait_urb|bulk_msg|interrupt_msg)")},
 	{needle: "WARNING:", re: pattern.New(`WARNING: (?:.* at )?[\w./-]+\.[a-zA-Z]+:\d+(?: at)? (?:` + function + `|0x[0-9a-f]+)`), typ: "WARNING", title: "WARNING in FUNC", where: warned("")},
+	// without CONFIG_DEBUG_BUGVERBOSE, and of what is no WARN() (CFI): the function alone
+	{needle: "WARNING:", re: pattern.New(`WARNING: (?:CPU: \d+ PID: \d+ )?at (?:` + function + `|0x[0-9a-f]+)`), typ: "WARNING", title: "WARNING in FUNC", where: warned("")},
 	{needle: "WARNING:", re: pattern.New(`WARNING: kernel stack regs at [0-9a-f]+ in \S* has bad ('[^']+') value`), title: "WARNING: kernel stack regs has bad $1 value", bare: true},
 	{needle: "WARNING:", re: pattern.New(`WARNING: kernel stack frame pointer at [0-9a-f]+ in \S* has bad value`), title: "WARNING: kernel stack frame pointer has bad value", bare: true},
 	{needle: "WARNING:", re: pattern.New(`WARNING: kernel stack (?:regs .* has bad 'bp'|frame pointer .* has bad) value`), title: "WARNING: kernel stack regs has bad value", bare: true},

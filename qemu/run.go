@@ -97,11 +97,15 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 	if died := agentDied(r.o.Crash); died != "" {
 		return r.o, &InfraError{Op: "run case", Err: fmt.Errorf("the agent in the guest ended %s", died)}
 	}
+	if outOfMemory(r.o, r.console.text()) {
+		return r.o, noMemory("run case")
+	}
 	if busy && r.o.Crash == nil {
 		return r.o, tooBusy("run case", "its time was up")
 	}
 	if r.o.Hang != nil {
 		r.o.Hang.addConsole(r.console.text())
+		r.o.Hang.symbolise(r.kernel)
 	}
 	return r.o, nil
 }
@@ -132,6 +136,31 @@ func agentDied(c *Crash) string {
 }
 
 var initExit = pattern.New(`Attempted to kill init! exitcode=0x([0-9a-f]{8})`)
+
+// outOfMemory says whether the case ended badly because the guest's memory was used up: the kernel panicked over it, or killed for it
+// whom it chose. Who took the memory is not known then. What a case's own memory cgroup does to it is the case's.
+func outOfMemory(o Observation, console []byte) bool {
+	switch {
+	case o.Hang != nil:
+		return false
+	case o.Crash != nil && o.Crash.Fatal:
+		return oomPanic.MatchString(o.Crash.Title)
+	case o.TimedOut, o.Signal != 0, o.Status != 0:
+		return bytes.Contains(console, oomKill)
+	}
+	return false
+}
+
+// noMemory is a guest whose memory was used up.
+func noMemory(op string) error {
+	return &InfraError{Op: op, Err: errors.New("the guest ran out of memory"), Hint: "give it more in the plan, vm: {memory: 512M}"}
+}
+
+// mm/oom_kill.c: "Out of memory: Killed process 31 (oom) …", and what it panics with.
+var (
+	oomKill  = []byte("Out of memory: Kill")
+	oomPanic = pattern.New(`^kernel panic: (?:Out of memory|System is deadlocked on memory)`)
+)
 
 // judgeConsole puts the console's first incident into the observation.
 func (r *run) judgeConsole() {

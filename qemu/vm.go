@@ -122,6 +122,9 @@ func (v *VM) boot(ctx context.Context) error {
 	if err := g.toAgent(ctx); err != nil {
 		if failed := (*BootError)(nil); errors.As(err, &failed) {
 			failed.Crash.symbolise(v.kernel)
+			if failed.Crash != nil && oomPanic.MatchString(failed.Crash.Title) {
+				err = noMemory("boot kernel")
+			}
 		}
 		g.kill()
 		return err

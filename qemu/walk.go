@@ -29,10 +29,6 @@ func (r *job) walk() []string {
 	if !r.b.current || r.asked || len(r.b.Changed) == 0 {
 		return nil
 	}
-	top, err := os.ReadFile(filepath.Join(r.shop.src, "Makefile"))
-	if err != nil || slices.ContainsFunc(walked, func(line *pattern.Regexp) bool { return !line.Match(top) }) {
-		return nil
-	}
 	unknown := map[string]bool{} // files that nothing was made from
 	for _, file := range r.b.Changed {
 		ext := path.Ext(file)
@@ -40,6 +36,10 @@ func (r *job) walk() []string {
 			return nil
 		}
 		unknown[file] = true
+	}
+	top, err := os.ReadFile(filepath.Join(r.shop.src, "Makefile"))
+	if err != nil || slices.ContainsFunc(walked, func(line *pattern.Regexp) bool { return !line.Match(top) }) {
+		return nil
 	}
 	changed := maps.Clone(unknown)
 	dirs := map[string]bool{}

@@ -24,7 +24,7 @@ func Bisection(w io.Writer, r *lab.Bisection, o Options) error {
 		b.WriteByte('\n')
 	}
 	if r.Manual == nil || r.Totals != (lab.Totals{}) {
-		t.wrap(&b, "", "  ", totals(r.Totals))
+		t.wrap(&b, "", "  ", totals(r.Totals, false))
 	}
 	return flushed(w, &b)
 }

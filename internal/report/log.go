@@ -161,7 +161,10 @@ func Stacks(h *qemu.Hang) string {
 		for _, l := range t.Locks {
 			b.WriteString("  lock " + plain.Line(l) + "\n")
 		}
-		for _, f := range t.Frames {
+		for i, f := range t.Frames {
+			if i < len(t.Places) && t.Places[i] != "" {
+				f += " " + t.Places[i]
+			}
 			b.WriteString("  " + plain.Line(f) + "\n")
 		}
 	}

@@ -58,10 +58,11 @@ func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	if len(r.Undecided) > 0 {
 		b.WriteByte('\n')
 	}
-	if tally := m.tally(); tally != "" {
+	tally := m.tally()
+	if tally != "" {
 		fmt.Fprintf(b, "%s: %s; ", count(m.Prefixes()*m.Cols(), "cell"), tally)
 	}
-	fmt.Fprintf(b, "%s.\n", totals(r.Totals))
+	fmt.Fprintf(b, "%s.\n", totals(r.Totals, strings.Contains(tally, notRun)))
 	return nil
 }
 

@@ -210,6 +210,18 @@ func TestJSONRoundTrips(t *testing.T) {
 	}
 }
 
+// A matrix with cells that nobody has run is not known.
+func TestNotRunIsNotKnown(t *testing.T) {
+	r := reporttest.RFC()
+	r.Totals = lab.Totals{}
+	r.Cells = nil
+	for _, format := range []string{"text", "markdown"} {
+		if got := write(t, format, r, Options{}); strings.Contains(got, "all was known") || !strings.Contains(got, "run now") {
+			t.Errorf("%s says:\n%s", format, got)
+		}
+	}
+}
+
 func TestWriteFailure(t *testing.T) {
 	for _, format := range formats {
 		if err := Write(failingWriter{}, format, reporttest.RFC(), Options{}); !errors.Is(err, fs.ErrClosed) {

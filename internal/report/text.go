@@ -88,10 +88,11 @@ func (t textPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	for _, line := range m.undecided() {
 		t.wrap(b, "", "  ", line)
 	}
-	if tally := m.tally(); tally != "" {
+	tally := m.tally()
+	if tally != "" {
 		t.wrap(b, "", "  ", fmt.Sprintf("%s: %s", count(m.Prefixes()*m.Cols(), "cell"), tally))
 	}
-	t.wrap(b, "", "  ", totals(r.Totals))
+	t.wrap(b, "", "  ", totals(r.Totals, strings.Contains(tally, notRun)))
 	return nil
 }
 

@@ -396,6 +396,9 @@ func plural(n int, one, many string) string {
 	return many
 }
 
+// notRun is the word of cells that nobody has run.
+const notRun = "not run yet"
+
 // tally counts the cells by word, in the order of the legend: "62 ok, 12 BUG".
 func (m *Matrix) tally() string {
 	n := map[string]int{}
@@ -409,7 +412,7 @@ func (m *Matrix) tally() string {
 		if n[w.word] > 0 {
 			name := w.word
 			if name == "." {
-				name = "not run yet"
+				name = notRun
 			}
 			parts = append(parts, fmt.Sprintf("%d %s", n[w.word], name))
 		}
@@ -417,9 +420,13 @@ func (m *Matrix) tally() string {
 	return strings.Join(parts, ", ")
 }
 
-// totals says what this invocation did.
-func totals(t lab.Totals) string {
-	if t.Builds == 0 && t.Boots == 0 && t.Runs == 0 {
+// totals says what this invocation did; open is that there are cells that nobody has run.
+func totals(t lab.Totals, open bool) string {
+	switch {
+	case t.Builds+t.Boots+t.Runs > 0:
+	case open:
+		return "nothing built, booted or run now"
+	default:
 		return "nothing built, booted or run: all was known"
 	}
 	return fmt.Sprintf("%s, %s, %s in %s", count(t.Builds, "build"), count(t.Boots, "boot"), count(t.Runs, "run"), seconds(t.Seconds))

@@ -314,7 +314,7 @@ func Runs() []lab.Run {
 					{PID: 70, Comm: "cross-two-files", State: "S", Wchan: "do_wait", Frames: []string{"do_wait+0x1a7/0x1e6", "kernel_wait4+0xc4/0x103"}},
 					{PID: 71, Comm: "cross-two-files", State: "D", Wchan: "gfs2_glock_wait", IO: &qemu.IO{Op: "read", File: "/mnt/a", Memory: []string{"/mnt/b"}},
 						Locks: []string{"sb_writers#8 at gfs2_file_write_iter", "&mm->mmap_lock at exc_page_fault"}, Frames: []string{"gfs2_glock_wait+0x2a/0x60", "gfs2_glock_nq+0x1c4/0x3f0", "gfs2_fault+0x52/0xa0", "__do_fault+0x36/0xb0", "handle_mm_fault+0x9d1/0x1180"}},
-					{PID: 72, Comm: "cross-two-files", State: "D", Wchan: "gfs2_glock_wait", IO: &qemu.IO{Op: "read", File: "/mnt/b", Memory: []string{"/mnt/a"}}, Frames: []string{"gfs2_glock_wait+0x2a/0x60", "gfs2_glock_nq+0x1c4/0x3f0", "gfs2_fault+0x52/0xa0", "handle_mm_fault+0x9d1/0x1180", "gfs2_file_read_iter+0x91/0x120"}},
+					{PID: 72, Comm: "cross-two-files", State: "D", Wchan: "gfs2_glock_wait", IO: &qemu.IO{Op: "read", File: "/mnt/b", Memory: []string{"/mnt/a"}}, Places: []string{"fs/gfs2/glock.c:1329", ""}, Frames: []string{"gfs2_glock_wait+0x2a/0x60", "gfs2_glock_nq+0x1c4/0x3f0", "gfs2_fault+0x52/0xa0", "handle_mm_fault+0x9d1/0x1180", "gfs2_file_read_iter+0x91/0x120"}},
 				}}},
 		},
 		{
