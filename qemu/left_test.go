@@ -61,7 +61,7 @@ func surroundings(t *testing.T) surrounding {
 func (before surrounding) check(t *testing.T) {
 	t.Helper()
 	var left []string
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		now := surroundings(t)
 		left = nil
 		for _, pair := range [][2][]string{{before.processes, now.processes}, {before.files, now.files}, {before.mounts, now.mounts}} {
