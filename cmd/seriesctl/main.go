@@ -17,6 +17,7 @@ import (
 	"github.com/seriesctl/seriesctl/internal/tui"
 	"github.com/seriesctl/seriesctl/internal/xec"
 	"github.com/seriesctl/seriesctl/qemu"
+	"github.com/seriesctl/seriesctl/series"
 )
 
 // Exit codes, as CONTRACT names them.
@@ -113,6 +114,8 @@ func classify(err error) (code int, hint string) {
 		config *qemu.ConfigError
 		found  *foundError
 		crash  *tui.CrashError
+		input  *series.InputError
+		source *series.SourceError
 	)
 	switch {
 	case err == nil:
@@ -142,6 +145,8 @@ func classify(err error) (code int, hint string) {
 		return exitLab, hint
 	case errors.Is(err, exec.ErrNotFound):
 		return exitLab, "`seriesctl doctor` says what is missing and how to get it"
+	case errors.As(err, &input), errors.As(err, &source):
+		return exitUsage, hint // whatever the reason: it may be a permission
 	case errors.Is(err, fs.ErrPermission):
 		return exitLab, hint
 	}
