@@ -55,8 +55,6 @@ const tuiPage = "seriesctl-tui"
 
 // manPages are the pages by their names: of the program, of each of its commands, and of the TUI.
 func manPages(root *cobra.Command) map[string]*manpage.Page {
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
 	pages := map[string]*manpage.Page{root.Name(): programPage(root), tuiPage: keysPage()}
 	for _, c := range documented(root) {
 		pages[pageName(c)] = commandPage(c)
