@@ -91,13 +91,17 @@ func (a *app) exit(err error) int {
 	if code == exitDone || errors.Is(err, errFound) {
 		return code
 	}
+	line := plain.Line
+	if a.ascii {
+		line = func(s string) string { return plain.ASCII(plain.Line(s)) }
+	}
 	if code == exitInterrupted {
 		fmt.Fprintln(a.err, "seriesctl: interrupted")
 	} else {
-		fmt.Fprintln(a.err, "seriesctl: "+plain.Line(err.Error()))
+		fmt.Fprintln(a.err, "seriesctl: "+line(err.Error()))
 	}
 	if hint != "" {
-		fmt.Fprintln(a.err, "hint: "+plain.Line(hint))
+		fmt.Fprintln(a.err, "hint: "+line(hint))
 	}
 	return code
 }

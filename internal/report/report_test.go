@@ -157,9 +157,11 @@ func TestHostileTextIsSafe(t *testing.T) {
 
 func TestASCII(t *testing.T) {
 	for _, r := range []*lab.Result{reporttest.RFC(), reporttest.Subsets(), reporttest.Live(), reporttest.Hostile()} {
-		for _, c := range write(t, "text", r, Options{ASCII: true, Width: 70}) {
-			if c > 0x7e {
-				t.Fatalf("%s: %U in ASCII output", r.Series, c)
+		for _, format := range []string{"text", "markdown"} {
+			for _, c := range write(t, format, r, Options{ASCII: true, Width: 70}) {
+				if c > 0x7e {
+					t.Fatalf("%s: %s: %U in ASCII output", r.Series, format, c)
+				}
 			}
 		}
 	}
