@@ -107,6 +107,7 @@ func (b *Builder) blame(ctx context.Context, err error) error {
 		tree  *BuildError
 		conf  *ConfigError
 		usage *configInputError
+		none  *NoKernelError
 	)
 	switch {
 	case (errors.As(err, &tree) || errors.As(err, &conf)) && diskIsFull(b.Dir):
@@ -115,7 +116,7 @@ func (b *Builder) blame(ctx context.Context, err error) error {
 	case (errors.As(err, &tree) || errors.As(err, &conf)) && unix.Access(b.Dir, unix.W_OK) == unix.EROFS:
 		// Not what the build says: in the sandbox most is read-only, and a makefile that writes there is wrong.
 		return &InfraError{Op: "build kernel", Err: unix.EROFS, Hint: "see why " + b.Dir + " is read-only: a damaged disk often is"}
-	case err == nil, errors.As(err, &infra), errors.As(err, &tree), errors.As(err, &conf):
+	case err == nil, errors.As(err, &infra), errors.As(err, &tree), errors.As(err, &conf), errors.As(err, &none):
 		return err
 	case errors.As(err, &usage):
 		return usage.error
@@ -203,7 +204,7 @@ func (b *Builder) open(ctx context.Context, c Config, log string) (_ *job, err e
 		}
 	}()
 	if _, err := os.Stat(filepath.Join(r.shop.src, "Makefile")); err != nil {
-		return nil, fmt.Errorf("no kernel tree: %w", err)
+		return nil, &NoKernelError{}
 	}
 	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
 		return nil, err

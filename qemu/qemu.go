@@ -56,6 +56,18 @@ func (e *BuildError) Error() string {
 	return "build kernel: failed, see " + e.Log
 }
 
+// NoKernelError is a source that is no kernel's: the user's error, no patch's and not the lab's.
+type NoKernelError struct{}
+
+func (*NoKernelError) Error() string {
+	return "build kernel: the source is none of a kernel: it has no Makefile"
+}
+
+// Hint says what the user can do.
+func (*NoKernelError) Hint() string {
+	return "--source DIR: a kernel's git repository, or its unpacked source"
+}
+
 // ConfigError is a config option that was asked for and did not survive olddefconfig.
 type ConfigError struct {
 	Option string   // "CONFIG_X=y"

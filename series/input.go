@@ -17,6 +17,9 @@ import (
 	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
+// stdinName is what "-" is called.
+const stdinName = "standard input"
+
 // maxInput bounds the bytes read from all inputs together, after decompression.
 const maxInput = 1 << 30
 
@@ -63,8 +66,11 @@ func readInputs(ctx context.Context, inputs []string, stdin io.Reader, archive *
 		}
 	}
 	object := inputs[0]
+	if object == "-" {
+		object = stdinName
+	}
 	if len(inputs) > 1 {
-		object = fmt.Sprintf("%s and %d more", inputs[0], len(inputs)-1)
+		object = fmt.Sprintf("%s and %d more", object, len(inputs)-1)
 	}
 	return parseMessages(r.messages, object)
 }
@@ -79,9 +85,9 @@ func (r *reader) input(ctx context.Context, input string, stdin io.Reader) error
 	if input == "-" {
 		data, err := r.all(stdin)
 		if err != nil {
-			return inputError("standard input", err)
+			return inputError(stdinName, err)
 		}
-		r.add(data, "standard input")
+		r.add(data, stdinName)
 		return nil
 	}
 	info, err := os.Stat(input)

@@ -1,7 +1,9 @@
 package series
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,11 +24,12 @@ type resolution struct {
 // maxResolution is the largest file, in bytes, taken for a resolution.
 const maxResolution = 64 << 20
 
-// readResolutions reads all patch files (*.patch, *.diff, *.eml, *.mbox) of a directory, in the order of their names.
+// readResolutions reads all patch files (*.patch, *.diff, *.eml, *.mbox) of a directory, in the order of their names. Errors are
+// *InputError.
 func readResolutions(dir string) ([]resolution, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read resolutions: %w", err)
+		return nil, resolutionError(dir, err)
 	}
 	var all []resolution
 	for _, e := range entries {
@@ -36,21 +39,21 @@ func readResolutions(dir string) ([]resolution, error) {
 		path := filepath.Join(dir, e.Name())
 		fi, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("read resolution: %w", err)
+			return nil, resolutionError(path, err)
 		}
 		if !fi.Mode().IsRegular() || fi.Size() > maxResolution {
-			return nil, fmt.Errorf("read resolution %s: not a file of at most %d bytes", path, maxResolution)
+			return nil, resolutionError(path, fmt.Errorf("not a file of at most %d bytes", maxResolution))
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("read resolution: %w", err)
+			return nil, resolutionError(path, err)
 		}
 		box, err := ParseMbox(data)
 		if err != nil {
-			return nil, fmt.Errorf("read resolution %s: %w", path, err)
+			return nil, resolutionError(path, err)
 		}
 		if len(box.Series) != 1 || len(box.Series[0].Patches) != 1 {
-			return nil, fmt.Errorf("read resolution %s: not one patch", path)
+			return nil, resolutionError(path, errors.New("not one patch"))
 		}
 		p := box.Series[0].Patches[0]
 		r := resolution{file: e.Name(), subject: plainSubject(p.Subject), diff: p.Diff}
@@ -60,6 +63,19 @@ func readResolutions(dir string) ([]resolution, error) {
 		all = append(all, r)
 	}
 	return all, nil
+}
+
+func resolutionError(path string, err error) error {
+	e := &InputError{Verb: "read resolutions", Object: path, Reason: err.Error(), Err: err, hint: "--resolutions DIR is a directory of patch files, each with one patch resolved by hand"}
+	var input *InputError
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &input):
+		e.Reason = input.Reason
+	case errors.As(err, &file):
+		e.Reason = file.Err.Error()
+	}
+	return e
 }
 
 var (

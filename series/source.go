@@ -203,7 +203,7 @@ func (s *Source) openPlain(ctx context.Context, dir string, progress func(what s
 		return ctx.Err()
 	}
 	if err != nil {
-		return &SourceError{Dir: dir, Err: err}
+		return &SourceError{Dir: dir, Err: err, hint: "name an unpacked source tree with --source, all of which can be read"}
 	}
 	if !sameDirs(plain.root, old) {
 		if err := s.repo.writeStatCache(s.dir, plain.root); err != nil {

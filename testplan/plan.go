@@ -101,11 +101,11 @@ type Plan struct {
 
 // Kernel says what to build.
 type Kernel struct {
-	Name      string   // "" for the one whose cases have no prefix
-	Arch      string   // "x86_64": no other can be run
-	Config    string   // "tinyconfig", "defconfig" or the absolute path of a file
-	Fragments []string // names, or absolute paths of files
-	Options   []string // "CONFIG_X=y"
+	Name      string   `json:"name"`      // "" for the one whose cases have no prefix
+	Arch      string   `json:"arch"`      // "x86_64": no other can be run
+	Config    string   `json:"config"`    // "tinyconfig", "defconfig" or the absolute path of a file
+	Fragments []string `json:"fragments"` // names, or absolute paths of files
+	Options   []string `json:"options"`   // "CONFIG_X=y"
 }
 
 // VM says what to boot it in.

@@ -17,7 +17,10 @@ import (
 const guestArch = "x86_64"
 
 // Warning is something that a plan asks for and that will most likely not do what is meant.
-type Warning struct{ Text, Hint string }
+type Warning struct {
+	Text string `json:"text"`
+	Hint string `json:"hint"` // what can be done, "" for nothing
+}
 
 func (w Warning) String() string {
 	if w.Hint == "" {

@@ -52,7 +52,7 @@ On a terminal, without a command, it opens the matrix of the workspace.`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          known,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !isTerminal(a.out) || !isTerminal(a.in) {
 				return cmd.Help()
@@ -75,13 +75,12 @@ On a terminal, without a command, it opens the matrix of the workspace.`,
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	f.StringVar(&a.color, "color", "auto", "`when` to use colours: auto, always or never")
 	f.BoolVar(&a.ascii, "ascii", false, "only ASCII characters")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &userError{err.Error(), fmt.Sprintf("`%s --help` lists the flags", cmd.CommandPath())}
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.AddCommand(a.loadCommand(), a.listCommand(), a.showCommand(), a.applyCommand(), a.runCommand(), a.bisectCommand(),
 		a.reportCommand(), a.logCommand(), a.shellCommand(), a.judgeCommand(), a.doctorCommand(), a.planCommand(), a.rangeDiffCommand(), a.manCommand())
+	strict(root)
 	return root
 }
 

@@ -17,7 +17,8 @@ import (
 func (a *app) bisectCommand() *cobra.Command {
 	var f sourceFlags
 	var r runFlags
-	var name, before, after string
+	var before, after string
+	var w which
 	var manual bool
 	cmd := &cobra.Command{
 		Use:         "bisect [SERIES] --case CASE",
@@ -42,22 +43,29 @@ where STEP is start, good, bad, skip, undo, log, replay or reset.`,
 			if manual {
 				return nil
 			}
-			return cobra.MaximumNArgs(1)(cmd, args)
+			return takes(0, 1)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := r.check(&f); err != nil {
+				return err
+			}
 			if manual {
-				return a.bisectByHand(cmd.Context(), args, judging{f: &f, r: &r, name: name, old: before, new: after})
+				return a.bisectByHand(cmd.Context(), args, judging{f: &f, r: &r, which: w, old: before, new: after})
 			}
 			if before != "" || after != "" {
-				return &userError{"bisect: terms are for --manual", ""}
+				return &userError{"bisect series: terms are for --manual", ""}
 			}
-			if name == "" {
-				return &userError{"bisect: no case given", "like `seriesctl bisect --case gfs2/read-self`"}
+			if w.none() {
+				return &userError{"bisect series: no case given", "like `seriesctl bisect --case gfs2/read-self`"}
 			}
 			id, _ := seriesAnd(args, 0)
-			of, subtest := splitSubtest(name)
-			r.cases = []string{of}
 			return a.with(id, func(st *store.Store, s *series.Series) error {
+				name, err := a.theCase(st, s, &f, w)
+				if err != nil {
+					return err
+				}
+				of, subtest := splitSubtest(name)
+				r.cases = []string{of}
 				return a.bisect(cmd.Context(), st, s, &f, &r, subtest)
 			})
 		},
@@ -65,11 +73,52 @@ where STEP is start, good, bad, skip, undo, log, replay or reset.`,
 	f.add(cmd)
 	r.add(cmd)
 	fl := cmd.Flags()
-	fl.StringVar(&name, "case", "", "the `case` to bisect: gfs2/read-self")
+	fl.StringVar(&w.name, "case", "", "the `case` to bisect: gfs2/read-self")
+	fl.StringSliceVar(&w.globs, "cases", nil, "the same as a `glob` that means one case: 'gfs2/read-s*'; may be repeated")
 	fl.BoolVar(&manual, "manual", false, "ask at each step")
 	fl.StringVar(&before, "term-old", "", "with --manual: what you say before the change, instead of good: a `word` like broken")
 	fl.StringVar(&after, "term-new", "", "with --manual: what you say behind it, instead of bad: a `word` like fixed")
 	return cmd
+}
+
+// which is the case that a bisection is about: by its name, or by globs that mean one.
+type which struct {
+	name  string
+	globs []string
+}
+
+func (w which) none() bool { return w.name == "" && len(w.globs) == 0 }
+
+// theCase is the name of the case that is meant, "" for none.
+func (a *app) theCase(st *store.Store, s *series.Series, f *sourceFlags, w which) (string, error) {
+	if len(w.globs) == 0 {
+		return w.name, nil
+	}
+	own, flags := *a, *f // a session that goes on has a plan and a source of its own
+	plan, _, err := own.planOf(st, s, &flags)
+	if err != nil {
+		return "", err
+	}
+	if plan, err = plan.Select(w.globs); err != nil {
+		return "", err
+	}
+	of, _ := splitSubtest(w.name)
+	var names []string
+	for _, c := range plan.Cases {
+		switch ok, err := c.Match(of); {
+		case w.name != "" && err == nil && ok:
+			return w.name, nil
+		case w.name == "":
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 1 {
+		return names[0], nil
+	}
+	if w.name != "" {
+		return "", &userError{fmt.Sprintf("bisect series: --cases does not mean --case %s", w.name), "one of the two is enough"}
+	}
+	return "", manyCases("--cases", names)
 }
 
 // splitSubtest splits the name of a subtest, gfs2/mm:mkdirty, into that of its case and the rest; a kernel's name has its colon
@@ -140,7 +189,11 @@ func one(spec *lab.Spec) error {
 	for _, c := range spec.Cases {
 		names = append(names, c.Name)
 	}
-	return &userError{fmt.Sprintf("bisect: --case means %d cases", len(names)), "one of " + strings.Join(names, ", ")}
+	return manyCases("--case", names)
+}
+
+func manyCases(flag string, names []string) error {
+	return &userError{fmt.Sprintf("bisect series: %s means %d cases", flag, len(names)), "one of " + strings.Join(names, ", ")}
 }
 
 // bisected ends a bisection: errFound when the patch breaks the case, the lab's trouble when that is why there is no
@@ -154,6 +207,9 @@ func bisected(b *lab.Bisection) error {
 			if c.Outcome == testplan.Infra {
 				return labFailed(c, fmt.Sprintf("prefix %d", c.Prefix))
 			}
+		}
+		if b.Manual == nil && b.Needs == nil {
+			return errFound // no two kernels
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -17,7 +18,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Long: `doctor checks what building and running kernels takes: QEMU, whether a guest really runs with KVM, compiler and build tools,
 the programs that make file systems, bubblewrap, memory and disk space. Beside what is missing it says how to get it. Its exit
 status is 3 when something is missing without which nothing runs.`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := a.workspaceDir()
 			if err != nil {
@@ -57,12 +58,15 @@ title after syzkaller's convention, and its report. "-" is standard input. A log
 		Example: `  seriesctl judge console.log
   ssh testbox dmesg | seriesctl judge -`,
 		Args: atLeast(1, "a console log, or - for standard input"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			verdicts := []report.JudgedLog{}
 			for _, name := range args {
-				v, err := a.judgeLog(name)
+				v, err := a.judgeLog(cmd.Context(), name)
+				if err := cmd.Context().Err(); err != nil {
+					return err
+				}
 				if err != nil {
-					return &userError{fmt.Sprintf("read log: %v", err), ""}
+					return unreadable("log", name, err)
 				}
 				verdicts = append(verdicts, report.JudgedLog{File: name, LogVerdict: v})
 			}
@@ -74,14 +78,14 @@ title after syzkaller's convention, and its report. "-" is standard input. A log
 	}
 }
 
-func (a *app) judgeLog(name string) (qemu.LogVerdict, error) {
+func (a *app) judgeLog(ctx context.Context, name string) (qemu.LogVerdict, error) {
 	if name == "-" {
-		return qemu.JudgeLog(a.in)
+		return qemu.JudgeLog(untilDone(ctx, a.in))
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return qemu.LogVerdict{}, err
 	}
 	defer func() { _ = f.Close() }()
-	return qemu.JudgeLog(f)
+	return qemu.JudgeLog(untilDone(ctx, f))
 }

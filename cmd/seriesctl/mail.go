@@ -91,7 +91,7 @@ func (a *app) readMail(ctx context.Context, inputs []string, lore string) (*seri
 		}
 		p.Step(report.Step{What: fmt.Sprintf("%s: %d KiB", what, done>>10), Stage: "fetch"})
 	}}
-	box, err := archive.Read(ctx, inputs, a.in)
+	box, err := archive.Read(ctx, inputs, untilDone(ctx, a.in))
 	if p != nil {
 		p.Close()
 	}
@@ -156,7 +156,7 @@ func (a *app) listCommand() *cobra.Command {
 		Short: "the series in the workspace",
 		Long: `list prints the series of the workspace, the current one first: the name by which the other commands know it, revision,
 subject, author, date, and how many of its patches are there.`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			st, err := a.open(false)
 			if err != nil {
@@ -201,7 +201,7 @@ func (a *app) showCommand() *cobra.Command {
 		Long: `show prints the series, or with N one patch of it and the replies to it. With --deps it prints what each
 patch needs of the ones before it: what it uses of what they introduce, and whose lines it changes. With
 --source too, patches are applied there without each other, in memory, to prove it.`,
-		Args: cobra.MaximumNArgs(2),
+		Args: takes(0, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n := 0
 			if len(args) > 0 {
@@ -217,6 +217,8 @@ patch needs of the ones before it: what it uses of what they introduce, and whos
 				switch {
 				case deps:
 					return a.showDeps(cmd.Context(), st, s, &f, format)
+				case cmd.Flags().Changed("format"):
+					return &userError{"read --format: it is for --deps", "--json is the series as a document"}
 				case n == 0:
 					return a.printSeries(s)
 				}
@@ -228,14 +230,4 @@ patch needs of the ones before it: what it uses of what they introduce, and whos
 	cmd.Flags().StringVar(&format, "format", "text", "`format` of --deps: text, json or dot")
 	f.add(cmd)
 	return cmd
-}
-
-// atLeast is cobra.MinimumNArgs with an error that says what is missing.
-func atLeast(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) >= n {
-			return nil
-		}
-		return &userError{fmt.Sprintf("%s: needs %s", cmd.Name(), what), fmt.Sprintf("`%s --help`", cmd.CommandPath())}
-	}
 }

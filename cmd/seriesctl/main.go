@@ -17,6 +17,7 @@ import (
 	"github.com/seriesctl/seriesctl/internal/tui"
 	"github.com/seriesctl/seriesctl/internal/xec"
 	"github.com/seriesctl/seriesctl/qemu"
+	"github.com/seriesctl/seriesctl/series"
 )
 
 // Exit codes, as CONTRACT names them.
@@ -90,13 +91,17 @@ func (a *app) exit(err error) int {
 	if code == exitDone || errors.Is(err, errFound) {
 		return code
 	}
+	line := plain.Line
+	if a.ascii {
+		line = func(s string) string { return plain.ASCII(plain.Line(s)) }
+	}
 	if code == exitInterrupted {
 		fmt.Fprintln(a.err, "seriesctl: interrupted")
 	} else {
-		fmt.Fprintln(a.err, "seriesctl: "+plain.Line(err.Error()))
+		fmt.Fprintln(a.err, "seriesctl: "+line(err.Error()))
 	}
 	if hint != "" {
-		fmt.Fprintln(a.err, "hint: "+plain.Line(hint))
+		fmt.Fprintln(a.err, "hint: "+line(hint))
 	}
 	return code
 }
@@ -113,6 +118,8 @@ func classify(err error) (code int, hint string) {
 		config *qemu.ConfigError
 		found  *foundError
 		crash  *tui.CrashError
+		input  *series.InputError
+		source *series.SourceError
 	)
 	switch {
 	case err == nil:
@@ -142,6 +149,8 @@ func classify(err error) (code int, hint string) {
 		return exitLab, hint
 	case errors.Is(err, exec.ErrNotFound):
 		return exitLab, "`seriesctl doctor` says what is missing and how to get it"
+	case errors.As(err, &input), errors.As(err, &source):
+		return exitUsage, hint // whatever the reason: it may be a permission
 	case errors.Is(err, fs.ErrPermission):
 		return exitLab, hint
 	}

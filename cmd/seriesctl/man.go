@@ -26,7 +26,7 @@ func (a *app) manCommand() *cobra.Command {
 		Use:    "man DIR",
 		Short:  "write the manual pages into a directory",
 		Hidden: true,
-		Args:   cobra.ExactArgs(1),
+		Args:   takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return fmt.Errorf("write manual: %w", err)
@@ -55,8 +55,6 @@ const tuiPage = "seriesctl-tui"
 
 // manPages are the pages by their names: of the program, of each of its commands, and of the TUI.
 func manPages(root *cobra.Command) map[string]*manpage.Page {
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
 	pages := map[string]*manpage.Page{root.Name(): programPage(root), tuiPage: keysPage()}
 	for _, c := range documented(root) {
 		pages[pageName(c)] = commandPage(c)

@@ -5,7 +5,7 @@ package main
 const theWords = `Its screens and their keys are in seriesctl-tui(1).
 
 A series is the patches of one posting with its cover letter and replies. Prefix k is the base with patches 1 to k;
-prefix 0 is the base alone. A case is one reproducer with its arguments on one file system, named like gfs2/read-self. A cell is a
+prefix 0 is the base with its prerequisites. A case is one reproducer with its arguments on one file system, named like gfs2/read-self. A cell is a
 case on a prefix, and a run is one execution of it, from a fresh state of the virtual machine.
 
 Where a command takes [SERIES] and none is named it takes that of --series, else the one that was loaded last. The start of
@@ -35,7 +35,7 @@ var theRest = []manSection{
 	}},
 	{title: "FILES", items: [][2]string{
 		{".seriesctl", "The workspace, in the current directory or the nearest one above: mail, results, kernels, logs. " +
-			"All of it can be made again but the mail, and resolutions and answers of yours. Only `load` makes one. The kernel source is never written to."},
+			"All of it can be made again but the mail, and resolutions and answers of yours. Only `load` makes one; one that can only be read, as another user's, list, show, report and log read. The kernel source is never written to."},
 		{".seriesctl/seriesctl.db", "What is known: series, runs, plans, as SQLite."},
 		{".seriesctl/logs", "Logs of builds and boots, and the console of every run."},
 		{".seriesctl/images", "The kernels, with their configurations."},

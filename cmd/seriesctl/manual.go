@@ -25,15 +25,15 @@ var manualVerbs = []string{"start", lab.WordGood, lab.WordBad, lab.WordSkip, "un
 
 // judging is one bisection by hand.
 type judging struct {
-	a    *app
-	st   *store.Store
-	s    *series.Series
-	f    *sourceFlags
-	r    *runFlags
-	name string // the case; "" for what the session has
-	old  string
-	new  string
-	sess *lab.Session // nil while there is none
+	a     *app
+	st    *store.Store
+	s     *series.Series
+	f     *sourceFlags
+	r     *runFlags
+	which // the case; none for what the session has
+	old   string
+	new   string
+	sess  *lab.Session // nil while there is none
 }
 
 // bisectByHand does `bisect --manual ARGS`.
@@ -54,6 +54,9 @@ func (a *app) bisectByHand(ctx context.Context, args []string, h judging) error 
 		return err
 	}
 	h.a, h.st = a, st
+	if h.name, err = a.theCase(st, h.s, h.f, h.which); err != nil {
+		return err
+	}
 	if h.sess, err = lab.OpenSession(st, h.s.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
@@ -62,7 +65,7 @@ func (a *app) bisectByHand(ctx context.Context, args []string, h judging) error 
 		return h.dialogue(ctx)
 	case "start":
 		if len(rest) > 0 {
-			return &userError{fmt.Sprintf("bisect: start takes no %q", rest[0]), "like `seriesctl bisect --manual start --case gfs2/read-self`"}
+			return &userError{fmt.Sprintf("bisect by hand: start takes no %q", rest[0]), "like `seriesctl bisect --manual start --case gfs2/read-self`"}
 		}
 		if err := h.begin(ctx); err != nil {
 			return err
@@ -74,9 +77,12 @@ func (a *app) bisectByHand(ctx context.Context, args []string, h judging) error 
 		return lab.DropSession(st, h.s.ID)
 	}
 	if h.sess == nil {
-		return &userError{fmt.Sprintf("bisect: no bisection of %s by hand is under way", h.s.ID), "`seriesctl bisect --manual start` begins one"}
+		return &userError{fmt.Sprintf("bisect by hand: no bisection of %s by hand is under way", h.s.ID), "`seriesctl bisect --manual start` begins one"}
 	}
 	if verb == "log" {
+		if a.json {
+			return report.WriteJSON(a.out, h.sess.Finding())
+		}
 		_, err := io.WriteString(a.out, h.sess.Log())
 		return err
 	}
@@ -119,7 +125,7 @@ func manualArgs(st *store.Store, args []string) (name, verb string, rest []strin
 	case slices.Contains(manualVerbs, args[1]) || slices.Contains(terms(args[0]), args[1]):
 		return args[0], args[1], args[2:], nil
 	}
-	return "", "", nil, &userError{fmt.Sprintf("bisect --manual: %q is not known", args[1]), "one of " + strings.Join(manualVerbs, ", ") + ", or nothing for a dialogue"}
+	return "", "", nil, &userError{fmt.Sprintf("bisect by hand: %q is not known", args[1]), "one of " + strings.Join(manualVerbs, ", ") + ", or nothing for a dialogue"}
 }
 
 // prefixes reads what an answer is about: the prefixes named, else the one that is next, and for undo the last answer.
@@ -130,7 +136,7 @@ func (h *judging) prefixes(verb string, words []string) ([]int, error) {
 		}
 		step := h.sess.Next()
 		if step.Done {
-			return nil, &userError{"bisect: nothing is left to judge", "`seriesctl bisect --manual` shows the answer; undo takes the last one back, reset begins anew"}
+			return nil, &userError{"bisect by hand: nothing is left to judge", "`seriesctl bisect --manual` shows the answer; undo takes the last one back, reset begins anew"}
 		}
 		return []int{step.Prefix}, nil
 	}
@@ -138,7 +144,7 @@ func (h *judging) prefixes(verb string, words []string) ([]int, error) {
 	for _, w := range words {
 		n, err := strconv.Atoi(w)
 		if err != nil || n < 0 {
-			return nil, &userError{fmt.Sprintf("bisect: %q is not a prefix", plain.Line(w)), "like `" + verb + " 4`"}
+			return nil, &userError{fmt.Sprintf("bisect by hand: %q is not a prefix", plain.Line(w)), "like `" + verb + " 4`"}
 		}
 		out = append(out, n)
 	}
@@ -182,7 +188,7 @@ func underWay(s *lab.Session) error {
 	if s.Case != "" {
 		what = "that of " + s.Case
 	}
-	return &userError{fmt.Sprintf("bisect: another bisection by hand is under way: %s, with %d answers", what, len(s.Answers)), "`seriesctl bisect --manual` goes on with it, `… log` keeps its answers, `… reset` ends it"}
+	return &userError{fmt.Sprintf("bisect by hand: another bisection by hand is under way: %s, with %d answers", what, len(s.Answers)), "`seriesctl bisect --manual` goes on with it, `… log` keeps its answers, `… reset` ends it"}
 }
 
 // prepare makes the lab for what the flags ask for, or for what the session has, and a session where there is none.
@@ -192,7 +198,7 @@ func (h *judging) prepare(ctx context.Context) (*hand, error) {
 			h.name = s.Case
 		}
 		if h.f.Source == "" {
-			h.f.Asked = s.Spec.Asked
+			h.f.fill(s.Spec.Asked)
 		}
 		if h.r.prefixes == "" {
 			var list []string
@@ -287,7 +293,7 @@ func (h *judging) stand() error {
 // replay puts the answers of a log in the place of those there are.
 func (h *judging) replay(ctx context.Context, args []string) error {
 	if len(args) != 1 {
-		return &userError{"bisect: replay needs a log", "like `seriesctl bisect --manual replay FILE`, or - for standard input"}
+		return &userError{"bisect by hand: replay needs a log", "like `seriesctl bisect --manual replay FILE`, or - for standard input"}
 	}
 	if h.sess == nil {
 		if err := h.begin(ctx); err != nil {
@@ -437,7 +443,7 @@ func (k *hand) Shell(ctx context.Context, prefix int, command string) error {
 	t, stdin := &terminal{}, io.Reader(strings.NewReader(command+"\n"))
 	if command == "" {
 		if !isTerminal(k.a.in) || !isTerminal(k.a.out) {
-			return &userError{"bisect: a shell needs a terminal", "`s COMMAND` does one command in it"}
+			return &userError{"bisect by hand: a shell needs a terminal", "`s COMMAND` does one command in it"}
 		}
 		var err error
 		if t, err = k.a.openTerminal(); err != nil {

@@ -31,7 +31,7 @@ mmap-deadlock (the default) or page-faults. The guide describes it.`}
 		Short: "validate a plan file and say what it asks for",
 		Long: `check reads a plan, that of --plan where none is named, and prints what it asks for: kernels with their options, file systems,
 cases. An error in it names line and column.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				a.plan = args[0]
@@ -40,10 +40,19 @@ cases. An error in it names line and column.`,
 			if err != nil {
 				return err
 			}
+			warnings := planWarnings(p)
+			if a.json {
+				return report.WriteJSON(a.out, newPlanJSON(name, p, warnings))
+			}
 			if err := a.printPlan(name, p); err != nil {
 				return err
 			}
-			return a.printWarnings(p)
+			for _, w := range warnings {
+				if _, err := fmt.Fprintf(a.err, "warning: %s\n", w); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}, a.planNewCommand())
 	return plan
@@ -62,7 +71,7 @@ func (a *app) planNewCommand() *cobra.Command {
 		Long: `new writes a plan with comments; without a series it is one to start from. For the series of the workspace it suggests one: the file systems of what the patches touch,
 the reproducers that reach it, and what running it takes. With a source, or that of the last run, also the options without which
 touched files would not be compiled. Edit it; plan check validates.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, _ := seriesAnd(args, 0)
 			text, err := a.suggest(cmd.Context(), name, &f)
@@ -155,7 +164,10 @@ func measured(st *store.Store, s *series.Series) (lab.Measured, error) {
 
 // writePlan writes text to a file that is not there yet, unless forced, and says what it asks for.
 func (a *app) writePlan(path, text string, force bool) error {
-	if path == "-" {
+	switch {
+	case path == "-" && a.json:
+		return &userError{"write plan -: a plan is YAML, no JSON", "-o FILE, or without --json"}
+	case path == "-":
 		_, err := io.WriteString(a.out, text)
 		return err
 	}
@@ -183,32 +195,53 @@ func (a *app) writePlan(path, text string, force bool) error {
 	if err != nil {
 		return err
 	}
+	if a.json {
+		return report.WriteJSON(a.out, newPlanJSON(path, p, planWarnings(p)))
+	}
 	var names []string
 	for _, fs := range p.Filesystems {
 		names = append(names, fs.Name)
 	}
-	_, err = fmt.Fprintf(a.out, "%s: %d cases on %s; edit it, then `seriesctl plan check`\n", path, len(p.Cases), strings.Join(names, ", "))
+	_, err = fmt.Fprintf(a.out, "%s: %s on %s; edit it, then `seriesctl plan check`\n", path, report.Count(len(p.Cases), "case"), strings.Join(names, ", "))
 	return err
 }
 
-// printWarnings says what of a valid plan will most likely not do what is meant, and what this host lacks for it.
-func (a *app) printWarnings(p *testplan.Plan) error {
+// planJSON is a valid plan as --json prints it.
+type planJSON struct {
+	File        string             `json:"file"` // or the name of an embedded one
+	Name        string             `json:"name"`
+	Kernels     []testplan.Kernel  `json:"kernels"`
+	Filesystems []string           `json:"filesystems"`
+	Cases       []testplan.Case    `json:"cases"`
+	Warnings    []testplan.Warning `json:"warnings"`
+}
+
+func newPlanJSON(file string, p *testplan.Plan, warnings []testplan.Warning) planJSON {
+	out := planJSON{File: file, Name: p.Name, Kernels: append([]testplan.Kernel{p.Kernel}, p.Kernels...), Filesystems: []string{},
+		Cases: p.Cases, Warnings: append([]testplan.Warning{}, warnings...)}
+	for i := range out.Kernels {
+		k := &out.Kernels[i]
+		k.Fragments, k.Options = append([]string{}, k.Fragments...), append([]string{}, k.Options...)
+	}
+	for _, fs := range p.Filesystems {
+		out.Filesystems = append(out.Filesystems, fs.Name)
+	}
+	return out
+}
+
+// planWarnings says what of a valid plan will most likely not do what is meant, and what this host lacks for it.
+func planWarnings(p *testplan.Plan) []testplan.Warning {
 	list := p.Warnings()
 	for _, n := range needs(p, false) {
 		if _, err := xec.Find(n.program); err != nil {
 			list = append(list, testplan.Warning{Text: "this host has no " + n.program, Hint: "`seriesctl doctor` says which package has it"})
 		}
 	}
-	for _, w := range list {
-		if _, err := fmt.Fprintf(a.err, "warning: %s\n", w); err != nil {
-			return err
-		}
-	}
-	return nil
+	return list
 }
 
 func (a *app) printPlan(name string, p *testplan.Plan) error {
-	line := fmt.Sprintf("%s: %s: %d cases, %d file systems", name, p.Name, len(p.Cases), len(p.Filesystems))
+	line := fmt.Sprintf("%s: %s: %s, %s", name, p.Name, report.Count(len(p.Cases), "case"), report.Count(len(p.Filesystems), "file system"))
 	for _, k := range append([]testplan.Kernel{p.Kernel}, p.Kernels...) {
 		line += ", kernel "
 		if k.Name != "" {

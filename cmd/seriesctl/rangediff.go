@@ -27,7 +27,7 @@ func (a *app) rangeDiffCommand() *cobra.Command {
 		Long: `range-diff shows which patches of two series of the workspace are the same, and how the others differ. Where both were
 run it is git range-diff of what was applied; else the patches are paired by what they change and by their subjects.`,
 		Hidden: true,
-		Args:   cobra.ExactArgs(2),
+		Args:   takes(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			st, err := a.open(false)
 			if err != nil {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/series"
+	"github.com/seriesctl/seriesctl/testplan"
 )
 
 // withMatrix opens the series of that name and what is known of its last run.
@@ -42,7 +42,7 @@ func (a *app) reportCommand() *cobra.Command {
 		Long: `report prints what is known of the matrix that was asked for last: each case on each prefix, and what each patch does
 to it. It builds and runs nothing, and may be called while a run goes on.`,
 		Example: `  seriesctl report --format markdown >>reply.txt`,
-		Args:    cobra.MaximumNArgs(1),
+		Args:    takes(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, _ := seriesAnd(args, 0)
 			if a.json {
@@ -65,7 +65,7 @@ func (a *app) logCommand() *cobra.Command {
 		Long: `log prints the runs of a case on a prefix: the outcome of each and what decided it, what the case printed, the stacks of its
 threads where it hung (who holds what, and who waits for whom), and the console.`,
 		Example: `  seriesctl log 4 gfs2/read-self`,
-		Args:    cobra.RangeArgs(2, 3),
+		Args:    takes(2, 3),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, rest := seriesAnd(args, 2)
 			at, err := readRow("log", rest[0])
@@ -95,6 +95,10 @@ func (a *app) printLog(st *store.Store, spec *lab.Spec, r *lab.Result, at lab.Va
 		}
 		return report.WriteJSON(a.out, runs)
 	}
+	if len(runs) == 0 {
+		_, err := fmt.Fprintln(a.out, report.NewMatrix(r).SentenceOf(cell))
+		return err
+	}
 	return report.Log(a.out, at.Name(), cell, runs, opener(st), a.options(a.out))
 }
 
@@ -110,12 +114,17 @@ func openArtefact(st *store.Store, path string) (*os.File, error) {
 	return os.Open(filepath.Join(st.Dir, path))
 }
 
+// noCase is the error for a case that a plan or matrix has not, with those that may have been meant.
+func noCase(name, where string, names []string) error {
+	return &userError{fmt.Sprintf("find case %s: the %s has none of that name", name, where), testplan.DidYouMean(name, names)}
+}
+
 func cellOf(r *lab.Result, at lab.Variant, name string) (lab.Cell, error) {
 	known, prefix, cells := false, at.Index, r.Cells
 	if at.Subset != nil {
 		row := r.Row(at.Subset)
 		if row == nil {
-			return lab.Cell{}, &userError{"log: there is no " + at.Name(), "`seriesctl run --" + rowFlag(at) + "` makes it"}
+			return lab.Cell{}, &userError{fmt.Sprintf("find %s: it was not run", at.Name()), "`seriesctl run --" + rowFlag(at) + "` makes it"}
 		}
 		prefix, cells = row.Index, row.Cells
 	}
@@ -128,11 +137,11 @@ func cellOf(r *lab.Result, at lab.Variant, name string) (lab.Cell, error) {
 		}
 	}
 	if known {
-		return lab.Cell{}, &userError{fmt.Sprintf("log: there is no prefix %d", prefix), fmt.Sprintf("the matrix has %d to %d", r.Prefixes[0].Index, r.Prefixes[len(r.Prefixes)-1].Index)}
+		return lab.Cell{}, &userError{fmt.Sprintf("find prefix %d: the matrix has none of that number", prefix), fmt.Sprintf("it has %d to %d", r.Prefixes[0].Index, r.Prefixes[len(r.Prefixes)-1].Index)}
 	}
 	var names []string
 	for _, c := range r.Cases {
 		names = append(names, c.Name)
 	}
-	return lab.Cell{}, &userError{fmt.Sprintf("log: there is no case %s", name), "one of " + strings.Join(names, ", ")}
+	return lab.Cell{}, noCase(name, "matrix", names)
 }

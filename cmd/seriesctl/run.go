@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,17 +53,22 @@ func jobsFlag(fl *pflag.FlagSet, jobs *int, usage string) {
 	fl.Lookup("jobs").DefValue = "0" // that is, none to show
 }
 
-// check finds flags that make no sense.
-func (r *runFlags) check() error {
+// check finds flags that make no sense, before anything is opened or locked.
+func (r *runFlags) check(f *sourceFlags) error {
 	switch {
 	case r.jobs < 1:
 		return &userError{"read --jobs: must be at least 1", ""}
+	case r.runs < 0:
+		return &userError{"read --runs: must be at least 1", ""}
 	case r.more < 0:
 		return &userError{"read --more: must be at least 1", ""}
 	case !(r.sure >= 0.5 && r.sure <= 0.9999):
 		return &userError{fmt.Sprintf("read --confidence: %v is not between 0.5 and 0.9999", r.sure), "like --confidence 0.95"}
 	}
-	return nil
+	if err := checkAccel(r.accel); err != nil {
+		return err
+	}
+	return f.check()
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -76,7 +82,8 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `run fills the matrix: it applies the series, builds every prefix, boots each in a virtual machine and runs
 every case of the plan on it, each from a fresh state. What does not fail every time is repeated until each
 answer is as probable as --confidence wants. Every result is kept the moment it is known: interrupt it
-at any time, the same command goes on where it was. Without --source it takes that of the last run. With --more the
+at any time, the same command goes on where it was. Without --source it takes that of the last run, and of its other flags
+those that are not given. With --more the
 matrix that was asked for stays what it was, and the cells of --prefixes and --cases get further runs.
 
 With --subset the base with exactly these patches, in the order of the series, becomes one more row below the prefixes, and only
@@ -85,9 +92,12 @@ fills it, too, until --drop-subset.`,
 		Example: `  seriesctl run --source ~/linux --base v6.12
   seriesctl run --subset 2,4-6
   seriesctl run --drop-subset 2,4-6`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, _ := seriesAnd(args, 0)
+			if err := r.check(&f); err != nil {
+				return err
+			}
 			if err := r.checkSubsets(&f); err != nil {
 				return err
 			}
@@ -263,14 +273,7 @@ func (a *app) inLab(ctx context.Context, st *store.Store, s *series.Series, f *s
 // prepare applies the series and resolves what the flags ask for to a Spec for each of the plan's kernels. It needs no lock; its
 // caller closes what was applied.
 func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f *sourceFlags, r *runFlags, p *report.Progress) (j *labJob, err error) {
-	if err := r.check(); err != nil {
-		return nil, err
-	}
-	f.defaults(st, s)
-	if a.plan == "" {
-		a.plan = f.Plan
-	}
-	plan, planName, err := a.loadPlan()
+	plan, planName, err := a.planOf(st, s, f)
 	if err != nil {
 		return nil, err
 	}
@@ -356,6 +359,15 @@ func (a *app) prepare(ctx context.Context, st *store.Store, s *series.Series, f 
 		applied: ap, subsets: subsets, specs: specs, hosts: hosts, store: st, p: p,
 		workers: workers, idle: lab.IdleMachines(len(variants), workers, plan.VM.MemoryMB),
 	}, nil
+}
+
+// planOf is the plan that the flags mean, which with the source is that of the last run where none is named.
+func (a *app) planOf(st *store.Store, s *series.Series, f *sourceFlags) (plan *testplan.Plan, name string, err error) {
+	f.defaults(st, s)
+	if a.plan == "" {
+		a.plan = f.Plan
+	}
+	return a.loadPlan()
 }
 
 // steps shows what the lab prepares.
@@ -453,7 +465,7 @@ func verdictOf(r *lab.Result) error {
 		}
 	}
 	for _, at := range r.Attributions {
-		if at.Effect == testplan.Regresses || at.Effect == testplan.MoreOften {
+		if worsens(r, at) {
 			return errFound
 		}
 	}
@@ -466,6 +478,16 @@ func verdictOf(r *lab.Result) error {
 		}
 	}
 	return nil
+}
+
+// worsens says whether a patch breaks a case, or one of a range does of which not every prefix was run.
+func worsens(r *lab.Result, at testplan.Attribution) bool {
+	effect := at.Effect
+	undecided := slices.ContainsFunc(r.Undecided, func(u lab.Undecided) bool { return u.Case == at.Case })
+	if effect == testplan.Undetermined && at.First < at.Patch && !undecided {
+		effect = at.Kind
+	}
+	return effect == testplan.Regresses || effect == testplan.MoreOften
 }
 
 // baseHasNone is the error for a base that has no kernel: it is bad input.
@@ -545,15 +567,20 @@ func preflight(st *store.Store, plan *testplan.Plan, sandbox bool) error {
 	return nil
 }
 
+// checkAccel finds a --accel that there is none of.
+func checkAccel(asked string) error {
+	switch asked {
+	case "auto", string(qemu.KVM), string(qemu.TCG):
+		return nil
+	}
+	return &userError{fmt.Sprintf("read --accel: %q is not known", asked), "one of auto, kvm, tcg"}
+}
+
 // accel decides between KVM and TCG. KVM is taken only when a guest really boots with it; the finding holds until
 // the host is booted again.
 func accel(ctx context.Context, st *store.Store, asked string, p *report.Progress) (qemu.Accel, error) {
-	switch asked {
-	case "tcg":
+	if asked == string(qemu.TCG) {
 		return qemu.TCG, nil
-	case "auto", "kvm":
-	default:
-		return "", &userError{fmt.Sprintf("read --accel: %q is not known", asked), "one of auto, kvm, tcg"}
 	}
 	why, err := kvmTrouble(ctx, st, p)
 	switch {

@@ -137,7 +137,7 @@ func (ap *applied) doesNotApply(ctx context.Context, v *lab.Variant) error {
 		all := slices.Sorted(slices.Values(slices.Concat(v.Subset, more)))
 		hint = fmt.Sprintf("it needs %s: --subset %s applies", lab.List(more), lab.List(all))
 	}
-	return &foundError{fmt.Sprintf("apply %s: %s: %q does not apply: %s", ap.series.ID, v.Name(), v.Subject, why), hint}
+	return &foundError{fmt.Sprintf("apply %s: %s: %s does not apply: %s", ap.series.ID, v.Name(), quoted(v.Subject), why), hint}
 }
 
 // needs are patches with which a subset applies, none of which can be left out; nil where there are none.
@@ -306,7 +306,7 @@ func readRow(command, text string) (at lab.Variant, err error) {
 	}
 	list, err := parseList("subset", strings.Trim(text, "{}"), 1, mostPatches)
 	if err != nil {
-		return at, &userError{fmt.Sprintf("%s: %q is not a prefix", command, text), fmt.Sprintf("like `seriesctl %s 4`, or 2,4-6 for a subset that was run", command)}
+		return at, &userError{fmt.Sprintf("find prefix %q: it is neither a number nor a subset", text), fmt.Sprintf("like `seriesctl %s 4`, or 2,4-6 for a subset that was run", command)}
 	}
 	slices.Sort(list)
 	at.Subset = slices.Compact(list)

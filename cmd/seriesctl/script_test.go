@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/seriesctl/seriesctl/internal/store"
 )
 
 func TestMain(m *testing.M) {
@@ -35,6 +37,16 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// beside-a-run WORKSPACE COMMAND…: the command while another process, this one, builds and runs there.
+			"beside-a-run": func(ts *testscript.TestScript, _ bool, args []string) {
+				st, err := store.Open(ts.MkAbs(args[0]), false)
+				ts.Check(err)
+				defer st.Close()
+				unlock, err := st.Lock()
+				ts.Check(err)
+				defer unlock()
+				ts.Check(ts.Exec(args[1], args[2:]...))
+			},
 			// only-tools NAME…: from here on PATH holds nothing but these of the host's programs.
 			"only-tools": func(ts *testscript.TestScript, _ bool, names []string) {
 				dir := ts.MkAbs("only")

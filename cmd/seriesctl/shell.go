@@ -49,11 +49,14 @@ reproducers and this host's own tools in PATH. A kernel that is not there is bui
   seriesctl shell 3 --case gfs2/read-self
   echo 'read-self; dmesg | tail' | seriesctl shell 3
   seriesctl shell 3 --gdb=wait`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: takes(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, rest := seriesAnd(args, 1)
 			at, err := readRow("shell", rest[0])
 			if err != nil {
+				return err
+			}
+			if err := checkAccel(o.accel); err != nil {
 				return err
 			}
 			switch qemu.GDB(o.gdb) {
@@ -62,7 +65,7 @@ reproducers and this host's own tools in PATH. A kernel that is not there is bui
 				return &userError{fmt.Sprintf("read --gdb: %q is not known", o.gdb), "--gdb, or --gdb=wait to stop before the kernel's first instruction"}
 			}
 			if o.console && (!isTerminal(a.in) || !isTerminal(a.out)) {
-				return &userError{"shell: --console needs a terminal", "a script does without --console"}
+				return &userError{"read --console: standard input or output is no terminal", "a script does without --console"}
 			}
 			return a.with(name, func(st *store.Store, s *series.Series) error {
 				return a.shell(cmd.Context(), st, s, at, &f, &o)
@@ -86,11 +89,7 @@ var errLeft = errors.New("left")
 
 // shell boots a prefix or subset for a person, or for a script on standard input.
 func (a *app) shell(ctx context.Context, st *store.Store, s *series.Series, at lab.Variant, f *sourceFlags, o *shellFlags) (err error) {
-	f.defaults(st, s)
-	if a.plan == "" {
-		a.plan = f.Plan
-	}
-	plan, _, err := a.loadPlan()
+	plan, _, err := a.planOf(st, s, f)
 	if err != nil {
 		return err
 	}
@@ -180,7 +179,7 @@ func planCase(plan *testplan.Plan, name string) (*testplan.Case, error) {
 		}
 		names = append(names, c.Name)
 	}
-	return nil, &userError{fmt.Sprintf("shell: there is no case %s", name), "one of " + strings.Join(names, ", ")}
+	return nil, noCase(name, "plan", names)
 }
 
 // shellImage makes sure that a prefix or subset has an image; key is what it is kept under. What the last run knows of it is
@@ -243,7 +242,7 @@ func (a *app) buildRow(ctx context.Context, st *store.Store, s *series.Series, a
 			return "", ap.doesNotApply(ctx, &v)
 		}
 	case at.Index >= len(ap.variants):
-		return "", &userError{"shell: there is no " + at.Name(), fmt.Sprintf("the series has 0 to %d", len(ap.variants)-1)}
+		return "", &userError{fmt.Sprintf("find %s: the series has none of that number", at.Name()), fmt.Sprintf("it has 0 to %d", len(ap.variants)-1)}
 	default:
 		v.Variant = ap.variants[at.Index]
 	}

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/store"
 	"github.com/seriesctl/seriesctl/series"
@@ -17,17 +20,27 @@ import (
 // sourceFlags are the flags that say on what a series is applied, and how.
 type sourceFlags struct {
 	lab.Asked
+	flags *pflag.FlagSet // of the command that was called; nil where none was
 }
 
 func (f *sourceFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
+	f.flags = fl
 	fl.StringVar(&f.Source, "source", "", "git repository or unpacked source tree in `dir` to apply on; never written to (default: that of the last run)")
 	fl.StringVar(&f.Base, "base", "", "`revision` to apply on, or auto: the commit whose files are most as the patches expect them (default: HEAD; a plain tree has none)")
-	fl.StringSliceVar(&f.Prerequisites, "prerequisite", nil, "`mbox` of patches that go on before the series; may be repeated")
+	fl.StringArrayVar(&f.Prerequisites, "prerequisite", nil, "`mbox` of patches that go on before the series; may be repeated")
 	fl.StringVar(&f.Patches, "patches", "", "only these patches, in this order, a `list` like 1-4,7")
 	fl.StringVar(&f.Resolutions, "resolutions", "", "`dir`ectory of patches resolved by hand")
 	fl.IntVar(&f.Fuzz, "fuzz", 0, "`lines` of context that may differ, as with patch(1)")
 	fl.BoolVar(&f.ThreeWay, "3way", false, "merge a patch that does not apply, as git am -3 does, where the source has the blobs it names")
+}
+
+// check finds flags that make no sense.
+func (f *sourceFlags) check() error {
+	if f.Fuzz < 0 {
+		return &userError{fmt.Sprintf("read --fuzz: %d is not a number of lines", f.Fuzz), "like --fuzz 2; 0 is none"}
+	}
+	return nil
 }
 
 // applied is a series on its base.
@@ -46,14 +59,34 @@ func (a *applied) close() {
 	}
 }
 
-// defaults takes what the flags leave open from the last run of the series, when no source is named.
+// defaults takes what the flags leave open from the last run of the series, when no source is named: what is said of another
+// source says nothing of this one.
 func (f *sourceFlags) defaults(st *store.Store, s *series.Series) {
 	if f.Source != "" {
 		return
 	}
 	var last lab.Spec
 	if st.Matrix(s.ID, &last) == nil {
-		f.Asked = last.Asked
+		f.fill(last.Asked)
+	}
+}
+
+// fill takes from asked what the flags leave open.
+func (f *sourceFlags) fill(asked lab.Asked) {
+	own := f.Asked
+	f.Asked = asked
+	for name, keep := range map[string]func(){
+		"source":       func() { f.Source = own.Source },
+		"base":         func() { f.Base = own.Base },
+		"prerequisite": func() { f.Prerequisites = own.Prerequisites },
+		"patches":      func() { f.Patches = own.Patches },
+		"resolutions":  func() { f.Resolutions = own.Resolutions },
+		"fuzz":         func() { f.Fuzz = own.Fuzz },
+		"3way":         func() { f.ThreeWay = own.ThreeWay },
+	} {
+		if f.flags != nil && f.flags.Changed(name) {
+			keep()
+		}
 	}
 }
 
@@ -67,6 +100,7 @@ func (f *sourceFlags) absolute() error {
 	}
 	abs(&f.Source)
 	abs(&f.Resolutions)
+	f.Prerequisites = slices.DeleteFunc(f.Prerequisites, func(p string) bool { return p == "" }) // --prerequisite "$NONE"
 	for i := range f.Prerequisites {
 		abs(&f.Prerequisites[i])
 	}
@@ -89,6 +123,9 @@ func (f *sourceFlags) apply(ctx context.Context, st *store.Store, s *series.Seri
 
 // open opens what the series is to be applied to as the flags say.
 func (f *sourceFlags) open(ctx context.Context, st *store.Store, s *series.Series, p *report.Progress) (*applied, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
 	f.defaults(st, s)
 	if f.Source == "" {
 		return nil, &userError{"apply " + s.ID + ": no source given", "--source DIR: a git repository or an unpacked kernel source"}
@@ -168,6 +205,14 @@ func subset(s *series.Series, list []int) ([]*series.Patch, error) {
 	return out, nil
 }
 
+// subjectWidth is what an error shows of a subject, in columns: the mail may have one of any length.
+const subjectWidth = 100
+
+// quoted is a subject as an error has it.
+func quoted(subject string) string {
+	return fmt.Sprintf("%q", plain.Cut(plain.Line(subject), subjectWidth, "…"))
+}
+
 // conflict returns the error for the first variant that does not apply, nil when all do.
 func conflict(s *series.Series, patches []*series.Patch, variants []series.Variant) error {
 	for i, v := range variants {
@@ -177,7 +222,7 @@ func conflict(s *series.Series, patches []*series.Patch, variants []series.Varia
 		what, n := "a prerequisite", 0
 		if i > 0 {
 			n = patches[i-1].Index
-			what = fmt.Sprintf("patch %d %q", n, v.Subject)
+			what = fmt.Sprintf("patch %d %s", n, quoted(v.Subject))
 		}
 		why := "conflict"
 		if len(v.Conflicts) > 0 {
@@ -216,7 +261,7 @@ func (a *app) applyCommand() *cobra.Command {
 		Short:       "apply the series on a base, patch by patch",
 		Long: `apply puts the patches on the base, in memory, as git am would, and prints per prefix how the patch went
 on, its commit and its tree. Commits live in the workspace's own repository; the source is never written to.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, _ := seriesAnd(args, 0)
 			return a.with(name, func(st *store.Store, s *series.Series) error { return a.applySeries(cmd.Context(), st, s, &f) })

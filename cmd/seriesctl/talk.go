@@ -181,7 +181,7 @@ func (d *talker) do(ctx context.Context, prefix int, line string) (changed bool,
 	}
 	if word == "" {
 		if word = sess.Propose(prefix); word == "" {
-			return false, &userError{fmt.Sprintf("bisect: is prefix %d %s or %s?", prefix, words[0], words[1]), "skip where it can't be said; ? is help"}
+			return false, &userError{fmt.Sprintf("bisect by hand: is prefix %d %s or %s?", prefix, words[0], words[1]), "skip where it can't be said; ? is help"}
 		}
 	}
 	switch word {
@@ -222,7 +222,7 @@ func (d *talker) do(ctx context.Context, prefix int, line string) (changed bool,
 		return false, d.console(prefix)
 	case "r":
 		if sess.Case == "" {
-			return false, &userError{"bisect: there is no case to run", "a bisection that is started with --case CASE has one"}
+			return false, &userError{"bisect by hand: there is no case to run", "a bisection that is started with --case CASE has one"}
 		}
 		runs := 0
 		if c := sess.Cell(prefix); c != nil {
@@ -235,7 +235,7 @@ func (d *talker) do(ctx context.Context, prefix int, line string) (changed bool,
 	case "q":
 		return false, errLeave
 	}
-	return false, &userError{fmt.Sprintf("bisect: %q is not known", plain.Line(word)), "? is help"}
+	return false, &userError{fmt.Sprintf("bisect by hand: %q is not known", plain.Line(word)), "? is help"}
 }
 
 // patch prints the last patch of a prefix, or the one that number names.
@@ -249,7 +249,7 @@ func (d *talker) patch(prefix int, number string) error {
 		n = list[0]
 	}
 	if n == 0 {
-		return &userError{"bisect: the base has no patch", "`v N` shows patch N"}
+		return &userError{"bisect by hand: the base has no patch", "`v N` shows patch N"}
 	}
 	return d.a.printPatch(d.h.s, n)
 }
@@ -259,7 +259,7 @@ func (d *talker) console(prefix int) error {
 	sess := d.h.sess
 	cell := sess.Cell(prefix)
 	if cell == nil {
-		return &userError{fmt.Sprintf("bisect: nothing was run on prefix %d", prefix), "a bisection that is started with --case CASE runs it"}
+		return &userError{fmt.Sprintf("bisect by hand: nothing was run on prefix %d", prefix), "a bisection that is started with --case CASE runs it"}
 	}
 	runs, err := lab.Runs(d.h.st, sess.Spec, prefix, cell.Case)
 	if err != nil {

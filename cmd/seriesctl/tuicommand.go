@@ -43,11 +43,11 @@ const keptOutputs = 20
 func (w *workspaceView) Commands() []string {
 	var names []string
 	for _, c := range (&app{}).rootCommand().Commands() {
-		if !c.Hidden {
+		if !c.Hidden && c.Name() != "completion" {
 			names = append(names, c.Name())
 		}
 	}
-	return append(names, "help")
+	return names
 }
 
 // Command implements tui.Commander: a line is a command of this program with its flags.
@@ -57,7 +57,6 @@ func (w *workspaceView) Command(id, line string) (tui.Command, error) {
 		return tui.Command{}, err
 	}
 	root := (&app{out: io.Discard, err: io.Discard}).rootCommand()
-	root.InitDefaultHelpCmd()
 	cmd, rest, err := root.Find(words)
 	if err != nil || cmd == root {
 		return tui.Command{}, fmt.Errorf("there is no command %q; Tab completes", words[0])

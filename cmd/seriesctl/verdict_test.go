@@ -43,6 +43,20 @@ func TestVerdictOf(t *testing.T) {
 	if err := verdictOf(r); !errors.Is(err, errFound) {
 		t.Errorf("a regression on a broken base: %v", err)
 	}
+	// One of several patches breaks a case: of those between not every prefix was run.
+	among := testplan.Attribution{Case: "c", First: 1, Patch: 2, Effect: testplan.Undetermined, Kind: testplan.Regresses}
+	r = &lab.Result{Prefixes: []lab.Prefix{ok}, Attributions: []testplan.Attribution{among}}
+	if err := verdictOf(r); !errors.Is(err, errFound) {
+		t.Errorf("a regression by one of two patches: %v", err)
+	}
+	r.Undecided = []lab.Undecided{{Case: "c"}}
+	if err := verdictOf(r); err != nil {
+		t.Errorf("a case that is undecided: %v", err)
+	}
+	r.Undecided, r.Attributions[0].Kind = nil, testplan.Fixes
+	if err := verdictOf(r); err != nil {
+		t.Errorf("a repair by one of two patches: %v", err)
+	}
 	// Of a plan's second kernel too.
 	both := lab.Prefix{Status: lab.PrefixOK, Kernels: []lab.Prefix{fails(broken)}}
 	if code, _ := classify(verdictOf(&lab.Result{Prefixes: []lab.Prefix{both}})); code != exitUsage {

@@ -25,6 +25,22 @@ func Bisecting(spec *Spec, c int) Bisect {
 	return b
 }
 
+// withoutImage are the prefixes that are known to have none.
+func withoutImage(r *Result) []int {
+	list := []int{}
+	for _, p := range r.Prefixes {
+		if p.Status != PrefixOK && p.Status != PrefixPending && p.Status != PrefixBuilding {
+			list = append(list, p.Index)
+		}
+	}
+	return list
+}
+
+// noneToCompare says whether at most one of several prefixes has an image, or may have one.
+func noneToCompare(r *Result) bool {
+	return len(r.Prefixes) > 1 && len(r.Prefixes)-len(withoutImage(r)) < 2
+}
+
 // Next implements Strategy.
 func (b Bisect) Next(s *State) ([]Want, string) {
 	in := b.inquire(s)
@@ -154,13 +170,13 @@ type Bisection struct {
 	First   int    `json:"first,omitempty"`
 	Subject string `json:"subject"` // of Patch
 	// Effect is fixes, regresses or changes-symptom; no-effect when no patch changes the case, undetermined when
-	// the runs do not tell.
+	// the runs do not tell, or no two prefixes have a kernel.
 	Effect      testplan.Effect `json:"effect"`
 	Before      string          `json:"before"`
 	After       string          `json:"after"`
 	Probability float64         `json:"probability"` // of all that; of the most probable answer when undetermined
 	Skipped     []int           `json:"skipped"`     // prefixes in the range that have no image
-	Needs       *Undecided      `json:"needs"`       // what it would take, when undetermined
+	Needs       *Undecided      `json:"needs"`       // what it would take, when undetermined; nil where nothing would do
 	Cells       []Cell          `json:"cells"`       // of the case, where it was run
 	Totals      Totals          `json:"totals"`
 	// Others are other changes that the runs at hand show: the case changes more than once.
@@ -212,13 +228,11 @@ func bisected(spec *Spec, r *Result, state *State, c int) *Bisection {
 				b.Skipped = append(b.Skipped, p.Index)
 			}
 		}
+	case len(b.Cells) < 2 && noneToCompare(r):
+		b.Effect, b.Probability, b.Skipped = testplan.Undetermined, in.Sure, withoutImage(r)
 	case !in.changes() && in.settled() && in.spent > 0:
 		b.Effect, b.Probability = testplan.NoEffect, max(in.Sure, in.Same)
-		for _, p := range r.Prefixes {
-			if p.Status != PrefixOK && p.Status != PrefixPending {
-				b.Skipped = append(b.Skipped, p.Index)
-			}
-		}
+		b.Skipped = withoutImage(r)
 	default:
 		needs := in.more()
 		b.Effect, b.Probability, b.Needs = testplan.Undetermined, in.Sure, &needs

@@ -119,6 +119,19 @@ func TestBisectDoesNotRunAllThatIsBuilt(t *testing.T) {
 	}
 }
 
+// Where only the base has a kernel nobody can say that no patch changes the case.
+func TestBisectWithoutTwoKernels(t *testing.T) {
+	e, _ := bisectFake(t, 4)
+	for i := 1; i < len(e.Spec.Variants); i++ {
+		v := &e.Spec.Variants[i]
+		v.Status, v.Key = series.Blocked, ""
+	}
+	b := mustBisect(t, e)
+	if b.Effect != testplan.Undetermined || b.Needs != nil || len(b.Skipped) != len(e.Spec.Variants)-1 {
+		t.Errorf("got %+v", b)
+	}
+}
+
 func TestBisectSaysWhereItCanNotLook(t *testing.T) {
 	e, _ := bisectFake(t, 10)
 	for i := 4; i < 10; i++ {

@@ -104,7 +104,7 @@ func (s *Session) Replay(r io.Reader) error {
 		}
 		commands++
 		if err := fresh.replayLine(words[2], words[3:]); err != nil {
-			return &AnswerError{fmt.Sprintf("replay log: line %d: %s", n, strings.TrimPrefix(err.Error(), "bisect: ")), hintOf(err)}
+			return &AnswerError{fmt.Sprintf("replay log: line %d: %s", n, strings.TrimPrefix(err.Error(), "bisect by hand: ")), hintOf(err)}
 		}
 	}
 	if err := lines.Err(); err != nil {

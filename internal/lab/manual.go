@@ -62,7 +62,7 @@ type Step struct {
 // AnswerError is an answer that a Session does not take.
 type AnswerError struct{ reason, hint string }
 
-func (e *AnswerError) Error() string { return "bisect: " + e.reason }
+func (e *AnswerError) Error() string { return "bisect by hand: " + e.reason }
 
 // Hint says what can be done.
 func (e *AnswerError) Hint() string { return e.hint }

@@ -53,10 +53,12 @@ func (t textPrinter) finding(b *bytes.Buffer, r *lab.Bisection) {
 			t.wrap(b, "", "  ", "undetermined: no prefix is left that could be judged")
 			break
 		}
-		t.wrap(b, "", "  ", fmt.Sprintf("undetermined: the runs do not tell which patch changes %s; the most probable answer is %d%% sure", name, percent(r.Probability)))
-		if r.Needs != nil {
-			t.wrap(b, "", "  ", "to know: "+needs(*r.Needs))
+		if r.Needs == nil {
+			t.wrap(b, "", "  ", "undetermined: there are no two kernels to compare "+name+" on")
+			break
 		}
+		t.wrap(b, "", "  ", fmt.Sprintf("undetermined: the runs do not tell which patch changes %s; the most probable answer is %d%% sure", name, percent(r.Probability)))
+		t.wrap(b, "", "  ", "to know: "+needs(*r.Needs))
 	default:
 		t.wrapStyled(b, "", "  ", who+" "+effectVerb(r.Effect, 0, 0), markStyle(effectMark(r.Effect)),
 			fmt.Sprintf("%s: %s → %s%s", name, outcomeText(r.Before), outcomeText(r.After), sure(r.Probability)))

@@ -27,6 +27,8 @@ func TestBisectionSaysWhat(t *testing.T) {
 		"by hand, none": {lab.Bisection{Effect: testplan.NoEffect, Before: "bad", After: "bad", Manual: &lab.Manual{}}, []string{"no patch changes what was judged: bad at both ends"}},
 		"by hand, lost": {lab.Bisection{Effect: testplan.Undetermined, Manual: &lab.Manual{}}, []string{"undetermined: no prefix is left that could be judged"}},
 		"none":          {lab.Bisection{Case: "gfs2/a", Effect: testplan.NoEffect, Probability: 0.98}, []string{"no patch changes gfs2/a (98% sure)"}},
+		"no two kernels": {lab.Bisection{Case: "gfs2/a", Effect: testplan.Undetermined, Skipped: []int{1, 2}},
+			[]string{"undetermined: there are no two kernels to compare gfs2/a on", "prefixes 1-2 have no kernel"}},
 		"unknown": {lab.Bisection{Case: "gfs2/a", Effect: testplan.Undetermined, Probability: 0.6, Needs: &lab.Undecided{Runs: 40, Builds: 1, Seconds: 60}},
 			[]string{"undetermined", "60% sure", "about 40 runs and 1 build, 1 min 0 s"}},
 	} {

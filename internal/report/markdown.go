@@ -11,7 +11,7 @@ import (
 
 // markdownPrinter writes GitHub's Markdown that reads as plain mail too: tables padded to straight columns, one
 // per file system, with lettered cases that a list below names.
-type markdownPrinter struct{}
+type markdownPrinter struct{ ascii bool }
 
 // subjectWidth is what a subject may take in a table, so that ten cases fit a mail's 78 columns or so.
 const subjectWidth = 32
@@ -66,6 +66,14 @@ func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	return nil
 }
 
+// tail is left behind by what is cut off.
+func (p markdownPrinter) tail() string {
+	if p.ascii {
+		return "~"
+	}
+	return "…"
+}
+
 func (p markdownPrinter) table(b *bytes.Buffer, m *Matrix, from, to int) {
 	rows := make([][]string, 0, m.Rows()+1)
 	head := []string{"#", "patch"}
@@ -76,7 +84,7 @@ func (p markdownPrinter) table(b *bytes.Buffer, m *Matrix, from, to int) {
 	for row := range m.Rows() {
 		subject := plain.Line(m.Subject(row))
 		if subject == plain.Line(m.Prefix(row).Subject) {
-			subject = code(plain.Cut(subject, subjectWidth, "…"))
+			subject = code(plain.Cut(subject, subjectWidth, p.tail()))
 		}
 		line := []string{m.Name(row), strings.ReplaceAll(subject, "|", `\|`)}
 		for col := from; col < to; col++ {

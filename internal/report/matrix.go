@@ -20,6 +20,7 @@ type Matrix struct {
 	cells   []*lab.Cell             // row*len(cols)+column; nil where the Result has none
 	effects []*testplan.Attribution // likewise; nil where the patch does nothing that is known; of a subset beside the base
 	whole   []*lab.Comparison       // likewise, of a subset: where the whole series does otherwise
+	maybe   []bool                  // likewise: the patch is one of several of which one makes a change, and not the last of them
 }
 
 // NewMatrix lays out r. Its cost is in the number of cells.
@@ -55,6 +56,7 @@ func NewMatrix(r *lab.Result) *Matrix {
 	m.cells = make([]*lab.Cell, len(m.rows)*len(m.cols))
 	m.effects = make([]*testplan.Attribution, len(m.cells))
 	m.whole = make([]*lab.Comparison, len(m.cells))
+	m.maybe = make([]bool, len(m.cells))
 	place := func(cells []lab.Cell) {
 		for i := range cells {
 			c := &cells[i]
@@ -87,6 +89,9 @@ func NewMatrix(r *lab.Result) *Matrix {
 		col, okCol := column[a.Case]
 		if okRow && okCol && a.Effect != testplan.NoEffect {
 			m.effects[row*len(m.cols)+col] = a
+			for row--; a.First > 0 && row >= 0 && m.rows[row].Patch >= a.First; row-- {
+				m.maybe[row*len(m.cols)+col] = true
+			}
 		}
 	}
 	return m

@@ -157,9 +157,11 @@ func TestHostileTextIsSafe(t *testing.T) {
 
 func TestASCII(t *testing.T) {
 	for _, r := range []*lab.Result{reporttest.RFC(), reporttest.Subsets(), reporttest.Live(), reporttest.Hostile()} {
-		for _, c := range write(t, "text", r, Options{ASCII: true, Width: 70}) {
-			if c > 0x7e {
-				t.Fatalf("%s: %U in ASCII output", r.Series, c)
+		for _, format := range []string{"text", "markdown"} {
+			for _, c := range write(t, format, r, Options{ASCII: true, Width: 70}) {
+				if c > 0x7e {
+					t.Fatalf("%s: %s: %U in ASCII output", r.Series, format, c)
+				}
 			}
 		}
 	}
@@ -305,6 +307,21 @@ func TestUndeterminedRange(t *testing.T) {
 	}
 }
 
+// Of a patch inside such a range nobody can say that it has no effect.
+func TestInsideAnUndeterminedRange(t *testing.T) {
+	r := reporttest.RFC()
+	r.Attributions = []testplan.Attribution{{Case: "gfs2/read-self", Patch: 2, First: 1, Effect: testplan.Undetermined, Before: "fail read EFAULT", After: "pass", Probability: 0.5}}
+	m := NewMatrix(r)
+	if got := m.noEffect(1); !strings.Contains(got, "not known of 1") || m.NoEffect(1) {
+		t.Errorf("got %q, %v", got, m.NoEffect(1))
+	}
+	r.Attributions = nil
+	m = NewMatrix(r)
+	if got := m.noEffect(1); strings.Contains(got, "not known of 1") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestRanges(t *testing.T) {
 	if got := Ranges([]int{1, 2, 3, 5, 7, 8}); got != "1-3, 5, 7-8" {
 		t.Errorf("got %q", got)
@@ -362,4 +379,17 @@ func TestLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "log.txt", strings.ReplaceAll(b.String(), strings.Repeat("x", 4000), "<4000 x>"))
+}
+
+// A cell without runs says why there are none.
+func TestSentenceOf(t *testing.T) {
+	r := reporttest.RFC()
+	r.Prefixes[3].Status, r.Prefixes[3].Detail = lab.PrefixBuildFailed, "build kernel: fs/a.c:3: no"
+	m := NewMatrix(r)
+	if got := m.SentenceOf(lab.Cell{Prefix: 3, Case: "gfs2/read-self"}); got != "patch 3 does not build: build kernel: fs/a.c:3: no" {
+		t.Errorf("got %q", got)
+	}
+	if got := m.SentenceOf(lab.Cell{Prefix: 1, Case: "gfs2/read-self"}); !strings.HasPrefix(got, "patch 1 has no effect on gfs2/read-self") {
+		t.Errorf("got %q", got)
+	}
 }

@@ -52,7 +52,7 @@ func Write(w io.Writer, format string, r *lab.Result, o Options) error {
 	case "text":
 		p = textPrinter{newPen(o)}
 	case "markdown":
-		p = markdownPrinter{}
+		p = markdownPrinter{o.ASCII}
 	case "json":
 		p = jsonPrinter{}
 	default:
@@ -62,7 +62,11 @@ func Write(w io.Writer, format string, r *lab.Result, o Options) error {
 	if err := p.print(&b, r); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	if _, err := w.Write(b.Bytes()); err != nil {
+	out := b.Bytes()
+	if o.ASCII && format == "markdown" { // text is made so, JSON carries what came
+		out = []byte(plain.ASCII(b.String()))
+	}
+	if _, err := w.Write(out); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil

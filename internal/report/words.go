@@ -79,6 +79,18 @@ func (m *Matrix) Sentence(row, col int) string {
 	return fmt.Sprintf("patch %d has no effect on %s: %s%s", p.Patch, name, cellOutcome(c), evidence)
 }
 
+// SentenceOf is Sentence of a cell of the Result.
+func (m *Matrix) SentenceOf(c lab.Cell) string {
+	for row := range m.Rows() {
+		for col := range m.cols {
+			if m.At(row, col).Index == c.Prefix && m.Case(col).Name == c.Case {
+				return m.Sentence(row, col)
+			}
+		}
+	}
+	return ""
+}
+
 // blank says why a cell that was run has no outcome; "" when it has one.
 func blank(c *lab.Cell) string {
 	switch c.State {
@@ -235,7 +247,7 @@ func (m *Matrix) NoEffect(row int) bool {
 	}
 	same := p.SameImageAs != nil && m.Prefix(row-1).Index == *p.SameImageAs && len(p.Kernels) == 0
 	for col := range m.cols {
-		if m.Effect(row, col) != nil {
+		if m.Effect(row, col) != nil || m.maybe[row*len(m.cols)+col] {
 			return false
 		}
 		c, above := m.Cell(row, col), m.Cell(row-1, col)
@@ -258,7 +270,7 @@ func (m *Matrix) noEffect(row int) string {
 		if row > 0 {
 			above = m.Cell(row-1, col)
 		}
-		if !comparable(m.Cell(row, col), above) {
+		if !comparable(m.Cell(row, col), above) || m.maybe[row*len(m.cols)+col] {
 			unknown++
 		}
 	}

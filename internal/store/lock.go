@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -33,8 +34,11 @@ func (e *BusyError) Hint() string {
 // however it ends. Reading needs no lock.
 func (s *Store) Lock() (unlock func(), err error) {
 	f, err := os.OpenFile(s.path("lock"), os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("lock workspace: %w", err)
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
+		return nil, &ReadOnlyError{Op: "lock workspace " + s.Dir}
+	case err != nil:
+		return nil, &DirError{Op: "lock workspace " + s.Dir, Err: reason(err)}
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) // which flock(1) takes, too
 	if err == nil {

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
 	"modernc.org/sqlite" // the "sqlite" driver
 	sqlitelib "modernc.org/sqlite/lib"
 
@@ -134,12 +135,26 @@ func Open(dir string, create bool) (*Store, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && !create {
 		return nil, fmt.Errorf("open workspace %s: %w", dir, fs.ErrNotExist)
 	}
-	if err := os.MkdirAll(abs, 0o755); err != nil {
-		return nil, fmt.Errorf("make workspace: %w", err)
+	if create {
+		if err := os.MkdirAll(abs, 0o755); err != nil {
+			return nil, &DirError{Op: "make workspace " + dir, Err: reason(err)}
+		}
+	}
+	if err := unix.Access(file, unix.R_OK); err != nil && !errors.Is(err, unix.ENOENT) {
+		return nil, &DirError{Op: "open workspace " + dir, Err: err}
 	}
 	// FULL: a committed observation survives a power cut, not only a kill.
-	db, err := sql.Open("sqlite", "file:"+uriPath(file)+
-		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=foreign_keys(on)&_txlock=immediate")
+	how := "?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=foreign_keys(on)&_txlock=immediate"
+	if readOnly(abs, file) {
+		if create {
+			return nil, &ReadOnlyError{Op: "open workspace " + dir}
+		}
+		how = "?_pragma=busy_timeout(10000)&mode=ro"
+		if _, err := os.Stat(file + "-wal"); err != nil {
+			how += "&immutable=1" // else SQLite wants to make a log beside it
+		}
+	}
+	db, err := sql.Open("sqlite", "file:"+uriPath(file)+how)
 	if err != nil {
 		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
 	}
@@ -157,6 +172,50 @@ func Open(dir string, create bool) (*Store, error) {
 		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
 	}
 	return s, nil
+}
+
+// DirError is a workspace that can't be made or opened where it is to be.
+type DirError struct {
+	Op  string
+	Err error
+}
+
+func (e *DirError) Error() string { return e.Op + ": " + e.Err.Error() }
+
+func (e *DirError) Unwrap() error { return e.Err }
+
+// Hint says what can be done.
+func (e *DirError) Hint() string { return "--workspace DIR names another place" }
+
+// reason is why something failed, without the path that the message has anyway.
+func reason(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// ReadOnlyError is something that can't be done in a workspace that can only be read, as another user's.
+type ReadOnlyError struct{ Op string }
+
+func (e *ReadOnlyError) Error() string { return e.Op + ": it can only be read" }
+
+// Hint says what can be done.
+func (e *ReadOnlyError) Hint() string {
+	return "--workspace DIR names one that can be written; list, show, report and log read this one"
+}
+
+// Is makes it fs.ErrPermission.
+func (e *ReadOnlyError) Is(target error) bool { return target == fs.ErrPermission }
+
+// readOnly says whether a workspace is there that this process may not write to.
+func readOnly(dir, file string) bool {
+	for _, p := range []string{dir, file} {
+		if err := unix.Access(p, unix.W_OK); errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS) {
+			return true
+		}
+	}
+	return false
 }
 
 // uriPath escapes what SQLite's URI file names give a meaning to.
@@ -419,7 +478,8 @@ func (s *Store) getJSON(op string, v any, stmt, key string) error {
 	return wrap(op, err)
 }
 
-// wrap says what was being done. A full disk is syscall.ENOSPC, however SQLite says it.
+// wrap says what was being done. A full disk is syscall.ENOSPC, however SQLite says it, and a database that can only be read a
+// *ReadOnlyError.
 func wrap(op string, err error) error {
 	var failed *sqlite.Error
 	switch {
@@ -427,6 +487,8 @@ func wrap(op string, err error) error {
 		return nil
 	case errors.As(err, &failed) && failed.Code()&0xff == sqlitelib.SQLITE_FULL:
 		return fmt.Errorf("%s: %w", op, syscall.ENOSPC)
+	case errors.As(err, &failed) && failed.Code()&0xff == sqlitelib.SQLITE_READONLY:
+		return &ReadOnlyError{Op: op}
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%s: %w", op, ErrNotFound)
 	}

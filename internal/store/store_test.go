@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seriesctl/seriesctl/qemu"
 )
 
@@ -73,6 +75,59 @@ func TestOpenBesideAWriter(t *testing.T) {
 	other := open(t, dir) // it would fail when it had waited for long
 	if _, err := other.Fact("a"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestReadOnly reads a workspace that can't be written: another user's, or on a disk that is mounted so.
+func TestReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if err := s.PutFact("key", "value"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	protect(t, dir)
+
+	s, err := Open(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got, err := s.Fact("key"); err != nil || got != "value" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	var only *ReadOnlyError
+	if err := s.PutFact("key", "other"); !errors.As(err, &only) {
+		t.Errorf("a fact was stored: %v", err)
+	}
+	if _, err := s.Lock(); !errors.As(err, &only) {
+		t.Errorf("it was locked: %v", err)
+	}
+	if _, err := Open(dir, true); !errors.As(err, &only) {
+		t.Errorf("it was opened to be written: %v", err)
+	}
+}
+
+// protect makes a directory read-only: for root, whom its mode does not stop, by a mount.
+func protect(t *testing.T, dir string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		for path, mode := range map[string]fs.FileMode{filepath.Join(dir, "seriesctl.db"): 0o444, dir: 0o555} {
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Cleanup(func() { _ = os.Chmod(dir, 0o755) })
+		return
+	}
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+		t.Skipf("root here may not mount: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+		t.Skipf("root here may not mount: %v", err)
 	}
 }
 
