@@ -86,6 +86,7 @@ type Study struct {
 	Bad          bool    // a run was bad
 	Flaky        float64 // probability that it fails in some runs only
 	Certain      bool    // that some patches change the case, as many as it seems, is sure enough to name them
+	Lacks        float64 // nats of Parts that this wants
 	// By column; a column that shares another's image has its values at the first of them, and zeros.
 	Tells   []float64 // nats that one more run tells about the changes
 	Parts   []float64 // nats by which it parts the changes there seem to be from a case that is flaky or shows several symptoms
@@ -139,6 +140,9 @@ func (x *Examiner) Examine(matrix []Column, c Case, q Question) *Study {
 		s.Attributions = e.attributions(p, c.Name, q)
 	}
 	s.Sure, s.Known, s.Same, s.Bad, s.Flaky, s.Certain = p.sure, p.known, p.same, e.seen, p.flaky, e.certain(p, q)
+	if !s.Certain && p.chance > 1 {
+		s.Lacks = math.Log(p.chance)
+	}
 	last := -1
 	for k, tells := range p.tells {
 		if e.closed[k] {
