@@ -65,3 +65,20 @@ func TestReportSaysWhatIsUndecidedAndRarer(t *testing.T) {
 		}
 	}
 }
+
+// What a plan expects to fail is shown as it is, so the report says that it was expected.
+func TestReportSaysWhatIsExpected(t *testing.T) {
+	expect := testplan.Expect{Outcome: testplan.Fail, Words: []string{"EFAULT"}}
+	r := &lab.Result{Prefixes: []lab.Prefix{{Status: lab.PrefixOK}},
+		Cases: []testplan.Case{{Name: "gfs2/a", Filesystem: "gfs2", Expect: expect}, {Name: "gfs2/b", Filesystem: "gfs2"}, {Name: "gfs2/c", Filesystem: "gfs2", Expect: expect}},
+		Cells: []lab.Cell{{Case: "gfs2/a", State: lab.CellDone, Outcome: testplan.Fail, Signature: "read EFAULT", Runs: 1, Agree: 1}}}
+	for format, want := range map[string]string{"text": "the plan expects fail (EFAULT) of gfs2/a, gfs2/c\n", "markdown": "- the plan expects `fail (EFAULT)` of `gfs2/a`, `gfs2/c`\n"} {
+		var out bytes.Buffer
+		if err := Write(&out, format, r, Options{Width: 200}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: no %q in\n%s", format, want, &out)
+		}
+	}
+}
