@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +53,18 @@ func (f *sourceFlags) defaults(st *store.Store, s *series.Series) {
 		return
 	}
 	var last lab.Spec
-	if st.Matrix(s.ID, &last) == nil {
-		f.Asked = last.Asked
+	if st.Matrix(s.ID, &last) != nil {
+		return
+	}
+	said := f.Asked
+	f.Asked = last.Asked
+	f.Base = cmp.Or(said.Base, f.Base)
+	f.Resolutions = cmp.Or(said.Resolutions, f.Resolutions)
+	f.Patches = cmp.Or(said.Patches, f.Patches)
+	f.Fuzz = cmp.Or(said.Fuzz, f.Fuzz)
+	f.ThreeWay = said.ThreeWay || f.ThreeWay
+	if len(said.Prerequisites) > 0 {
+		f.Prerequisites = said.Prerequisites
 	}
 }
 
