@@ -315,6 +315,31 @@ func TestSessionProposesWhatTheCaseShows(t *testing.T) {
 	}
 }
 
+// Of a subtest the proposal is what it showed, not what its case did.
+func TestSessionOfASubtest(t *testing.T) {
+	e, _ := ktapFake(t)
+	e.Spec.Cases = e.Spec.Cases[:1]
+	e.Spec.Cases[0].Subexpect = map[string]testplan.Expect{"c": {Outcome: testplan.Fail, Words: []string{"exit", "1"}}}
+	for i := range e.Spec.Variants {
+		e.Spec.Variants[i].Commit = series.Hash(fmt.Sprintf("%040x", i+0xabc000))
+	}
+	mustRun(t, e)
+	for name, want := range map[string]string{"tmpfs/mm": "bad bad bad bad bad", "tmpfs/mm:b": "bad bad good good ", "tmpfs/mm:c": " good good bad "} {
+		s, err := NewSession(e.Spec, name, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		refresh(t, s, e)
+		var got []string
+		for p := range 5 {
+			got = append(got, s.Propose(p))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %q, want %q", name, strings.Join(got, " "), want)
+		}
+	}
+}
+
 func TestSessionWithTerms(t *testing.T) {
 	s, e, _ := newSession(t, 5)
 	for _, bad := range [][2]string{{"a", ""}, {"same", "same"}, {"good", "slow"}, {"start", "slow"}, {"UP", "down"}, {"a b", "c"}, {"--x", "c"}} {
