@@ -174,7 +174,8 @@ var partGroups = []struct {
 }{
 	{"*xattr*.c *_attr*.c", []string{"attr"}},
 	{"*acl.c", []string{"acl"}},
-	{"*quota*.c *qgroup*.c *dquot*.c *_qm*.c", []string{"quota"}},
+	{"*quota*.c *dquot*.c *_qm*.c", []string{"quota"}},
+	{"*qgroup*.c", []string{"qgroup"}},
 	{"dir*.c *_dir*.c namei.c *dentry.c", []string{"dir", "rename"}},
 	{"symlink.c *_symlink*.c", []string{"symlink"}},
 	{"log.c *_log*.c lops.c journal.c *recover*.c tree-log.c", []string{"log", "shutdown", "recoveryloop"}},
@@ -182,7 +183,7 @@ var partGroups = []struct {
 	{"extent*.c *_bmap*.c bmap.c", []string{"prealloc", "punch", "fiemap"}},
 	{"*alloc*.c rgrp.c free-space*.c segment.c", []string{"prealloc", "enospc"}},
 	{"ioctl.c *_ioctl.c", []string{"ioctl"}},
-	{"export.c *_export.c", []string{"exportfs"}},
+	{"export.c *_export.c", []string{"exportfs"}}, //nolint:misspell // its name
 	{"*reflink*.c", []string{"clone", "dedupe"}},
 	{"verity.c", []string{"verity"}},
 	{"*crypto.c", []string{"encrypt"}},
