@@ -118,9 +118,11 @@ func (in *inquiry) more() Undecided {
 	most := 0.0
 	doubt := 0.0
 	for i := range in.Open {
-		if in.s.Columns[i].Image != "" {
+		switch {
+		case !in.can(i):
+		case in.s.Columns[i].Image != "":
 			most = math.Max(most, tells[i])
-		} else if in.Open[i] {
+		default:
 			doubt += in.Doubt[i]
 		}
 	}
@@ -129,6 +131,7 @@ func (in *inquiry) more() Undecided {
 	}
 	// Each build answers at most one question of yes and no.
 	u.Builds = int(math.Ceil(math.Log2(1 + doubt/math.Ln2)))
+	u.Runs = max(u.Runs, u.Builds)
 	u.Seconds = math.Round(float64(u.Runs)*in.s.Cost.Run + float64(u.Builds)*(in.s.Cost.Build+in.s.Cost.Boot))
 	return u
 }

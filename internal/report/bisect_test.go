@@ -28,7 +28,9 @@ func TestBisectionSaysWhat(t *testing.T) {
 		"by hand, lost": {lab.Bisection{Effect: testplan.Undetermined, Manual: &lab.Manual{}}, []string{"undetermined: no prefix is left that could be judged"}},
 		"none":          {lab.Bisection{Case: "gfs2/a", Effect: testplan.NoEffect, Probability: 0.98}, []string{"no patch changes gfs2/a (98% sure)"}},
 		"unknown": {lab.Bisection{Case: "gfs2/a", Effect: testplan.Undetermined, Probability: 0.6, Needs: &lab.Undecided{Runs: 40, Builds: 1, Seconds: 60}},
-			[]string{"undetermined", "60% sure", "about 40 runs and 1 build, 1 min 0 s"}},
+			[]string{"undetermined", "60% sure", "to know: about 40 runs and 1 build, 1 min 0 s"}},
+		"unknowable": {lab.Bisection{Case: "gfs2/a", Effect: testplan.Undetermined, Probability: 0.6, Needs: &lab.Undecided{Case: "gfs2/a", Sure: 0.6}},
+			[]string{"undetermined", "nothing that can be run here would tell"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
