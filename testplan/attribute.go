@@ -174,7 +174,7 @@ func (x *Examiner) Examine(matrix []Column, c Case, q Question) *Study {
 
 // accuses says whether the runs are good enough to name a patch.
 func (e *evidence) accuses(p *posterior, q Question) bool {
-	return p.none <= (1-q.confidence())*accuse && (p.fickle <= 0.5 || q.OneChange || p.chance <= 3)
+	return p.none <= (1-q.confidence())*accuse && (q.OneChange || p.fickle <= 3)
 }
 
 // certain says whether the runs are no chance hit. Who bisects asks about one case that was seen to change, so that there the

@@ -32,7 +32,7 @@ type posterior struct {
 	none   float64       // probability that nothing changes, not even a rate
 	flaky  float64       // probability that it fails in some runs only
 	chance float64       // how many times more probable the runs are by the nearest rival than is allowed
-	fickle float64       // probability of that rival's manners, however often the case changes
+	fickle float64       // the same, of those rivals whose manners are more probable than not
 }
 
 // posterior is what the evidence says, which is not changed by who asks. It sums over all paths: forward over what comes up to a
@@ -530,10 +530,13 @@ func (c *chain) rival(p *posterior, j [][][]float64, of guise, n int, prior, few
 		}
 	}
 	chance := sum(other[0]) / (few * prior) * (1 - few) / sum(often[0]) / bounds[of]
+	if fickle > 0.5 {
+		p.fickle = max(p.fickle, chance)
+	}
 	if chance < p.chance {
 		return
 	}
-	p.chance, p.fickle = chance, fickle
+	p.chance = chance
 	for k := range c.n {
 		p.parts[k] = 0
 		all, rest := sum(often[k]), sum(other[k])
