@@ -35,18 +35,22 @@ type CompileError struct {
 
 func (e *CompileError) Error() string {
 	d := e.Diagnostics[0]
+	where := fmt.Sprintf("%s:%d", d.File, d.Line)
+	if d.File != e.Name {
+		where = e.Name + ": " + where
+	}
 	switch {
 	case d.Line == 0:
 		return fmt.Sprintf("compile %s: %s", e.Name, d.Text)
 	case d.Excerpt == "":
-		return fmt.Sprintf("compile %s:%d: %s", d.File, d.Line, d.Text)
+		return fmt.Sprintf("compile %s: %s", where, d.Text)
 	}
 	// "    3 |   foo_t x;", and a line that points into it.
 	code, _, _ := strings.Cut(d.Excerpt, "\n")
 	if _, after, ok := strings.Cut(code, "|"); ok {
 		code = after
 	}
-	return fmt.Sprintf("compile %s:%d: %s: %s", d.File, d.Line, d.Text, strings.TrimSpace(code))
+	return fmt.Sprintf("compile %s: %s: %s", where, d.Text, strings.TrimSpace(code))
 }
 
 // Compile compiles a program, static, and returns its path, cacheDir/NAME-KEY, and what the compiler warns of; what is there
@@ -55,7 +59,7 @@ func Compile(ctx context.Context, name string, src Source, cacheDir string) (str
 	flags := []string{"-iquote", "."}
 	gnu := true // unless the source decides
 	for _, text := range src.Files {
-		gnu = gnu && !strings.Contains(text, "_GNU_SOURCE")
+		gnu = gnu && (!strings.Contains(text, "_GNU_SOURCE") || strings.Contains(text, "#ifndef _GNU_SOURCE"))
 	}
 	if gnu {
 		flags = append(flags, "-D_GNU_SOURCE")

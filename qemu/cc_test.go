@@ -89,6 +89,10 @@ func TestCompileErrors(t *testing.T) {
 			t.Errorf("%s: got %T %v\nwant %s", name, err, err, tc.want)
 		}
 	}
+	_, _, err := Compile(t.Context(), "my-test", Source{Main: "my-test.c", Files: map[string]string{"my-test.c": "#include \"own.h\"\nint main(void) { return 0; }\n", "own.h": "foo_t x;\n"}}, t.TempDir())
+	if want := "compile my-test.c: own.h:1: unknown type name"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
 	for _, bad := range []string{"../a.c", "/a.c", "a/../b.c", "."} {
 		if _, _, err := Compile(t.Context(), "a", Source{Main: bad, Files: map[string]string{bad: ""}}, t.TempDir()); err == nil || !strings.Contains(err.Error(), "not plain") {
 			t.Errorf("%q: got %v", bad, err)

@@ -41,12 +41,13 @@ func (q Question) confidence() float64 {
 // changes at all to be below (1-confidence)*accuse.
 const accuse = 0.2
 
-// chance is how often a case that is flaky and that no patch changes may look otherwise, however long one watches it: runs go
-// on until they are as many times more probable if something changes than if nothing does and the case is flaky. By
-// Ville's inequality no more than that share of such cases ever get there. It is a bound on evidence, not on a
-// posterior, so that it holds where all cases are flaky and nobody said so. Where runs end before, a case that was seen
-// to be flaky needs a third of that evidence for a claim.
-const chance = 0.001
+// A case that is flaky, or shows several symptoms, looks changed, or changed once more, when one watches it long enough. So runs go on
+// until they are so many times more probable with all the changes that a case seems to have than with fewer of them and such a
+// case. By Ville's inequality no more than that share of such cases ever get there. It is a bound on evidence, not on a
+// posterior, so that it holds where all cases are flaky and nobody said so. A symptom taken for another accuses nobody of
+// breaking or mending something: less will do. Where runs end before, a case that was seen to be so needs a third of that evidence
+// for a claim.
+var bounds = [guises]float64{flakes: 0.001, mixes: 0.01}
 
 // Attribute says what each patch does to each case; patches that do nothing to a case are not listed. The
 // order is that of cases, then of patches.
@@ -84,10 +85,11 @@ type Study struct {
 	Same         float64 // probability that no patch changes the case, whatever its state
 	Bad          bool    // a run was bad
 	Flaky        float64 // probability that it fails in some runs only
-	Certain      bool    // that some patch changes the case is sure enough to name one
+	Certain      bool    // that some patches change the case, as many as it seems, is sure enough to name them
+	Lacks        float64 // nats of Parts that this wants
 	// By column; a column that shares another's image has its values at the first of them, and zeros.
 	Tells   []float64 // nats that one more run tells about the changes
-	Parts   []float64 // nats by which it parts a change, if there is one, from a flake
+	Parts   []float64 // nats by which it parts the changes there seem to be from a case that is flaky or shows several symptoms
 	Doubt   []float64 // nats that knowing the prefix's state would tell
 	Runs    []int     // runs that are evidence
 	Change  []float64 // probability that the case is in another state than before it
@@ -138,6 +140,9 @@ func (x *Examiner) Examine(matrix []Column, c Case, q Question) *Study {
 		s.Attributions = e.attributions(p, c.Name, q)
 	}
 	s.Sure, s.Known, s.Same, s.Bad, s.Flaky, s.Certain = p.sure, p.known, p.same, e.seen, p.flaky, e.certain(p, q)
+	if !s.Certain && p.chance > 1 {
+		s.Lacks = math.Log(p.chance)
+	}
 	last := -1
 	for k, tells := range p.tells {
 		if e.closed[k] {
@@ -169,19 +174,13 @@ func (x *Examiner) Examine(matrix []Column, c Case, q Question) *Study {
 
 // accuses says whether the runs are good enough to name a patch.
 func (e *evidence) accuses(p *posterior, q Question) bool {
-	return p.none <= (1-q.confidence())*accuse && (p.flaky <= 0.5 || q.OneChange || e.chance(p) <= 3*chance)
+	return p.none <= (1-q.confidence())*accuse && (q.OneChange || p.fickle <= 3)
 }
 
 // certain says whether the runs are no chance hit. Who bisects asks about one case that was seen to change, so that there the
 // posterior says it.
 func (e *evidence) certain(p *posterior, q Question) bool {
-	return p.none <= (1-q.confidence())*accuse && (q.OneChange || e.chance(p) <= chance)
-}
-
-// chance is how many times more probable the runs are if the case is flaky and nothing changes than if something does.
-func (e *evidence) chance(p *posterior) float64 {
-	none := e.changes[0]
-	return p.flake / (none * e.flakes) * (1 - none) / (1 - p.none)
+	return p.none <= (1-q.confidence())*accuse && (q.OneChange || p.chance <= 1)
 }
 
 // State is an outcome with its signature, as reports show it: "crash kernel BUG in gfs2_glock_nq", "pass".

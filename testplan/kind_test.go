@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -301,5 +302,19 @@ func TestSelftestsOfATree(t *testing.T) {
 	}
 	if got := p.Lacks("# x\nCONFIG_TIME_NS=y\nCONFIG_TEST_HMM=m\nCONFIG_PVH=y\nCONFIG_NR_CPUS=4\n"); !slices.Equal(got, []string{"CONFIG_TIME_NS=y", "CONFIG_TEST_HMM=y"}) {
 		t.Errorf("lacks %v", got)
+	}
+}
+
+// A test may include what it likes before repro.h, and need not know that it wants _GNU_SOURCE.
+func TestReproHeaderIsTakenAnywhere(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("gcc is not installed")
+	}
+	for _, before := range []string{"#include <stdio.h>\n", "#define _GNU_SOURCE\n#include <stdio.h>\n", "#define _GNU_SOURCE 1\n", ""} {
+		files := map[string]string{"a.c": before + "#include \"repro.h\"\nint main(void) { return 0; }\n", header: readEmbedded("reproducers/" + header)}
+		_, warnings, err := qemu.Compile(t.Context(), "a", qemu.Source{Main: "a.c", Files: files}, t.TempDir())
+		if err != nil || len(warnings) > 0 {
+			t.Errorf("%q: %v %v", before, warnings, err)
+		}
 	}
 }

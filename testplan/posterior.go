@@ -24,15 +24,15 @@ type posterior struct {
 	change [][][]float64 // [i][a][b]: probability of a change at boundary i from state a to state b
 	state  [][]float64   // [k][a]: that kernel k is in state a
 	tells  []float64     // [k]: nats that one more run on kernel k tells about the path
-	parts  []float64     // [k]: nats by which it parts a change from a flake, if something changes
+	parts  []float64     // [k]: nats by which it parts the changes of likely from the rival that is nearest to them
 	likely []int         // the most probable state of each kernel; -1 where there is none to be had
 	sure   float64       // probability of all of likely together
 	known  float64       // of those of likely that are of kernels with runs
 	same   float64       // probability that no kernel differs from another in state
 	none   float64       // probability that nothing changes, not even a rate
 	flaky  float64       // probability that it fails in some runs only
-	flake  float64       // probability of that and that nothing changes
-	chance [][]float64   // [k][x]: and that one more run on kernel k shows state x
+	chance float64       // how many times more probable the runs are by the nearest rival than is allowed
+	fickle float64       // the same, of those rivals whose manners are more probable than not
 }
 
 // posterior is what the evidence says, which is not changed by who asks. It sums over all paths: forward over what comes up to a
@@ -47,12 +47,11 @@ func (e *evidence) posterior() *posterior {
 			sums, norm = append(sums, f), logAdd(norm, f.total)
 		}
 	})
-	p := &posterior{change: cube(n, s, s), state: rows(n, s), tells: make([]float64, n), parts: make([]float64, n), chance: rows(n, s), likely: make([]int, n)}
+	p := &posterior{change: cube(n, s, s), state: rows(n, s), tells: make([]float64, n), parts: make([]float64, n), likely: make([]int, n)}
 	j := c.joint()
 	for _, f := range sums {
 		c.collect(p, j, f, c.backward(f.forced), norm)
 	}
-	p.flake = sum(p.chance[0])
 	c.tells(p, j)
 	forced := make([]int, n)
 	for k := range p.likely {
@@ -69,6 +68,7 @@ func (e *evidence) posterior() *posterior {
 			forced[k] = p.likely[k]
 		}
 	}
+	c.rivals(p, j, e)
 	// What is tied and has no runs may be counted in more states than one.
 	share := func(forced []int) float64 { return min(math.Exp(c.forward(forced).total-norm), 1) }
 	p.sure = share(p.likely)
@@ -118,6 +118,7 @@ type chain struct {
 	keep    [][]float64             // and that the manner stays then; else it is another one of its kind
 	kind    []int                   // [m]: whether a manner is flaky
 	redraw  []float64               // [m]: its probability among those of its kind
+	guise   []guise                 // [m]
 }
 
 func (e *evidence) chain() *chain {
@@ -145,6 +146,7 @@ func (e *evidence) chain() *chain {
 	var all [2]float64
 	for _, m := range c.manners {
 		c.kind = append(c.kind, map[bool]int{true: 1}[m.flaky])
+		c.guise = append(c.guise, m.guise())
 		all[c.kind[len(c.kind)-1]] += m.weight
 	}
 	for m, manner := range c.manners {
@@ -359,17 +361,39 @@ func (c *chain) fresh(v []float64) (mean [2]float64) {
 	return mean
 }
 
-// joint is, for each kernel, the probability of a state with so many changes before and behind it, and of each outcome
-// of a run together with that: [k][((before*(maxChanges+1))+behind)*s+a][1+x], the first being the sum.
+// guise is what may look like a change and is none, a set of bits.
+type guise int
+
+const (
+	flakes guise = 1 << iota // the case is flaky
+	mixes                    // it shows several symptoms
+	guises
+)
+
+func (m manner) guise() (g guise) {
+	if m.flaky {
+		g |= flakes
+	}
+	if m.other >= several {
+		g |= mixes
+	}
+	return g
+}
+
+// joint is, for each kernel, the probability of a state with so many changes before and behind it in a manner of a guise, and of
+// each outcome of a run together with that: [k][place(before, behind, a, guise)][1+x], the first being the sum.
 func (c *chain) joint() [][][]float64 {
-	return cube(c.n, (maxChanges+1)*(maxChanges+1)*c.s, c.s+1)
+	return cube(c.n, c.place(maxChanges, maxChanges, c.s-1, guises-1)+1, c.s+1)
+}
+
+func (c *chain) place(before, behind, a int, of guise) int {
+	return ((before*(maxChanges+1)+behind)*c.s+a)*int(guises) + int(of)
 }
 
 // collect adds to p and j what a forward and a backward pass hold, of which norm is the logarithm of the whole.
 func (c *chain) collect(p *posterior, j [][][]float64, f, g *pass, norm float64) {
 	seen := make([]float64, c.s*c.r)
 	for k := range c.n {
-		flaky := 0.0
 		for before, at := range f.at[k] {
 			for behind := range maxChanges + 1 - before {
 				w := math.Exp(c.prior[before+behind] + f.scale[k][before] + g.scale[k][behind] - norm)
@@ -377,11 +401,12 @@ func (c *chain) collect(p *posterior, j [][][]float64, f, g *pass, norm float64)
 					continue
 				}
 				for a := range c.s {
-					cell := j[k][(before*(maxChanges+1)+behind)*c.s+a]
-					for m, manner := range c.manners {
+					cells := j[k][c.place(before, behind, a, 0):]
+					for m, of := range c.guise {
 						h := a*c.r + m
 						x := w * at[h] * g.at[k][behind][h]
 						p.state[k][a] += x
+						cell := cells[of]
 						cell[0] += x
 						for y, q := range c.shows[h] {
 							cell[1+y] += x * q
@@ -389,20 +414,10 @@ func (c *chain) collect(p *posterior, j [][][]float64, f, g *pass, norm float64)
 						if k == 0 && before+behind == 0 {
 							p.none += x
 						}
-						if !manner.flaky {
-							continue
-						}
-						flaky += x
-						for y, q := range c.shows[h] {
-							if before+behind == 0 {
-								p.chance[k][y] += x * q
-							}
-						}
 					}
 				}
 			}
 		}
-		p.flaky = max(p.flaky, flaky)
 		for behind := range maxChanges {
 			if k == 0 {
 				break
@@ -430,30 +445,104 @@ func (c *chain) collect(p *posterior, j [][][]float64, f, g *pass, norm float64)
 }
 
 // tells sets for each kernel how many nats one more run on it tells about the path: the mutual information of
-// its outcome and of the kernel's state with the number of changes before and behind it, rates integrated. And it sets
-// how many nats it is expected to tell for a change and against a flake, if something changes.
+// its outcome and of the kernel's state with the number of changes before and behind it, rates integrated.
 func (c *chain) tells(p *posterior, j [][][]float64) {
-	next, change := make([]float64, c.s), make([]float64, c.s)
+	next, cell := make([]float64, c.s), make([]float64, c.s+1)
 	for k := range c.n {
 		clear(next)
-		clear(change)
-		within := 0.0
-		for i, cell := range j[k] {
+		within, flaky := 0.0, 0.0
+		for i := 0; i < len(j[k]); i += int(guises) {
+			clear(cell)
+			for g, part := range j[k][i : i+int(guises)] {
+				if guise(g)&flakes != 0 {
+					flaky += part[0]
+				}
+				for x, w := range part {
+					cell[x] += w
+				}
+			}
 			for x, w := range cell[1:] {
 				next[x] += w
-				if i >= c.s { // the first are those without change
-					change[x] += w
-				}
 				if w > 0 {
 					within -= w * math.Log(w/cell[0])
 				}
 			}
 		}
 		p.tells[k] = max(entropy(next)-within, 0)
-		all := sum(change)
-		for x, w := range change {
-			if w > 0 && p.chance[k][x] > 0 {
-				p.parts[k] += w / all * math.Log(w/all*p.flake/p.chance[k][x])
+		p.flaky = max(p.flaky, flaky)
+	}
+}
+
+// rivals compare the changes of likely with what needs fewer: a case that is flaky, or shows several symptoms, looks by chance as
+// if it changed, or changed once more. For the nearest of these they set the ratio of the evidence, and for each kernel how
+// many nats one more run is expected to tell against it.
+func (c *chain) rivals(p *posterior, j [][][]float64, e *evidence) {
+	changes, last := 0, -1
+	for _, a := range p.likely {
+		if a >= 0 && last >= 0 && a != last {
+			changes++
+		}
+		if a >= 0 {
+			last = a
+		}
+	}
+	for _, of := range []guise{flakes, mixes} {
+		prior := 0.0
+		for m, manner := range c.manners {
+			if c.guise[m]&of != 0 {
+				prior += manner.weight
+			}
+		}
+		for n := 1; prior > 0 && n <= min(max(changes, 1), maxChanges); n++ {
+			c.rival(p, j, of, n, prior, sum(e.changes[:n]))
+		}
+	}
+}
+
+// rival is the one that wears a guise and changes less than n times; prior is the probability of its manners, few that of so few
+// changes.
+func (c *chain) rival(p *posterior, j [][][]float64, of guise, n int, prior, few float64) {
+	// [k][x]: that the case changes n times or more, or is the rival, and that one more run on kernel k shows state x.
+	often, other := rows(c.n, c.s), rows(c.n, c.s)
+	fickle := 0.0
+	for k := range c.n {
+		for before := range maxChanges + 1 {
+			for behind := range maxChanges + 1 - before {
+				for a := range c.s {
+					for is, cell := range j[k][c.place(before, behind, a, 0):][:guises] {
+						wears := guise(is)&of != 0
+						if k == 0 && wears {
+							fickle += cell[0]
+						}
+						into := often[k]
+						if before+behind < n {
+							into = other[k]
+						}
+						if before+behind < n && !wears {
+							continue
+						}
+						for x, w := range cell[1:] {
+							into[x] += w
+						}
+					}
+				}
+			}
+		}
+	}
+	chance := sum(other[0]) / (few * prior) * (1 - few) / sum(often[0]) / bounds[of]
+	if fickle > 0.5 {
+		p.fickle = max(p.fickle, chance)
+	}
+	if chance < p.chance {
+		return
+	}
+	p.chance = chance
+	for k := range c.n {
+		p.parts[k] = 0
+		all, rest := sum(often[k]), sum(other[k])
+		for x, w := range often[k] {
+			if w > 0 && other[k][x] > 0 {
+				p.parts[k] += w / all * math.Log(w/all*rest/other[k][x])
 			}
 		}
 	}

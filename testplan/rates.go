@@ -14,8 +14,9 @@ type manner struct {
 }
 
 const (
-	rarest = 0.05 // rate of a flaky case: telling rarer failures from none takes more runs than a person waits for
-	fluke  = 1.0 / 2000
+	several = 0.1  // share of other symptoms from which on a case is one that shows several
+	rarest  = 0.05 // rate of a flaky case: telling rarer failures from none takes more runs than a person waits for
+	fluke   = 1.0 / 2000
 )
 
 var (

@@ -167,12 +167,47 @@ func touches(files, filesystems []string) (own []string, ex []exercise, other []
 var groups = map[exercise]string{exRead: "rw", exWrite: "rw", exDirect: "aio", "splice": "splice", "copy": "copy_range", "uring": "io_uring", "xattr": "attr", "dir": "dir",
 	"fiemap": "fiemap", "punch": "punch", "freeze": "freeze", "enospc": "enospc"}
 
-// groupsOf lists the groups of xfstests for what is touched. Every case here has to do with mappings.
-func groupsOf(list []exercise) []string {
+// partGroups are those that reach a file of a file system's own, by what such files are called.
+var partGroups = []struct {
+	names  string // globs of path.Match
+	groups []string
+}{
+	{"*xattr*.c *_attr*.c", []string{"attr"}},
+	{"*acl.c", []string{"acl"}},
+	{"*quota*.c *dquot*.c *_qm*.c", []string{"quota"}},
+	{"*qgroup*.c", []string{"qgroup"}},
+	{"dir*.c *_dir*.c namei.c *dentry.c", []string{"dir", "rename"}},
+	{"symlink.c *_symlink*.c", []string{"symlink"}},
+	{"log.c *_log*.c lops.c journal.c *recover*.c tree-log.c", []string{"log", "shutdown", "recoveryloop"}},
+	{"super.c *_super.c", []string{"mount", "remount", "freeze"}},
+	{"extent*.c *_bmap*.c bmap.c", []string{"prealloc", "punch", "fiemap"}},
+	{"*alloc*.c rgrp.c free-space*.c segment.c", []string{"prealloc", "enospc"}},
+	{"ioctl.c *_ioctl.c", []string{"ioctl"}},
+	{"export.c *_export.c", []string{"exportfs"}}, //nolint:misspell // its name
+	{"*reflink*.c", []string{"clone", "dedupe"}},
+	{"verity.c", []string{"verity"}},
+	{"*crypto.c", []string{"encrypt"}},
+}
+
+// groupsOf lists the groups of xfstests for what is touched: for exercises, and for files of file systems of their own. Every case
+// here has to do with mappings.
+func groupsOf(list []exercise, files []string) []string {
 	out := []string{"mmap"}
-	for _, e := range list {
-		if g := groups[e]; g != "" && !slices.Contains(out, g) {
+	add := func(g string) {
+		if g != "" && !slices.Contains(out, g) {
 			out = append(out, g)
+		}
+	}
+	for _, e := range list {
+		add(groups[e])
+	}
+	for _, f := range files {
+		for _, own := range partGroups {
+			if slices.ContainsFunc(strings.Fields(own.names), func(glob string) bool { ok, _ := path.Match(glob, path.Base(f)); return ok }) {
+				for _, g := range own.groups {
+					add(g)
+				}
+			}
 		}
 	}
 	return out

@@ -6,12 +6,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/seriesctl/seriesctl/internal/xec"
 	"github.com/seriesctl/seriesctl/qemu"
+)
+
+var (
+	chancy = regexp.MustCompile(`Not deterministic|\bchance\b|differs from\s+run|the kernel's\s+choice`)
+	rate   = regexp.MustCompile(`\d+\s+(?:of \d+\s+)?runs|\d+ at least|\d+ more; with`)
 )
 
 func TestCatalogue(t *testing.T) {
@@ -26,6 +32,9 @@ func TestCatalogue(t *testing.T) {
 			if !strings.Contains(r.Doc, part) && (part != "deterministic" || !strings.Contains(r.Doc, "Deterministic")) {
 				t.Errorf("%s: the header comment has no %q", r.Name, part)
 			}
+		}
+		if chancy.MatchString(r.Doc) && !rate.MatchString(r.Doc) {
+			t.Errorf("%s: the header comment leaves something to chance and states no rate", r.Name)
 		}
 		if len(r.Files) != 2 || r.Files[r.Name+".c"] == "" || r.Files[header] == "" {
 			t.Errorf("%s: got %d files", r.Name, len(r.Files))

@@ -293,7 +293,10 @@ func (s *suggestion) groups() []string {
 	if len(s.own) > 0 {
 		ex = append(ex, startingEx...)
 	}
-	return groupsOf(ex)
+	files := slices.DeleteFunc(slices.Clone(s.t.Files), func(f string) bool {
+		return !slices.ContainsFunc(s.own, func(fs string) bool { return strings.HasPrefix(f, "fs/"+fs+"/") })
+	})
+	return groupsOf(ex, files)
 }
 
 // cells are those of one prefix.

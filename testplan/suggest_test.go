@@ -131,6 +131,23 @@ func TestSuggestAsksForWhatIsMissing(t *testing.T) {
 	}
 }
 
+// The groups of fstests are those of the parts of a file system that are touched.
+func TestSuggestGroups(t *testing.T) {
+	for file, want := range map[string]string{
+		"fs/gfs2/file.c": "groups: [mmap, rw, aio]}", "fs/gfs2/quota.c": "groups: [mmap, rw, aio, quota]}", "fs/ext4/xattr.c": "groups: [mmap, rw, aio, attr]}",
+		"fs/xfs/xfs_log_recover.c": "groups: [mmap, rw, aio, log, shutdown, recoveryloop]}", "fs/btrfs/super.c": "groups: [mmap, rw, aio, mount, remount, freeze]}",
+		"net/super.c": "groups: [mmap, rw, aio]}",
+	} {
+		text, err := Suggest(Touched{Title: "x", Files: []string{file}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text, want) {
+			t.Errorf("%s: no %q in\n%s", file, want, text)
+		}
+	}
+}
+
 // A case is suggested for what its arguments have it do beside the transfer, with what its kernel needs.
 func TestSuggestByArguments(t *testing.T) {
 	text, err := Suggest(Touched{Title: "x", Files: []string{"mm/truncate.c"}})

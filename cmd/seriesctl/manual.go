@@ -210,7 +210,8 @@ func (h *judging) prepare(ctx context.Context) (*hand, error) {
 	}
 	h.r.cases = nil
 	if h.name != "" {
-		h.r.cases = []string{h.name}
+		of, _ := splitSubtest(h.name)
+		h.r.cases = []string{of}
 	}
 	p := h.a.progress()
 	defer p.Close()
@@ -249,7 +250,8 @@ func (h *judging) spec(j *labJob) (*lab.Spec, error) {
 func (h *judging) session(spec *lab.Spec) error {
 	name := ""
 	if len(spec.Cases) > 0 {
-		name = spec.Cases[0].Name
+		_, subtest := splitSubtest(h.name)
+		name = spec.Cases[0].Name + subtest
 	}
 	if h.sess != nil && !h.sess.Same(spec, name) {
 		if !h.sess.Next().Done {

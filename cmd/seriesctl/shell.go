@@ -16,10 +16,10 @@ import (
 	"golang.org/x/term"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
-	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/plain"
 	"github.com/seriesctl/seriesctl/internal/report"
 	"github.com/seriesctl/seriesctl/internal/store"
+	"github.com/seriesctl/seriesctl/internal/xec"
 	"github.com/seriesctl/seriesctl/qemu"
 	"github.com/seriesctl/seriesctl/series"
 	"github.com/seriesctl/seriesctl/testplan"
@@ -306,16 +306,11 @@ func welcome(where string, sh *qemu.Shell, first *testplan.Case, person bool) []
 	return lines
 }
 
-var safeWord = pattern.New(`^[A-Za-z0-9_./=:,+-]+$`)
-
 // typed is argv as one types it: in the background where a person waits for the prompt.
 func typed(argv []string, person bool) string {
 	var words []string
 	for _, w := range argv {
-		if !safeWord.MatchString(w) {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		words = append(words, w)
+		words = append(words, xec.Quote(w))
 	}
 	if person {
 		words = append(words, "&")

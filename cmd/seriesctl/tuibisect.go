@@ -55,10 +55,11 @@ func (v *seriesView) Answer(name string, do func(*lab.Session) error) (*lab.Sess
 	return s, s.Keep(v.st)
 }
 
-// begin starts to bisect a case by hand, on the kernel that it is for.
+// begin starts to bisect a case or a subtest by hand, on the kernel that it is for.
 func begin(spec *lab.Spec, name string) (*lab.Session, error) {
+	of, _ := splitSubtest(name)
 	for _, k := range append([]*lab.Spec{spec}, spec.More...) {
-		i := slices.IndexFunc(k.Cases, func(c lab.Case) bool { return c.Name == name })
+		i := slices.IndexFunc(k.Cases, func(c lab.Case) bool { return c.Name == name || c.KTAP && c.Name == of })
 		if i < 0 {
 			continue
 		}

@@ -43,3 +43,15 @@ func say(t *testing.T, v *seriesView, all ...func(*lab.Session) error) {
 	}
 	wg.Wait()
 }
+
+// A subtest has no case of its own in the spec.
+func TestBisectASubtestByHand(t *testing.T) {
+	spec := specWith("tmpfs/mm", "tmpfs/plain")
+	spec.Cases[0].KTAP = true
+	if s, err := begin(spec, "tmpfs/mm:mkdirty"); err != nil || s.Case != "tmpfs/mm:mkdirty" || len(s.Spec.Cases) != 1 || s.Spec.Cases[0].Name != "tmpfs/mm" {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if _, err := begin(spec, "tmpfs/plain:x"); err == nil {
+		t.Error("a case without subtests has one")
+	}
+}

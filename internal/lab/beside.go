@@ -63,22 +63,13 @@ func (s *Spec) place(patches []int) int {
 	return slices.IndexFunc(s.Subsets, func(v Variant) bool { return slices.Equal(v.Subset, patches) })
 }
 
-// Beside is a strategy for the subsets of those patches.
+// Beside is a strategy for the subsets of those patches, for all of them where none is named.
 func (s *Spec) Beside(subsets ...[]int) Beside {
 	b := Beside{Limits: s.limits(), Rows: []int{}}
 	for i, v := range s.Subsets {
-		if slices.ContainsFunc(subsets, func(p []int) bool { return slices.Equal(p, v.Subset) }) {
+		if len(subsets) == 0 || slices.ContainsFunc(subsets, func(p []int) bool { return slices.Equal(p, v.Subset) }) {
 			b.Rows = append(b.Rows, len(s.Variants)+i)
 		}
-	}
-	return b
-}
-
-// besideAll is a strategy for all subsets.
-func (s *Spec) besideAll() Beside {
-	b := Beside{Limits: s.limits()}
-	for i := range s.Subsets {
-		b.Rows = append(b.Rows, len(s.Variants)+i)
 	}
 	return b
 }

@@ -123,24 +123,31 @@ type Undecided struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// more estimates what it would take to be sure: the entropy there is over what one run tells.
+// more estimates what it would take to be sure: the entropy there is over what one run tells, or the evidence that is lacking
+// against chance over what one run gives.
 func (in *inquiry) more() Undecided {
 	u := Undecided{Case: in.s.Cases[in.c].Name, Sure: in.Sure}
-	left := surprise(in.Sure) - surprise(in.limits.Confidence)
+	left, tells := math.Max(surprise(in.Sure)-surprise(in.limits.Confidence), 0.05), in.Tells
+	if in.known() && in.answered() {
+		left, tells = in.Lacks, in.Parts
+	}
 	most := 0.0
 	doubt := 0.0
 	for i := range in.Open {
-		if in.s.Columns[i].Image != "" {
-			most = math.Max(most, in.Tells[i])
-		} else if in.Open[i] {
+		switch {
+		case !in.can(i):
+		case in.s.Columns[i].Image != "":
+			most = math.Max(most, tells[i])
+		default:
 			doubt += in.Doubt[i]
 		}
 	}
 	if most > 0 {
-		u.Runs = max(1, int(math.Ceil(math.Max(left, 0.05)/most)))
+		u.Runs = max(1, int(math.Ceil(left/most)))
 	}
 	// Each build answers at most one question of yes and no.
 	u.Builds = int(math.Ceil(math.Log2(1 + doubt/math.Ln2)))
+	u.Runs = max(u.Runs, u.Builds)
 	u.Seconds = math.Round(float64(u.Runs)*in.s.Cost.Run + float64(u.Builds)*(in.s.Cost.Build+in.s.Cost.Boot))
 	return u
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // Log is the session as `git bisect log` prints one: git can replay it where it has the commits, and so can Replay. Prefixes
-// that do not build or boot are skipped in it. When bad comes before good the terms are broken and fixed, as git
-// does not take that.
+// that do not build or boot are skipped in it, and those with the image of a judged one are judged. When bad comes before good the
+// terms are broken and fixed, as git does not take that.
 func (s *Session) Log() string {
 	var b strings.Builder
 	words := map[string]string{WordSkip: WordSkip}
@@ -21,7 +21,7 @@ func (s *Session) Log() string {
 		words[w] = w
 	}
 	terms := [2]string{s.TermOld, s.TermNew}
-	if before, _, ok := s.change(); ok && s.word(before) == WordBad {
+	if first, _, ok := s.change(); ok && s.word(first) == WordBad {
 		terms = [2]string{WordBroken, WordFixed}
 		words[WordBad], words[WordGood] = WordBroken, WordFixed
 	}
@@ -30,23 +30,36 @@ func (s *Session) Log() string {
 		fmt.Fprintf(&b, " '--term-old' '%s' '--term-new' '%s'", terms[0], terms[1])
 	}
 	b.WriteByte('\n')
+	before, after, changes := s.change()
 	line := func(word string, p *point) {
 		fmt.Fprintf(&b, "# %s: [%s] %s\ngit bisect %s %s\n", word, p.commit, subjectOf(p), word, p.commit)
 	}
+	last := -1 // said to be behind the change: git knows the last only
 	for _, a := range s.Answers {
 		if i, err := s.at(a.Prefix); err == nil {
 			line(words[a.Word], &s.points[i])
+			if changes && a.Word == s.word(after) {
+				last = i
+			}
 		}
 	}
 	for i := range s.points {
-		if p := &s.points[i]; s.said(p.Index) == "" && p.commit != "" && (p.Status == PrefixBuildFailed || p.Status == PrefixBootFailed) {
+		p := &s.points[i]
+		switch said := s.said(p.Index); {
+		case said != "" || p.commit == "":
+		case p.Status == PrefixBuildFailed || p.Status == PrefixBootFailed:
 			fmt.Fprintf(&b, "# prefix %d: %s\n", p.Index, p.Status)
 			line(WordSkip, p)
+		case s.word(i) == WordSkip || changes && i <= before && s.word(i) == s.word(before):
+			fmt.Fprintf(&b, "# prefix %d has the same kernel as one that was judged\n", p.Index)
+			line(words[s.word(i)], p)
 		}
 	}
+	if changes && last != after {
+		line(words[s.word(after)], &s.points[after])
+	}
 	step := s.Next()
-	before, after, ok := s.change()
-	if !step.Done || !ok {
+	if !step.Done || !changes {
 		return b.String()
 	}
 	bad := WordBad

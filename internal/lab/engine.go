@@ -100,7 +100,7 @@ func (e *Engine) Run(ctx context.Context) (_ *Result, err error) {
 		all := slices.ContainsFunc(e.Spec.Checks, func(name string) bool { return name != qemu.CheckPatch })
 		strategy = Matrix{e.Spec.limits(), all}
 		if n := len(e.Spec.Subsets); n > 0 {
-			strategy = inTurn{strategy, e.Spec.besideAll()}
+			strategy = inTurn{strategy, e.Spec.Beside()}
 		}
 	}
 	loader := NewLoader(e.Store, e.Spec)

@@ -20,7 +20,7 @@ import (
 // are passed over, and those with the same image share an answer. Its methods do no I/O: Refresh tells it what is known
 // of the kernels, OpenSession and Keep are how it outlives a process.
 type Session struct {
-	Case    string   `json:"case,omitempty"`     // that is judged; "" when a person judges in a shell
+	Case    string   `json:"case,omitempty"`     // that is judged, or a subtest of it; "" when a person judges in a shell
 	TermOld string   `json:"term_old,omitempty"` // what is said before the change; "" for good and bad, either way round
 	TermNew string   `json:"term_new,omitempty"`
 	Answers []Answer `json:"answers"` // in the order given, one a prefix
@@ -85,7 +85,7 @@ var termPattern = pattern.New(`^[a-z][a-z0-9-]{0,31}$`)
 // reserved are the words that mean something else to git bisect or to us.
 var reserved = []string{WordSkip, "start", "undo", "log", "replay", "reset", "next", "view", "visualize", "terms", "run", "help"}
 
-// NewSession starts to bisect the prefixes of spec. Case is one of its cases or "". Terms are what is said before and
+// NewSession starts to bisect the prefixes of spec. Case is its case, or a subtest of that, or "". Terms are what is said before and
 // behind the change, both or none. Refresh must be called before it is asked anything.
 func NewSession(spec *Spec, caseName, termOld, termNew string) (*Session, error) {
 	s := &Session{Case: caseName, Answers: []Answer{}, Spec: spec}
@@ -399,7 +399,11 @@ func (s *Session) Propose(prefix int) string {
 	if c == nil || c.Outcome == testplan.Infra {
 		return ""
 	}
-	met := s.Spec.Cases[0].Expect.Met(testplan.Judgement{Outcome: c.Outcome, Signature: c.Signature})
+	expect := s.Spec.Cases[0].Expect
+	if one, ok := subtestOf(s.Spec.Cases[0], s.Case); ok && one.Subtest != "" {
+		expect = one.Subexpect[one.Subtest]
+	}
+	met := expect.Met(testplan.Judgement{Outcome: c.Outcome, Signature: c.Signature})
 	switch {
 	case s.TermOld == "" && met, s.TermOld == WordBroken && s.TermNew == WordFixed && !met:
 		return s.Words()[0]
@@ -484,8 +488,8 @@ func (s *Session) Refresh(st *store.Store) error {
 	if err != nil {
 		return err
 	}
-	// Subtests have cells of their own; the question is of the case.
-	own := slices.DeleteFunc(slices.Clone(r.Cells), func(c Cell) bool { return c.Case != r.Cases[0].Name })
+	// A case and its subtests have cells of their own; the question is of one of them.
+	own := slices.DeleteFunc(slices.Clone(r.Cells), func(c Cell) bool { return c.Case != s.Case })
 	s.points, s.cells, s.cost, s.cold = nil, own, state.Cost, true
 	for i, p := range r.Prefixes {
 		v := spec.Variants[i]

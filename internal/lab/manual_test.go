@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -313,6 +315,31 @@ func TestSessionProposesWhatTheCaseShows(t *testing.T) {
 	}
 }
 
+// Of a subtest the proposal is what it showed, not what its case did.
+func TestSessionOfASubtest(t *testing.T) {
+	e, _ := ktapFake(t)
+	e.Spec.Cases = e.Spec.Cases[:1]
+	e.Spec.Cases[0].Subexpect = map[string]testplan.Expect{"c": {Outcome: testplan.Fail, Words: []string{"exit", "1"}}}
+	for i := range e.Spec.Variants {
+		e.Spec.Variants[i].Commit = series.Hash(fmt.Sprintf("%040x", i+0xabc000))
+	}
+	mustRun(t, e)
+	for name, want := range map[string]string{"tmpfs/mm": "bad bad bad bad bad", "tmpfs/mm:b": "bad bad good good ", "tmpfs/mm:c": " good good bad "} {
+		s, err := NewSession(e.Spec, name, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		refresh(t, s, e)
+		var got []string
+		for p := range 5 {
+			got = append(got, s.Propose(p))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %q, want %q", name, strings.Join(got, " "), want)
+		}
+	}
+}
+
 func TestSessionWithTerms(t *testing.T) {
 	s, e, _ := newSession(t, 5)
 	for _, bad := range [][2]string{{"a", ""}, {"same", "same"}, {"good", "slow"}, {"start", "slow"}, {"UP", "down"}, {"a b", "c"}, {"--x", "c"}} {
@@ -363,6 +390,92 @@ func TestSessionLogIsReplayed(t *testing.T) {
 		if again := other.Log(); again != s.Log() {
 			t.Fatalf("the log\n%sbecame\n%s", s.Log(), again)
 		}
+	}
+}
+
+// Git, given the log where it has the commits, finds what the session finds: also where answers came in any order, and were shared by
+// prefixes of one image.
+func TestGitFindsTheSameByTheLog(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	const n = 9
+	dir := t.TempDir()
+	git := func(args ...string) (string, error) {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b")
+		out, err := cmd.Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	var commits []string
+	if _, err := git("init", "-q"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n + 1 {
+		if _, err := git("commit", "-q", "--allow-empty", "-m", fmt.Sprint("patch ", i)); err != nil {
+			t.Fatal(err)
+		}
+		hash, err := git("rev-parse", "HEAD")
+		if err != nil {
+			t.Fatal(err)
+		}
+		commits = append(commits, hash)
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	done := 0
+	for range 60 {
+		s := bareSession(n + 1)
+		patch, fix := 1+rng.IntN(n), rng.IntN(2) == 0
+		for i := range s.points {
+			p := &s.points[i]
+			p.commit = series.Hash(commits[i])
+			switch {
+			case i > 0 && i != patch && rng.IntN(4) == 0:
+				p.subst = s.points[i-1].subst
+			case i != patch && i != patch-1 && i != 0 && i != n && rng.IntN(5) == 0:
+				p.Status = PrefixBuildFailed
+			}
+		}
+		lost := map[int]bool{rng.IntN(n): rng.IntN(3) == 0}
+		for _, i := range rng.Perm(n + 1)[:rng.IntN(4)] {
+			if !s.open(i) {
+				continue
+			}
+			say := s.Bad
+			if (i < patch) != fix {
+				say = s.Good
+			}
+			if err := say(i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		follow(t, s, patch, fix, lost)
+		want := s.Finding()
+		if want.Patch == 0 {
+			continue
+		}
+		done++
+		log := filepath.Join(dir, ".git", "the-log")
+		if err := os.WriteFile(log, []byte(s.Log()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := git("bisect", "replay", log)
+		var first, last string
+		if want.First == 0 {
+			first = commits[want.Patch] + " is the first "
+		} else {
+			first, last = "only 'skip'ped commits left", commits[want.Patch]
+		}
+		if !strings.Contains(out, first) || !strings.Contains(out, last) {
+			t.Errorf("patch %d, found %d-%d; git says:\n%s\nby\n%s", patch, want.First, want.Patch, out, s.Log())
+		}
+		if _, err := git("bisect", "reset"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if done < 40 {
+		t.Errorf("only %d sessions came to an answer", done)
 	}
 }
 

@@ -1,8 +1,11 @@
 package lab
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/seriesctl/seriesctl/testplan"
 )
 
 func TestOutlook(t *testing.T) {
@@ -41,5 +44,24 @@ func TestOutlookBehindSubtests(t *testing.T) {
 		if err != nil || o.Case != name || o.Patch != patch {
 			t.Errorf("%s: got %+v, %v", name, o, err)
 		}
+	}
+}
+
+// TestUndecidedCountsWhatIsLackingAgainstChance has a case whose answer is probable enough, and which may be a flaky one all the same. By
+// what is left to know of the answer two runs would do; they would not rule that out.
+func TestUndecidedCountsWhatIsLackingAgainstChance(t *testing.T) {
+	letters := map[rune]testplan.Judgement{'.': {Outcome: testplan.Pass}, 'B': {Outcome: testplan.Crash, Signature: "kernel BUG"}, 'E': {Outcome: testplan.Fail, Signature: "read EFAULT"}}
+	s := &State{Cost: defaultCost, Lost: map[CellID]bool{}, Cases: []Case{{Case: testplan.Case{Name: "c"}}}}
+	for p, word := range []string{"BBB", "BB.B", "...", "....", "BB.B", "EE.E", "EEE"} {
+		var runs []testplan.Judgement
+		for _, l := range word {
+			runs = append(runs, letters[l])
+		}
+		s.Columns = append(s.Columns, testplan.Column{Prefix: p, Image: fmt.Sprint(p), Runs: map[string][]testplan.Judgement{"c": runs}})
+	}
+	in := s.inquire(0, testplan.Question{Confidence: 0.95}, (&Spec{Runs: 1, Confirm: 2}).limits())
+	u := in.more()
+	if !in.answered() || in.settled() || u.Runs < 4 || u.Runs > 20 {
+		t.Errorf("answered %v, settled %v, %+v", in.answered(), in.settled(), u)
 	}
 }

@@ -58,6 +58,10 @@ func (t textPrinter) finding(b *bytes.Buffer, r *lab.Bisection) {
 			break
 		}
 		t.wrap(b, "", "  ", fmt.Sprintf("undetermined: the runs do not tell which patch changes %s; the most probable answer is %d%% sure", name, percent(r.Probability)))
+		if r.Needs.Runs == 0 && r.Needs.Builds == 0 {
+			t.wrap(b, "", "  ", needs(*r.Needs)+" would tell")
+			break
+		}
 		t.wrap(b, "", "  ", "to know: "+needs(*r.Needs))
 	default:
 		t.wrapStyled(b, "", "  ", who+" "+effectVerb(r.Effect, 0, 0), markStyle(effectMark(r.Effect)),
@@ -77,6 +81,9 @@ func (t textPrinter) finding(b *bytes.Buffer, r *lab.Bisection) {
 
 // needs says what it would take to decide a case.
 func needs(u lab.Undecided) string {
+	if u.Runs == 0 && u.Builds == 0 {
+		return "nothing that can be run here"
+	}
 	s := "about " + count(u.Runs, "run")
 	if u.Builds > 0 {
 		s += " and " + count(u.Builds, "build")

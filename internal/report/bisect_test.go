@@ -30,7 +30,9 @@ func TestBisectionSaysWhat(t *testing.T) {
 		"no two kernels": {lab.Bisection{Case: "gfs2/a", Effect: testplan.Undetermined, Skipped: []int{1, 2}},
 			[]string{"undetermined: there are no two kernels to compare gfs2/a on", "prefixes 1-2 have no kernel"}},
 		"unknown": {lab.Bisection{Case: "gfs2/a", Effect: testplan.Undetermined, Probability: 0.6, Needs: &lab.Undecided{Runs: 40, Builds: 1, Seconds: 60}},
-			[]string{"undetermined", "60% sure", "about 40 runs and 1 build, 1 min 0 s"}},
+			[]string{"undetermined", "60% sure", "to know: about 40 runs and 1 build, 1 min 0 s"}},
+		"unknowable": {lab.Bisection{Case: "gfs2/a", Effect: testplan.Undetermined, Probability: 0.6, Needs: &lab.Undecided{Case: "gfs2/a", Sure: 0.6}},
+			[]string{"undetermined", "nothing that can be run here would tell"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -64,6 +66,23 @@ func TestReportSaysWhatIsUndecidedAndRarer(t *testing.T) {
 			if !strings.Contains(out.String(), w) {
 				t.Errorf("%s: no %q in\n%s", format, w, &out)
 			}
+		}
+	}
+}
+
+// What a plan expects to fail is shown as it is, so the report says that it was expected.
+func TestReportSaysWhatIsExpected(t *testing.T) {
+	expect := testplan.Expect{Outcome: testplan.Fail, Words: []string{"EFAULT"}}
+	r := &lab.Result{Prefixes: []lab.Prefix{{Status: lab.PrefixOK}},
+		Cases: []testplan.Case{{Name: "gfs2/a", Filesystem: "gfs2", Expect: expect}, {Name: "gfs2/b", Filesystem: "gfs2"}, {Name: "gfs2/c", Filesystem: "gfs2", Expect: expect}},
+		Cells: []lab.Cell{{Case: "gfs2/a", State: lab.CellDone, Outcome: testplan.Fail, Signature: "read EFAULT", Runs: 1, Agree: 1}}}
+	for format, want := range map[string]string{"text": "the plan expects fail (EFAULT) of gfs2/a, gfs2/c\n", "markdown": "- the plan expects `fail (EFAULT)` of `gfs2/a`, `gfs2/c`\n"} {
+		var out bytes.Buffer
+		if err := Write(&out, format, r, Options{Width: 200}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: no %q in\n%s", format, want, &out)
 		}
 	}
 }

@@ -52,10 +52,14 @@ func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	p.notes(b, "What each patch does", m.Notes())
 	p.checks(b, m)
 	p.notes(b, "What each subset does beside the base", m.SubsetNotes())
+	expected := m.expected(code)
+	for _, line := range expected {
+		fmt.Fprintf(b, "- %s\n", line)
+	}
 	for _, u := range r.Undecided {
 		fmt.Fprintf(b, "- %s is undecided (%d%% sure): %s would tell\n", code(u.Case), percent(u.Sure), needs(u))
 	}
-	if len(r.Undecided) > 0 {
+	if len(expected)+len(r.Undecided) > 0 {
 		b.WriteByte('\n')
 	}
 	tally := m.tally()

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
@@ -89,7 +90,7 @@ func (t textPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	t.notes(b, "What each patch does", m.Notes())
 	t.checks(b, m)
 	t.notes(b, "What each subset does beside the base", m.SubsetNotes())
-	for _, line := range m.undecided() {
+	for _, line := range slices.Concat(m.expected(plain.Line), m.undecided()) {
 		t.wrap(b, "", "  ", line)
 	}
 	tally := m.tally()

@@ -360,6 +360,28 @@ func (m *Matrix) undecided() []string {
 	return lines
 }
 
+// expected says of which cases the plan takes another outcome than a pass for right: their cells show what was seen all the same.
+// name writes a name or an outcome.
+func (m *Matrix) expected(name func(string) string) []string {
+	var order []testplan.Expect
+	cases := map[string][]string{}
+	for _, c := range m.Result.Cases {
+		if c.Expect.IsZero() {
+			continue
+		}
+		e := c.Expect.String()
+		if cases[e] == nil {
+			order = append(order, c.Expect)
+		}
+		cases[e] = append(cases[e], name(c.Name))
+	}
+	var lines []string
+	for _, e := range order {
+		lines = append(lines, fmt.Sprintf("the plan expects %s of %s", name(outcomeText(e.String())), strings.Join(cases[e.String()], ", ")))
+	}
+	return lines
+}
+
 func cellOutcome(c *lab.Cell) string {
 	if said := blank(c); said != "" {
 		return said

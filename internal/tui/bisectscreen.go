@@ -9,6 +9,7 @@ import (
 
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/report"
+	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
 // bisectScreen is one case over the prefixes: how probable it is that each patch changes it, what is run next, and what a
@@ -166,7 +167,7 @@ func (s *bisectScreen) judge(say func(hand *lab.Session, prefix int) error) func
 
 func (s *bisectScreen) run() tea.Cmd {
 	if _, ok := s.m.src.(Commander); ok {
-		return s.m.command("bisect --case " + quoteWord(s.name))
+		return s.m.command("bisect --case " + xec.Quote(s.name))
 	}
 	s.m.said = "seriesctl bisect --case " + s.text(s.name)
 	return nil

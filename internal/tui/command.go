@@ -8,7 +8,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"github.com/seriesctl/seriesctl/internal/pattern"
 	"github.com/seriesctl/seriesctl/internal/plain"
 )
 
@@ -265,14 +264,4 @@ func end(out Output) string {
 	buf := make([]byte, min(fi.Size(), longest))
 	n, _ := out.ReadAt(buf, fi.Size()-int64(len(buf)))
 	return string(buf[:n])
-}
-
-var safeWord = pattern.New(`^[A-Za-z0-9_./=:,+@-]+$`)
-
-// quoteWord is a word as Command takes it apart again.
-func quoteWord(s string) string {
-	if safeWord.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

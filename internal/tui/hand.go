@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
 // handText is how to do the shown run by hand: the commands, whole, to be copied.
@@ -21,14 +22,14 @@ func (v *cellView) handText(run *lab.Run) string {
 			}
 		}
 	}
-	cell := quote(v.series) + " " + quote(v.argument)
-	shell := fmt.Sprintf("seriesctl shell %s --case %s", cell, quote(v.caseName))
+	cell := xec.Quote(v.series) + " " + xec.Quote(v.argument)
+	shell := fmt.Sprintf("seriesctl shell %s --case %s", cell, xec.Quote(v.caseName))
 	section("In a shell on the kernel of "+v.where+", with the case started:", shell)
 	if v.kernel != "" {
 		v.wrap(&b, "  ", fmt.Sprintf("(the shell boots the plan's first kernel; this case ran on %s)", v.kernel))
 	}
 	section("The same, stopped until gdb comes:", shell+" --gdb=wait")
-	section("What its runs showed, in full:", fmt.Sprintf("seriesctl log %s %s", cell, quote(v.caseName)))
+	section("What its runs showed, in full:", fmt.Sprintf("seriesctl log %s %s", cell, xec.Quote(v.caseName)))
 	if run.Command != "" {
 		section("What the case runs, in the directory of its file system:", run.Command)
 	}
@@ -39,7 +40,7 @@ func (v *cellView) handText(run *lab.Run) string {
 		}
 		made := append([]string{}, d.Mkfs...)
 		for i, arg := range made {
-			made[i] = quote(arg)
+			made[i] = xec.Quote(arg)
 		}
 		section(fmt.Sprintf("How its file system is made, on a disk of %d MiB, and mounted:", d.Size>>20),
 			strings.Join(append(made, "DISK"), " "), strings.Join(append(mount, "DISK", "/mnt"), " "))
@@ -73,15 +74,4 @@ func continued(command string, width int) []string {
 		}
 	}
 	return append(lines, line)
-}
-
-// quote makes a word of s for a shell.
-func quote(s string) string {
-	plain := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_./:=,+@%", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -11,6 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/seriesctl/seriesctl/internal/lab"
+	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
 // JobSource is a Workspace that knows what each worker of a run does.
@@ -428,13 +429,13 @@ func (s *jobsScreen) retry() tea.Cmd {
 		s.m.said = "a run of " + s.m.text(st.Series) + " goes on; R when it is done"
 		return nil
 	}
-	line := "run " + quoteWord(l.Series) // a prefix: all that was asked for and is missing
+	line := "run " + xec.Quote(l.Series) // a prefix: all that was asked for and is missing
 	if l.Case != "" {
 		rows := fmt.Sprintf("--prefixes %d", l.Prefix)
 		if l.Subset != "" {
 			rows = "--subset " + l.Subset
 		}
-		line += fmt.Sprintf(" %s --cases %s --more 1", rows, quoteWord(l.Case))
+		line += fmt.Sprintf(" %s --cases %s --more 1", rows, xec.Quote(l.Case))
 	}
 	start := s.m.behind(line, func() tea.Cmd {
 		s.m.said = what + " is tried again"

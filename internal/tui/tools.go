@@ -12,6 +12,7 @@ import (
 
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/plain"
+	"github.com/seriesctl/seriesctl/internal/xec"
 )
 
 // Toolbox is a Workspace that knows the user's own programs.
@@ -112,9 +113,9 @@ func (m *model) shell() tea.Cmd {
 	if !ok {
 		return nil
 	}
-	line := "shell " + quoteWord(m.argument(prefix))
+	line := "shell " + xec.Quote(m.argument(prefix))
 	if name != "" {
-		line += " --case " + quoteWord(name)
+		line += " --case " + xec.Quote(name)
 	}
 	return m.command(line)
 }
@@ -136,7 +137,7 @@ func (m *model) rerun() tea.Cmd {
 	if sub := m.subset(prefix); sub != nil {
 		rows, where = "--subset "+sub.Name(), "subset "+sub.Name()
 	}
-	line := fmt.Sprintf("run %s --cases %s --more 1", rows, quoteWord(name))
+	line := fmt.Sprintf("run %s --cases %s --more 1", rows, xec.Quote(name))
 	return m.behind(line, func() tea.Cmd {
 		m.said = fmt.Sprintf("%s runs once more on %s", m.text(name), where)
 		return nil

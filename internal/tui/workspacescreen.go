@@ -9,6 +9,7 @@ import (
 
 	"github.com/seriesctl/seriesctl/internal/lab"
 	"github.com/seriesctl/seriesctl/internal/report"
+	"github.com/seriesctl/seriesctl/internal/xec"
 	"github.com/seriesctl/seriesctl/testplan"
 )
 
@@ -141,7 +142,7 @@ func (s *workspaceScreen) load() tea.Cmd {
 		if input = strings.TrimSpace(input); input == "" {
 			return nil
 		}
-		return s.m.quietly("load -- "+quoteWord(input), "loaded ")
+		return s.m.quietly("load -- "+xec.Quote(input), "loaded ")
 	}}
 	return nil
 }
@@ -165,7 +166,7 @@ func (s *workspaceScreen) diff() tea.Cmd {
 		if from = strings.TrimSpace(from); from == "" {
 			return nil
 		}
-		return s.m.command("range-diff " + quoteWord(from) + " " + quoteWord(to))
+		return s.m.command("range-diff " + xec.Quote(from) + " " + xec.Quote(to))
 	}}
 	return nil
 }

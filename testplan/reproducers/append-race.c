@@ -6,7 +6,7 @@
  * meanwhile. A kernel that drops the lock to fault and takes it again must look the end up again, or keep what was
  * written so far: else one thread overwrites the other. Order: inode lock, then the same inode lock.
  * Deterministic as to the fault under the lock (each append finds its source thrown out); who appends first is
- * chance. GFS2 on 5.10: BUG in 10 of 10 runs.
+ * chance. GFS2 on 5.10: BUG in 10 of 10 runs. Nothing else was seen: the other file systems, and all with 6.1, pass at least 13 runs each.
  * Known from: write(2) on O_APPEND; the partial writes that the thread "[RFC 0/9] gfs2: handle page faults during read and write"
  * (cluster-devel, May 2021) is about.
  * A correct kernel: every append is in the file once and whole.

@@ -21,7 +21,9 @@
 #ifndef REPRO_H
 #define REPRO_H
 
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -7,7 +7,8 @@
  * locks of all that goes (and mapping->invalidate_lock). A fault in a page that is being truncated waits for
  * it. Order: inode lock, invalidate_lock, page lock; a fault: mmap_lock, invalidate_lock, page lock.
  * Deterministic as to the self-recursion; the meeting with truncation is chance, 40 transfers against 160 truncations
- * a run. GFS2 on 5.10: BUG in 10 of 10 runs of each form.
+ * a run. GFS2 on 5.10: BUG in 10 of 10 runs of each form. Of truncation nothing was seen: the other file systems, and all with 6.1,
+ * pass at least 13 runs of each.
  * Known from: 730633f0b7f9 ("mm: Protect operations adding pages to page cache with invalidate_lock", Linux 5.15).
  * A correct kernel: each transfer ends with all, a part or EFAULT, as the mapping had all, some or none of its pages; no byte
  * of the rest of the file changes.
