@@ -6,14 +6,22 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 )
 
-// onTerminal counts the processes that have the user's terminal.
-var onTerminal atomic.Int32
+// onTerminal counts the processes that have the user's terminal; lately is when the last one ended, in ns since 1970.
+var (
+	onTerminal atomic.Int32
+	lately     atomic.Int64
+)
 
-// OnTerminal says whether a process of this program has the user's terminal now. Ctrl-C is then that process's: the
-// kernel sends SIGINT to all that the terminal runs.
-func OnTerminal() bool { return onTerminal.Load() > 0 }
+// OnTerminal says whether a process of this program has the user's terminal now, or had it a moment ago. Ctrl-C is then
+// that process's: the kernel sends SIGINT to all that the terminal runs, and this program may come to read its own when
+// that process has ended of it.
+func OnTerminal() bool {
+	const moment = 500 * time.Millisecond
+	return onTerminal.Load() > 0 || time.Since(time.Unix(0, lately.Load())) < moment
+}
 
 // Terminal is a process that has the user's terminal until it ends: an editor, a pager, a shell. It stays in this
 // program's process group, so that the terminal's keys (^C, ^Z) reach both, and has the user's environment. The
@@ -38,7 +46,10 @@ func (t *Terminal) Run() error {
 	cmd.Env = append(os.Environ(), t.Env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.stdin, t.stdout, t.stderr
 	onTerminal.Add(1)
-	defer onTerminal.Add(-1)
+	defer func() {
+		lately.Store(time.Now().UnixNano())
+		onTerminal.Add(-1)
+	}()
 	if err := cmd.Run(); err != nil {
 		e := &Error{Name: filepath.Base(t.Name), Args: cmd.Args, Status: -1, Err: err}
 		if cmd.ProcessState != nil {
