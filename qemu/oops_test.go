@@ -283,7 +283,8 @@ func TestJudgeLongLog(t *testing.T) {
 			}
 		})
 	}
-	if short, long := console(1<<10), console(1<<17); long > short+16 {
+	// What else goes on in the program allocates, too; one a line would be 130,000.
+	if short, long := console(1<<10), console(1<<17); long > short+1000 {
 		t.Errorf("%v allocations for a long log, %v for a short one", long, short)
 	}
 	if _, err := JudgeLog(io.MultiReader(strings.NewReader(line), iotest.ErrReader(io.ErrUnexpectedEOF))); !errors.Is(err, io.ErrUnexpectedEOF) {
