@@ -412,7 +412,7 @@ func TestOutOfMemory(t *testing.T) {
 		"another panic after": {Observation{Crash: panics("stack-protector: Kernel stack is corrupted in: f+0x1/0x2")}, killed, false},
 		"a hang":              {Observation{Hang: &Hang{}, TimedOut: true}, killed, false},
 	} {
-		if got := outOfMemory(tt.o, []byte(tt.console)); got != tt.want {
+		if got := outOfMemory(tt.o, func() []byte { return []byte(tt.console) }); got != tt.want {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}

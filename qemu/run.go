@@ -97,7 +97,7 @@ func (r *run) do(ctx context.Context) (Observation, error) {
 	if died := agentDied(r.o.Crash); died != "" {
 		return r.o, &InfraError{Op: "run case", Err: fmt.Errorf("the agent in the guest ended %s", died)}
 	}
-	if outOfMemory(r.o, r.console.text()) {
+	if outOfMemory(r.o, r.console.text) {
 		return r.o, noMemory("run case")
 	}
 	if busy && r.o.Crash == nil {
@@ -139,14 +139,14 @@ var initExit = pattern.New(`Attempted to kill init! exitcode=0x([0-9a-f]{8})`)
 
 // outOfMemory says whether the case ended badly because the guest's memory was used up: the kernel panicked over it, or killed for it
 // whom it chose. Who took the memory is not known then. What a case's own memory cgroup does to it is the case's.
-func outOfMemory(o Observation, console []byte) bool {
+func outOfMemory(o Observation, console func() []byte) bool {
 	switch {
 	case o.Hang != nil:
 		return false
 	case o.Crash != nil && o.Crash.Fatal:
 		return oomPanic.MatchString(o.Crash.Title)
 	case o.TimedOut, o.Signal != 0, o.Status != 0:
-		return bytes.Contains(console, oomKill)
+		return bytes.Contains(console(), oomKill)
 	}
 	return false
 }

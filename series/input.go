@@ -118,12 +118,20 @@ func inputError(object string, err error) error {
 	if errors.As(err, &have) {
 		return err
 	}
-	reason := err.Error()
+	return &InputError{Verb: "read", Object: object, Reason: reason(err), Err: err, hint: "check that it can be read and is whole"}
+}
+
+// reason is why something could not be read, without its path, which the message has anyway.
+func reason(err error) string {
+	var input *InputError
 	var path *fs.PathError
-	if errors.As(err, &path) {
-		reason = path.Err.Error()
+	switch {
+	case errors.As(err, &input):
+		return input.Reason
+	case errors.As(err, &path):
+		return path.Err.Error()
 	}
-	return &InputError{Verb: "read", Object: object, Reason: reason, Err: err, hint: "check that it can be read and is whole"}
+	return err.Error()
 }
 
 // all reads a stream to its end, unpacking gzip, within the bound.

@@ -3,7 +3,6 @@ package series
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,16 +65,7 @@ func readResolutions(dir string) ([]resolution, error) {
 }
 
 func resolutionError(path string, err error) error {
-	e := &InputError{Verb: "read resolutions", Object: path, Reason: err.Error(), Err: err, hint: "--resolutions DIR is a directory of patch files, each with one patch resolved by hand"}
-	var input *InputError
-	var file *fs.PathError
-	switch {
-	case errors.As(err, &input):
-		e.Reason = input.Reason
-	case errors.As(err, &file):
-		e.Reason = file.Err.Error()
-	}
-	return e
+	return &InputError{Verb: "read resolutions", Object: path, Reason: reason(err), Err: err, hint: "--resolutions DIR is a directory of patch files, each with one patch resolved by hand"}
 }
 
 var (

@@ -443,7 +443,7 @@ func (p *parser) cases(n *yaml.Node, plan *Plan, timeout time.Duration) []Case {
 		}
 	}
 	var out []Case
-	for _, k := range append([]Kernel{plan.Kernel}, plan.Kernels...) {
+	for _, k := range plan.All() {
 		for _, fs := range plan.Filesystems {
 			for _, c := range byFS[fs.Name] {
 				if c.Kernel = k.Name; c.Kernel != "" {
@@ -455,6 +455,9 @@ func (p *parser) cases(n *yaml.Node, plan *Plan, timeout time.Duration) []Case {
 	}
 	return out
 }
+
+// All are the plan's kernels, Kernel first.
+func (p *Plan) All() []Kernel { return append([]Kernel{p.Kernel}, p.Kernels...) }
 
 // Of is the plan for one of its kernels alone, with that one's cases.
 func (p *Plan) Of(k Kernel) *Plan {

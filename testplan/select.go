@@ -61,7 +61,7 @@ func (p *Plan) Select(globs []string) (*Plan, error) {
 		}
 	}
 	var kernels []Kernel
-	for _, k := range append([]Kernel{p.Kernel}, p.Kernels...) {
+	for _, k := range p.All() {
 		if slices.ContainsFunc(out.Cases, func(c Case) bool { return c.Kernel == k.Name }) {
 			kernels = append(kernels, k)
 		}

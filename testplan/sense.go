@@ -126,7 +126,7 @@ func (p *Plan) Lacks(fragment string) []string {
 			continue
 		}
 		option := "CONFIG_" + m[1] + "=" + strings.Replace(m[2], "m", "y", 1)
-		for _, k := range append([]Kernel{p.Kernel}, p.Kernels...) {
+		for _, k := range p.All() {
 			if !k.has(m[1]) && !slices.Contains(out, option) {
 				out = append(out, option)
 			}
@@ -149,7 +149,7 @@ func (p *Plan) Warnings() []Warning {
 			out = append(out, w)
 		}
 	}
-	for _, k := range append([]Kernel{p.Kernel}, p.Kernels...) {
+	for _, k := range p.All() {
 		if slices.Contains(k.Fragments, "kasan") && p.VM.MemoryMB < kasanMemory {
 			warn(fmt.Sprintf("vm: {memory: %dM}", kasanMemory), "kernel%s: KASAN does not boot in %d MiB of memory", quoted(k.Name), p.VM.MemoryMB)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -321,10 +320,7 @@ func (h *judging) replay(ctx context.Context, args []string) error {
 }
 
 func replayError(name string, err error) error {
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		err = path.Err
-	}
-	return &userError{fmt.Sprintf("replay %s: %v", plain.Line(name), err), "a file that `git bisect log` or `seriesctl bisect --manual log` wrote"}
+	return &userError{fmt.Sprintf("replay %s: %v", plain.Line(name), reason(err)), "a file that `git bisect log` or `seriesctl bisect --manual log` wrote"}
 }
 
 // kernels is what a dialogue does with kernels.

@@ -186,10 +186,7 @@ func (a *app) writePlan(path, text string, force bool) error {
 		_ = os.Remove(tmp.Name())
 	}
 	if err != nil {
-		if path := (*fs.PathError)(nil); errors.As(err, &path) {
-			err = path.Err
-		}
-		return fmt.Errorf("write plan %s: %w", path, err)
+		return fmt.Errorf("write plan %s: %w", path, reason(err))
 	}
 	p, err := testplan.Load(path)
 	if err != nil {
@@ -217,7 +214,7 @@ type planJSON struct {
 }
 
 func newPlanJSON(file string, p *testplan.Plan, warnings []testplan.Warning) planJSON {
-	out := planJSON{File: file, Name: p.Name, Kernels: append([]testplan.Kernel{p.Kernel}, p.Kernels...), Filesystems: []string{},
+	out := planJSON{File: file, Name: p.Name, Kernels: p.All(), Filesystems: []string{},
 		Cases: p.Cases, Warnings: append([]testplan.Warning{}, warnings...)}
 	for i := range out.Kernels {
 		k := &out.Kernels[i]
@@ -242,7 +239,7 @@ func planWarnings(p *testplan.Plan) []testplan.Warning {
 
 func (a *app) printPlan(name string, p *testplan.Plan) error {
 	line := fmt.Sprintf("%s: %s: %s, %s", name, p.Name, report.Count(len(p.Cases), "case"), report.Count(len(p.Filesystems), "file system"))
-	for _, k := range append([]testplan.Kernel{p.Kernel}, p.Kernels...) {
+	for _, k := range p.All() {
 		line += ", kernel "
 		if k.Name != "" {
 			line += k.Name + ": "

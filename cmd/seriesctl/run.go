@@ -406,7 +406,7 @@ func (ap *applied) selftests(ctx context.Context, host *lab.Host, plan *testplan
 // specsOf is what is asked of each of the plan's kernels. The checks of patches are asked of the first.
 func specsOf(ctx context.Context, hosts []*lab.Host, plan *testplan.Plan, variants []lab.Variant) ([]*lab.Spec, error) {
 	var specs []*lab.Spec
-	for i, k := range append([]testplan.Kernel{plan.Kernel}, plan.Kernels...) {
+	for i, k := range plan.All() {
 		own := plan.Of(k)
 		if i > 0 {
 			own.Checks = nil

@@ -11,12 +11,17 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// reason is why something failed, without the path that the message has anyway.
+func reason(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
 // unreadable is an input that can't be read: bad input, whatever the reason.
 func unreadable(what, name string, err error) error {
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		err = path.Err
-	}
-	return &userError{fmt.Sprintf("read %s %s: %v", what, name, err), "give a file that can be read, or - for standard input"}
+	return &userError{fmt.Sprintf("read %s %s: %v", what, name, reason(err)), "give a file that can be read, or - for standard input"}
 }
 
 // takes is how many arguments a command takes; the error shows how it is called.

@@ -21,7 +21,8 @@ func (s *Session) Log() string {
 		words[w] = w
 	}
 	terms := [2]string{s.TermOld, s.TermNew}
-	if first, _, ok := s.change(); ok && s.word(first) == WordBad {
+	before, after, changes := s.change()
+	if changes && s.word(before) == WordBad {
 		terms = [2]string{WordBroken, WordFixed}
 		words[WordBad], words[WordGood] = WordBroken, WordFixed
 	}
@@ -30,7 +31,6 @@ func (s *Session) Log() string {
 		fmt.Fprintf(&b, " '--term-old' '%s' '--term-new' '%s'", terms[0], terms[1])
 	}
 	b.WriteByte('\n')
-	before, after, changes := s.change()
 	line := func(word string, p *point) {
 		fmt.Fprintf(&b, "# %s: [%s] %s\ngit bisect %s %s\n", word, p.commit, subjectOf(p), word, p.commit)
 	}

@@ -11,12 +11,23 @@ import (
 
 // markdownPrinter writes GitHub's Markdown that reads as plain mail too: tables padded to straight columns, one
 // per file system, with lettered cases that a list below names.
-type markdownPrinter struct{ ascii bool }
+type markdownPrinter struct{ pen }
 
 // subjectWidth is what a subject may take in a table, so that ten cases fit a mail's 78 columns or so.
 const subjectWidth = 32
 
 func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
+	var out bytes.Buffer
+	p.report(&out, r)
+	text := out.String()
+	if p.ascii {
+		text = plain.ASCII(text)
+	}
+	b.WriteString(text)
+	return nil
+}
+
+func (p markdownPrinter) report(b *bytes.Buffer, r *lab.Result) {
 	m := NewMatrix(r)
 	title := plain.Line(r.Subject)
 	if title == "" {
@@ -36,7 +47,7 @@ func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	}
 	if m.Rows() == 0 {
 		b.WriteString("Nothing has been run yet.\n")
-		return nil
+		return
 	}
 	for from := 0; from < m.Cols(); {
 		to := from
@@ -62,20 +73,11 @@ func (p markdownPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	if len(expected)+len(r.Undecided) > 0 {
 		b.WriteByte('\n')
 	}
-	tally := m.tally()
-	if tally != "" {
-		fmt.Fprintf(b, "%s: %s; ", count(m.Prefixes()*m.Cols(), "cell"), tally)
+	counts := m.counts()
+	if said := tally(counts); said != "" {
+		fmt.Fprintf(b, "%s: %s; ", count(m.Prefixes()*m.Cols(), "cell"), said)
 	}
-	fmt.Fprintf(b, "%s.\n", totals(r.Totals, strings.Contains(tally, notRun)))
-	return nil
-}
-
-// tail is left behind by what is cut off.
-func (p markdownPrinter) tail() string {
-	if p.ascii {
-		return "~"
-	}
-	return "…"
+	fmt.Fprintf(b, "%s.\n", totals(r.Totals, counts[notRun] > 0))
 }
 
 func (p markdownPrinter) table(b *bytes.Buffer, m *Matrix, from, to int) {

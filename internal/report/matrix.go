@@ -323,7 +323,7 @@ var wordMeaning = []struct{ word, meaning string }{
 	{"conf", "does not apply"},
 	{"blkd", "a patch before does not apply"},
 	{"run", "running"},
-	{".", notRun},
+	{notRun, "not run yet"},
 	{"FIX", "this patch fixes it"},
 	{"REG", "this patch breaks it"},
 	{"chg", "this patch changes the symptom"},

@@ -53,7 +53,7 @@ func Write(w io.Writer, format string, r *lab.Result, o Options) error {
 	case "text":
 		p = textPrinter{newPen(o)}
 	case "markdown":
-		p = markdownPrinter{o.ASCII}
+		p = markdownPrinter{newPen(o)}
 	case "json":
 		p = jsonPrinter{}
 	default:
@@ -63,11 +63,7 @@ func Write(w io.Writer, format string, r *lab.Result, o Options) error {
 	if err := p.print(&b, r); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	out := b.Bytes()
-	if o.ASCII && format == "markdown" { // text is made so, JSON carries what came
-		out = []byte(plain.ASCII(b.String()))
-	}
-	if _, err := w.Write(out); err != nil {
+	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
@@ -93,11 +89,11 @@ func (t textPrinter) print(b *bytes.Buffer, r *lab.Result) error {
 	for _, line := range slices.Concat(m.expected(plain.Line), m.undecided()) {
 		t.wrap(b, "", "  ", line)
 	}
-	tally := m.tally()
-	if tally != "" {
-		t.wrap(b, "", "  ", fmt.Sprintf("%s: %s", count(m.Prefixes()*m.Cols(), "cell"), tally))
+	counts := m.counts()
+	if said := tally(counts); said != "" {
+		t.wrap(b, "", "  ", fmt.Sprintf("%s: %s", count(m.Prefixes()*m.Cols(), "cell"), said))
 	}
-	t.wrap(b, "", "  ", totals(r.Totals, strings.Contains(tally, notRun)))
+	t.wrap(b, "", "  ", totals(r.Totals, counts[notRun] > 0))
 	return nil
 }
 

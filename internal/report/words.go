@@ -430,23 +430,28 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// notRun is the word of cells that nobody has run.
-const notRun = "not run yet"
-
-// tally counts the cells by word, in the order of the legend: "62 ok, 12 BUG".
-func (m *Matrix) tally() string {
+// counts are how many cells of the prefixes have each word.
+func (m *Matrix) counts() map[string]int {
 	n := map[string]int{}
 	for row := range m.Prefixes() {
 		for col := range m.cols {
 			n[m.Word(row, col)]++
 		}
 	}
+	return n
+}
+
+// notRun is the word of a cell that nobody has run.
+const notRun = "."
+
+// tally is counts in the order of the legend: "62 ok, 12 BUG".
+func tally(n map[string]int) string {
 	var parts []string
 	for _, w := range wordMeaning {
 		if n[w.word] > 0 {
 			name := w.word
-			if name == "." {
-				name = notRun
+			if name == notRun {
+				name = w.meaning
 			}
 			parts = append(parts, fmt.Sprintf("%d %s", n[w.word], name))
 		}

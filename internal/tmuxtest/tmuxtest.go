@@ -127,14 +127,14 @@ func (s *Session) Styled() string {
 func (s *Session) Status() string {
 	s.t.Helper()
 	const status = "#{?pane_dead_signal,signal ,}#{pane_dead_signal}#{pane_dead_status}"
+	how := ""
 	s.Until("end", func(string) bool {
-		if s.format(status) != "" {
-			return true
+		if how = s.format(status); how == "" {
+			s.tmux("run-shell", "-b", "true")
 		}
-		s.tmux("run-shell", "-b", "true")
-		return false
+		return how != ""
 	})
-	return s.format(status)
+	return how
 }
 
 // Wait waits until all of these texts are on the screen, and returns it.

@@ -296,6 +296,8 @@ func (s *matrixScreen) running() bool {
 	return s.m.status.Running && (s.m.status.Series == "" || s.m.status.Series == s.result.Series)
 }
 
+const runBegins = "The run begins; the matrix comes with the first prefix."
+
 // empty says what to do next where there is no matrix yet.
 func (s *matrixScreen) empty() []string {
 	lines := []string{""}
@@ -312,7 +314,7 @@ func (s *matrixScreen) empty() []string {
 	running := s.running()
 	switch {
 	case running:
-		lines = append(lines, s.paint(bold, " The run begins; the matrix comes with the first prefix."))
+		lines = append(lines, s.paint(bold, " "+runBegins))
 	case s.result.Series == "":
 		lines = append(lines, s.paint(bold, " No series here yet."))
 		next([2]string{"W", "the series of the workspace"}, [2]string{":load THREAD.mbox", "read a series from mail"}, [2]string{":doctor", "check this host"})

@@ -77,7 +77,7 @@ func (s *matrixScreen) patchList() []string {
 // next says how to go on.
 func (s *matrixScreen) next() string {
 	if s.running() {
-		return "The run begins; the matrix comes with the first prefix."
+		return runBegins
 	}
 	return "nothing has been run yet; :apply --source LINUX, does it apply? :run --source LINUX, what does each patch do?"
 }
